@@ -1,0 +1,79 @@
+/** What ingest counts, per process; names and units as Prometheus has them. */
+import { REFUSALS, type RefusalCode } from '@everseal/audit-core';
+import { Counter, Gauge, Histogram, type Registry } from '@everseal/process';
+import type { BuiltFrame } from './frame-builder.js';
+import type { Spool } from './spool.js';
+
+export class IngestMetrics {
+  readonly ignored: Counter;
+  readonly repeated: Counter;
+  readonly laneResolutions: Counter;
+  private readonly events: Counter;
+  private readonly requests: Counter;
+  private readonly refusals: Counter;
+  private readonly frameEvents: Histogram;
+  private readonly frameBytes: Histogram;
+  private readonly commitSeconds: Histogram;
+  private readonly waitSeconds: Histogram;
+
+  constructor(private readonly registry: Registry) {
+    const registers = [registry];
+    const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
+      new Counter({ name: `everseal_ingest_${name}`, help, labelNames, registers });
+    const histogram = (name: string, help: string, buckets: number[]): Histogram =>
+      new Histogram({ name: `everseal_ingest_${name}`, help, buckets, registers });
+    this.events = counter('accepted_events_total', 'Events taken into the queue');
+    this.requests = counter('accepted_requests_total', 'Requests taken into the queue');
+    this.repeated = counter('repeated_requests_total', 'Requests answered with the receipt of an earlier one');
+    this.refusals = counter('refusals_total', 'Requests refused, by code', ['code']);
+    for (const code of Object.keys(REFUSALS)) this.refusals.inc({ code }, 0);
+    this.ignored = counter('ignored_total', 'Messages that named no place for an answer');
+    this.laneResolutions = counter('lane_resolutions_total', 'Times the lane was compared with the spool');
+    this.frameEvents = histogram('frame_events', 'Events in a frame', [1, 2, 4, 8, 16, 32, 64, 128, 256, 384, 512]);
+    this.frameBytes = histogram('frame_bytes', 'Bytes of a frame message', [1e3, 4e3, 16e3, 64e3, 128e3, 256e3, 512e3]);
+    const seconds = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 4];
+    this.commitSeconds = histogram('commit_seconds', 'From building a frame to its PubAck', seconds);
+    this.waitSeconds = histogram('answer_seconds', 'From the arrival of the oldest request of a frame to its answer', seconds);
+  }
+
+  accepted(events: number): void {
+    this.requests.inc();
+    this.events.inc(events);
+  }
+
+  refused(code: RefusalCode): void {
+    this.refusals.inc({ code });
+  }
+
+  /** @param ms since the frame was begun */
+  committed(frame: BuiltFrame, ms: number): void {
+    this.frameEvents.observe(frame.tree.size);
+    this.frameBytes.observe(frame.message.length);
+    this.commitSeconds.observe(ms / 1_000);
+    const oldest = frame.requests[0];
+    if (oldest !== undefined) this.waitSeconds.observe((performance.now() - oldest.arrived) / 1_000);
+  }
+
+  /** Gauges over the spools, read when they are asked for. @param now wall clock, ms */
+  watchSpools(spools: ReadonlyMap<string, Spool>, now: () => number): void {
+    const gauge = (name: string, help: string, read: (spool: Spool) => number): void => {
+      const own = new Gauge({
+        name: `everseal_ingest_${name}`,
+        help,
+        labelNames: ['ledger'],
+        registers: [],
+        collect() {
+          for (const [ledger, spool] of spools) this.set({ ledger }, read(spool));
+        },
+      });
+      this.registry.registerMetric(own);
+    };
+    gauge('spool_bytes', 'Bytes in the spool that no checkpoint covers', (spool) => spool.bytes);
+    gauge('spool_debt_frames', 'Frames kept aside because a gap record names them', (spool) => spool.debts.size);
+    gauge('newest_frame', 'Number of the newest frame', (spool) => spool.newest.number);
+    gauge('covered_frame', 'Number of the newest frame proven sealed', (spool) => spool.covered.number);
+    gauge('spool_age_seconds', 'Age of the oldest frame that no checkpoint covers', ({ oldestAccepted }) =>
+      oldestAccepted === null ? 0 : Math.max(0, now() - oldestAccepted) / 1_000,
+    );
+  }
+}

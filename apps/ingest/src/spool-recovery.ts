@@ -1,0 +1,206 @@
+/**
+ * Reads a spool's directory at start and proves that it is whole: every record intact, numbers dense, each frame's
+ * `previous` the hash of the frame before, and nothing missing that the state file knows of. Whatever does not fit stops
+ * the process: a spool that went back would give one frame number two contents.
+ *
+ * One thing is repaired: the newest record, when an interrupted write left it incomplete. It was never published (that
+ * happens after its fdatasync only), so no receipt speaks of it.
+ */
+import { closeSync, existsSync, fdatasyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { equalHash, ZERO_HASH, type Hash } from '@everseal/audit-core';
+import { replaceFile } from '@everseal/process';
+import { RECORD_HEADER, scanSegment, SegmentDamaged } from './segment.js';
+import { formatSpoolState, parseSpoolState, type FrameId, type SpoolState } from './spool-state.js';
+import { stop } from './stop.js';
+
+/** What the spool needs to know of a frame. */
+export type InspectedFrame = { number: number; previous: Hash; hash: Hash; acceptedMs: number };
+
+/** Throws for bytes that are no frame message of this origin and ingester. */
+export type InspectFrame = (message: Buffer) => InspectedFrame;
+
+/** A segment and where its frames are; frame `first + i` stands at `offsets[i]`. */
+export type HeldSegment = {
+  file: string;
+  first: number;
+  /** Bytes of the file. */
+  size: number;
+  /** Where the next record goes. */
+  end: number;
+  offsets: number[];
+  /** When each was accepted, ms since 1970. */
+  accepted: number[];
+};
+
+export type RecoveredSpool = { newest: FrameId; covered: FrameId; segments: HeldSegment[] };
+
+const SEGMENT_NAME = /^[0-9]{16}\.segment$/;
+
+/** @throws StopProcess spool.corrupt, spool.rolled-back */
+export function recoverSpool(
+  directory: string,
+  origin: string,
+  ingester: string,
+  inspect: InspectFrame,
+): RecoveredSpool {
+  const names = readdirSync(directory)
+    .filter((name) => SEGMENT_NAME.test(name))
+    .sort();
+  const state = readState(directory, origin, ingester, names.length === 0);
+  const chain = new Chain(state, directory);
+  const segments = names.map((name, index) => {
+    return readSegment(
+      path.join(directory, name),
+      Number(name.slice(0, 16)),
+      index === names.length - 1,
+      inspect,
+      chain,
+    );
+  });
+  chain.end();
+  return { newest: chain.last ?? state.newest, covered: state.covered, segments };
+}
+
+function readState(directory: string, origin: string, ingester: string, noSegments: boolean): SpoolState {
+  const file = path.join(directory, 'state');
+  if (!existsSync(file)) {
+    if (!noSegments) {
+      throw stop(
+        'spool.rolled-back',
+        `spool ${directory} has frames but no state file: restore the directory as a whole`,
+      );
+    }
+    const none = { number: 0, hash: ZERO_HASH };
+    const fresh: SpoolState = { origin, ingester, newest: none, covered: none };
+    // Written before the first frame, so that from now on a missing file means loss.
+    replaceFile(file, formatSpoolState(fresh));
+    return fresh;
+  }
+  const state = parseSpoolState(readFileSync(file), file);
+  if (state.origin !== origin || state.ingester !== ingester) {
+    throw stop(
+      'spool.corrupt',
+      `spool ${directory} belongs to ingester ${state.ingester} of ${state.origin}, this is ${ingester} of ${origin}: set the right directory`,
+    );
+  }
+  return state;
+}
+
+/** The frames in order, checked against each other and against the state file. */
+class Chain {
+  first: FrameId | null = null;
+  last: FrameId | null = null;
+
+  constructor(
+    private readonly state: SpoolState,
+    private readonly directory: string,
+  ) {}
+
+  /** @returns why the frame cannot follow, or null */
+  problem(frame: InspectedFrame): string | null {
+    const { last } = this;
+    if (last !== null && frame.number !== last.number + 1) return `frame ${frame.number} follows frame ${last.number}`;
+    if (last !== null && !equalHash(frame.previous, last.hash))
+      return `frame ${frame.number} does not continue the chain`;
+    for (const known of [this.state.newest, this.state.covered]) {
+      if (known.number === frame.number && !equalHash(known.hash, frame.hash)) {
+        return `frame ${frame.number} has another hash than the state file says`;
+      }
+      if (known.number === frame.number - 1 && !equalHash(known.hash, frame.previous)) {
+        return `frame ${frame.number} does not continue the frame ${known.number} of the state file`;
+      }
+    }
+    return null;
+  }
+
+  add(frame: InspectedFrame): void {
+    this.last = { number: frame.number, hash: frame.hash };
+    this.first ??= this.last;
+  }
+
+  /** Nothing that the state file knows of may be missing at either end. */
+  end(): void {
+    const { newest, covered } = this.state;
+    const last = this.last?.number ?? 0;
+    const first = this.first?.number ?? 1;
+    if (last < newest.number || (last > covered.number && first > covered.number + 1)) {
+      throw stop(
+        'spool.rolled-back',
+        `spool ${this.directory} holds frames ${first} to ${last}, but ${newest.number} was built and only ${covered.number} is sealed: ` +
+          'files are missing or an older copy was put back. Restore the newest copy of the whole directory, or give this instance a new name and key',
+      );
+    }
+  }
+}
+
+function readSegment(file: string, first: number, newest: boolean, inspect: InspectFrame, chain: Chain): HeldSegment {
+  const bytes = readFileSync(file);
+  const segment: HeldSegment = { file, first, size: bytes.length, end: 0, offsets: [], accepted: [] };
+  try {
+    const { end, torn } = scanSegment(bytes, (message, offset) => {
+      const frame = inspectAt(inspect, message, offset);
+      const expected = first + segment.offsets.length;
+      const problem =
+        frame.number === expected ? chain.problem(frame) : `frame ${frame.number} stands where ${expected} belongs`;
+      if (problem !== null) throw new SegmentDamaged(offset, problem);
+      chain.add(frame);
+      segment.offsets.push(offset);
+      segment.accepted.push(frame.acceptedMs);
+    });
+    if (!newest && torn)
+      throw new SegmentDamaged(end, 'its last record is incomplete, and it is not the newest segment');
+    if (!newest && segment.offsets.length === 0)
+      throw new SegmentDamaged(end, 'it is empty, and it is not the newest segment');
+    if (chain.last !== null && first + segment.offsets.length !== chain.last.number + 1) {
+      throw new SegmentDamaged(end, `it starts at frame ${first}, after frame ${chain.last.number}`);
+    }
+    segment.end = end;
+    if (newest) settle(segment, bytes, torn);
+    return segment;
+  } catch (cause) {
+    if (!(cause instanceof SegmentDamaged)) throw cause;
+    throw stop(
+      'spool.corrupt',
+      `${file}, byte ${cause.offset}: ${cause.message}. Do not cut or delete it: restore the file, or give this instance a new name and key`,
+      cause,
+    );
+  }
+}
+
+function inspectAt(inspect: InspectFrame, message: Buffer, offset: number): InspectedFrame {
+  try {
+    return inspect(message);
+  } catch (cause) {
+    throw new SegmentDamaged(
+      offset,
+      `not a frame of this ingester: ${cause instanceof Error ? cause.message : 'unreadable'}`,
+    );
+  }
+}
+
+/**
+ * Makes the end of the newest segment durable: its last record is written again, because after a kill it may stand in the
+ * page cache only (and after a failed fdatasync the kernel believes it is clean), and an incomplete one behind it is zeroed,
+ * so that what follows is never read together with its rest.
+ */
+function settle(segment: HeldSegment, bytes: Buffer, torn: boolean): void {
+  const start = segment.offsets.at(-1) ?? segment.end;
+  if (torn) bytes.fill(0, segment.end);
+  const end = torn ? bytes.length : segment.end;
+  const fd = openSync(segment.file, 'r+');
+  try {
+    for (let at = start; at < end;) at += writeSync(fd, bytes, at, end - at, at);
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Bytes of a held frame's message. */
+export function messageLength(segment: HeldSegment, number: number): number {
+  const index = number - segment.first;
+  const start = segment.offsets[index];
+  if (start === undefined) throw new Error(`frame ${number} is not in ${segment.file}`);
+  return (segment.offsets[index + 1] ?? segment.end) - start - RECORD_HEADER;
+}

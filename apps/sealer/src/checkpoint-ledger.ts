@@ -1,0 +1,251 @@
+/**
+ * Checkpoints of one ledger: at most one a second, and only over bytes that stand in two places.
+ *
+ *     hold → sign → remember → store → cosign → announce
+ *
+ * A verifier is asked to *hold* what is new: it reads the blocks from Postgres, derives the root again, keeps bodies and
+ * tiles on its own disk and answers with its root. That answer is the read-back, made by another process. Only the
+ * stored row is ever published, and after a crash the row is published again.
+ */
+
+import {
+  appendSignatures,
+  equalHash,
+  formatAddCheckpoint,
+  formatHoldRequest,
+  FormatError,
+  openCheckpoint,
+  parseHoldAnswer,
+  parseNote,
+  parseSignatureLines,
+  parseWitnessSize,
+  proveConsistencyFromTiles,
+  verifierKeyName,
+  verifyCosignature,
+  type VerifierKey,
+} from '@everseal/audit-core';
+import { checkpointAt, insertCheckpoint, insertCosignature, newestCheckpoint } from '@everseal/ledger-store';
+import { RetryLater, StopProcess, type AlertBook, type Logger } from '@everseal/process';
+import type { Pool } from 'pg';
+import { buildAnnouncement } from './announce.js';
+import type { Sealed } from './seal-ledger.js';
+import type { SignerMemory } from './signer-memory.js';
+
+const CHECKPOINT_EVERY_MS = 1_000;
+const HOLD_TIMEOUT_MS = 10_000;
+const WITNESS_TIMEOUT_MS = 5_000;
+
+/** What the broker says back: the `Status` header where there is one, and the body. */
+export interface Answer {
+  readonly status: string | null;
+  readonly data: Buffer;
+}
+
+export interface CheckpointParts {
+  readonly origin: string;
+  readonly domain: string;
+  readonly ledger: string;
+  readonly ledgerId: number;
+  readonly pool: Pool;
+  readonly memory: SignerMemory;
+  /** Verifier names, in the order in which they are asked to hold. */
+  readonly verifiers: readonly string[];
+  readonly alerts: AlertBook;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** One request; null when nobody answered in time. */
+  readonly ask: (subject: string, body: Uint8Array, timeoutMs: number) => Promise<Answer | null>;
+  /** Publishes an announcement and waits until the stream has it. */
+  readonly announce: (message: Buffer) => Promise<void>;
+  readonly onCosigned: (size: number, cosigners: number) => void;
+}
+
+export class CheckpointLedger {
+  private newest: Sealed | null = null;
+  private announced = -1;
+  private lastAt = 0;
+  /** Size up to which each verifier has cosigned, as far as we know; it is what `old` of a request says. */
+  private readonly cosigned = new Map<string, number>();
+
+  constructor(private readonly parts: CheckpointParts) {}
+
+  /** A block was committed; the next round makes a checkpoint of the newest one. */
+  offer(sealed: Sealed): void {
+    if (!this.newest || sealed.size >= this.newest.size) this.newest = sealed;
+  }
+
+  /** Whether a round has anything to do. */
+  get pending(): boolean {
+    return this.newest !== null && this.newest.size > this.announced;
+  }
+
+  /** One round of the loop; returns the milliseconds to wait before the next. */
+  async round(): Promise<number> {
+    const wait = this.lastAt + CHECKPOINT_EVERY_MS - this.parts.now();
+    if (!this.pending || !this.newest) return Math.max(wait, 100);
+    if (wait > 0) return wait;
+    this.lastAt = this.parts.now();
+    await this.checkpoint(this.newest);
+    return Math.max(0, this.lastAt + CHECKPOINT_EVERY_MS - this.parts.now());
+  }
+
+  private async checkpoint(sealed: Sealed): Promise<void> {
+    const { parts } = this;
+    await this.hold(sealed);
+    // Crash here: nothing is signed; recovery holds and signs the head it finds.
+    const note = parts.memory.sign(sealed.size, sealed.root);
+    // Crash here: the signature is on our disk only. For the same size and root it is taken from there again.
+    await insertCheckpoint(parts.pool, parts.ledgerId, sealed.fence, { size: sealed.size, note });
+    // Crash here: the row stands and is published by the next round, byte for byte.
+    const cosignedNote = await this.collectCosignatures(sealed, note);
+    await parts.announce(await buildAnnouncement(sealed, cosignedNote));
+    this.announced = sealed.size;
+  }
+
+  /** Asks the verifiers in turn until one holds all entries and derives the same root. */
+  private async hold(sealed: Sealed): Promise<void> {
+    const { parts } = this;
+    for (const verifier of parts.verifiers) {
+      const subject = `audit.hold.${parts.ledger}.${verifier}`;
+      const answer = await parts.ask(subject, formatHoldRequest(sealed.size), HOLD_TIMEOUT_MS);
+      const held = answer && parseHoldAnswer(answer.data);
+      if (!held || held.size !== sealed.size || !held.root) {
+        parts.log.warn(
+          { verifier, size: sealed.size, answer: answer?.data.toString() },
+          'a verifier does not hold the log yet',
+        );
+        continue;
+      }
+      if (equalHash(held.root, sealed.root)) return;
+      parts.alerts.raise(
+        `hold of ${parts.origin}`,
+        {
+          code: 'checkpoint.mismatch',
+          index: sealed.size,
+          height: sealed.height,
+          detail: `verifier ${verifier} derives another root for size ${sealed.size}; no checkpoint is signed`,
+          expected: sealed.root.toString('base64'),
+          found: held.root.toString('base64'),
+        },
+        { ledger: parts.origin },
+      );
+      throw new StopProcess('checkpoint.mismatch', `verifier ${verifier} reads another log at size ${sealed.size}`);
+    }
+    throw new RetryLater('checkpoint.not-held', `no verifier holds size ${sealed.size} of ${parts.origin} yet`);
+  }
+
+  /** Fail-open: a checkpoint without a cosignature is announced, releases no spool, and is cosigned by a later round. */
+  private async collectCosignatures(sealed: Sealed, note: string): Promise<string> {
+    const { parts } = this;
+    const lines: string[] = [];
+    for (const verifier of parts.verifiers) {
+      const key = sealed.keys.verifiers.find((k) => k.name === verifierKeyName(parts.domain, verifier));
+      if (!key) continue;
+      const line = await this.cosign(sealed, note, verifier, key);
+      if (line === null) continue;
+      lines.push(line);
+      const keyId = Buffer.from(key.idHex, 'hex');
+      await insertCosignature(parts.pool, parts.ledgerId, { size: sealed.size, signer: key.name, keyId, line });
+      this.cosigned.set(verifier, sealed.size);
+    }
+    parts.onCosigned(sealed.size, lines.length);
+    if (lines.length === 0) parts.log.warn({ size: sealed.size }, 'no verifier cosigned the checkpoint');
+    return appendSignatures(note, lines);
+  }
+
+  /** C2SP tlog-witness add-checkpoint: twice at most, the second time from the size that a 409 named. */
+  private async cosign(sealed: Sealed, note: string, verifier: string, key: VerifierKey): Promise<string | null> {
+    let old = this.cosigned.get(verifier) ?? 0;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      if (old > sealed.size) return this.splitView(verifier, `it knows size ${old}, the log has ${sealed.size}`);
+      const proof =
+        old > 0 && old < sealed.size ? await proveConsistencyFromTiles(old, sealed.size, sealed.tiles.read) : [];
+      const body = Buffer.from(formatAddCheckpoint({ old, proof, checkpoint: note }));
+      const answer = await this.parts.ask(`audit.witness.${verifier}`, body, WITNESS_TIMEOUT_MS);
+      if (!answer) return null;
+      if (answer.status === '200') return checkedLine(note, answer.data, key);
+      if (answer.status !== '409' || answer.data.length === 0) {
+        return this.splitView(verifier, `it answers ${answer.status}: ${answer.data.toString('utf8', 0, 200)}`);
+      }
+      old = parseWitnessSize(answer.data);
+    }
+    return null;
+  }
+
+  private splitView(verifier: string, why: string): null {
+    this.parts.log.error({ verifier, why }, 'a verifier does not cosign');
+    return null;
+  }
+
+  /**
+   * Before the first signature of a new holder (architecture §6): the database must hold what the verifiers have
+   * cosigned. "None" counts only while the ledger is empty.
+   */
+  async confirmHead(size: number, sealed: Sealed | null): Promise<void> {
+    const { parts } = this;
+    const known = await this.newestKnown();
+    if (known === null && size > 0 && parts.memory.size > 0) {
+      throw new RetryLater('head.unconfirmed', `no verifier says what it has cosigned of ${parts.origin}`);
+    }
+    const newest = Math.max(known?.size ?? 0, parts.memory.size);
+    if (newest > size) {
+      const detail = `the database ends at ${size}, a checkpoint of size ${newest} exists; restore the lost blocks first`;
+      parts.alerts.raise(
+        `head of ${parts.origin}`,
+        { code: 'log.rolled-back', index: size, height: null, detail },
+        { ledger: parts.origin, evidence: known ? { checkpoint: known.note } : {} },
+      );
+      await parts.alerts.flush();
+      throw new StopProcess('log.rolled-back', detail);
+    }
+    if (sealed && known) await this.refuseOtherHistory(known, sealed);
+  }
+
+  private async refuseOtherHistory(known: { size: number; note: string }, sealed: Sealed): Promise<void> {
+    const opened = openCheckpoint(known.note, [sealed.keys.log], this.parts.origin);
+    const stored = await checkpointAt(this.parts.pool, this.parts.ledgerId, opened.size);
+    const root = stored && openCheckpoint(stored.note, [sealed.keys.log], this.parts.origin).root;
+    if (root && equalHash(root, opened.root)) return;
+    throw new StopProcess(
+      'checkpoint.mismatch',
+      `the database has another log at size ${opened.size} than was cosigned`,
+    );
+  }
+
+  /** The largest checkpoint that a verifier has cosigned, by asking all of them; null when none answered. */
+  private async newestKnown(): Promise<{ size: number; note: string } | null> {
+    let newest: { size: number; note: string } | null = null;
+    for (const verifier of this.parts.verifiers) {
+      const answer = await this.parts.ask(
+        `audit.hold.${this.parts.ledger}.${verifier}`,
+        formatHoldRequest(0),
+        WITNESS_TIMEOUT_MS,
+      );
+      const held = answer && parseHoldAnswer(answer.data);
+      if (!held) continue;
+      const size = held.checkpoint === '' ? 0 : Number(held.checkpoint.split('\n', 2)[1]);
+      if (!newest || size > newest.size) newest = { size, note: held.checkpoint };
+    }
+    return newest;
+  }
+
+  /** The newest stored checkpoint, for `/metrics` and status. */
+  stored(): ReturnType<typeof newestCheckpoint> {
+    return newestCheckpoint(this.parts.pool, this.parts.ledgerId);
+  }
+}
+
+/** The verifier's own line out of a 200 answer, verified before anybody attaches it. */
+function checkedLine(note: string, body: Buffer, key: VerifierKey): string | null {
+  try {
+    const line = parseSignatureLines(body.toString('utf8')).find(
+      (l) => l.name === key.name && key.matches(l.name, l.keyId),
+    );
+    if (!line) return null;
+    verifyCosignature(parseNote(note).text, line, key);
+    return line.line;
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * The composition root of the sealer: read this file to know what the process is made of. Per ledger there are three
+ * loops: sealing (frames to blocks), checkpoints (hold, sign, cosign, announce), and the event index behind them.
+ */
+
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { alertKeyName, openGenesis, originOf, SigningKey } from '@everseal/audit-core';
+import { assertDurable, assertSchema, findLedger, openPool } from '@everseal/ledger-store';
+import {
+  connectNats,
+  listen,
+  MessagingError,
+  publishDurable,
+  publishStored,
+  request,
+  ServiceError,
+  StreamReader,
+  type NatsLink,
+} from '@everseal/messaging';
+import {
+  ALERTS,
+  alertSubject,
+  ANNOUNCEMENTS,
+  announceSubject,
+  framesStream,
+  framesSubject,
+  heartbeatSubject,
+  identityOf,
+  nudgeSubject,
+  readPolicy,
+  type Policy,
+} from '@everseal/policy';
+import {
+  AlertBook,
+  Counter,
+  fateOf,
+  Gauge,
+  Loop,
+  StopProcess,
+  type Health,
+  type ServiceContext,
+} from '@everseal/process';
+import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
+import type { Pool } from 'pg';
+import { CheckpointLedger, type Answer } from './checkpoint-ledger.js';
+import type { SealerSettings } from './config.js';
+import { IndexLedger } from './index-ledger.js';
+import { isUnknown, Lease } from './lease.js';
+import { SealLedger } from './seal-ledger.js';
+import { SignerMemory } from './signer-memory.js';
+
+/** A loop that does not come round in this time hangs. */
+const LOOP_BOUND_MS = 30_000;
+const ALERT_TIMEOUT_MS = 5_000;
+const ANNOUNCE_TIMEOUT_MS = 5_000;
+const HEARTBEAT_MS = 10_000;
+
+type Context = ServiceContext<SealerSettings>;
+
+export interface SealerService {
+  /** Starts the loops; before it nothing is sealed. */
+  start(): void;
+  /** Ends the loops after their present round, gives the lease back, closes the connections. */
+  stop(): Promise<void>;
+}
+
+export async function composeSealer(context: Context): Promise<SealerService> {
+  const { settings, logger } = context;
+  const policy = readPolicy(settings.policyFile);
+  mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
+  const pool = await openDatabase(context);
+  const link = await openBroker(context, policy);
+  const alerts = openAlerts(context, policy, link);
+  const metrics = sealerMetrics(context);
+  const ledgers = await Promise.all(
+    settings.ledgers.map((ledger) => composeLedger(context, { policy, pool, link, alerts, metrics }, ledger)),
+  );
+  const heartbeat = setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS);
+  return {
+    start() {
+      for (const ledger of ledgers) ledger.start();
+      void alerts.flush();
+    },
+    async stop() {
+      clearInterval(heartbeat);
+      await Promise.all(ledgers.map((ledger) => ledger.stop()));
+      await link.close();
+      await pool.end();
+      logger.info({}, 'the sealer has stopped');
+    },
+  };
+}
+
+async function openDatabase({ settings, logger }: Context): Promise<Pool> {
+  const { host, port, database, user } = settings.postgres;
+  const material = await MaterialWatch.open(settings.postgres, 'client', Date.now);
+  material.listen({
+    onRenewed: () => logger.info({}, 'new Postgres connections use the renewed certificate'),
+    onProblem: (err) => logger.error({ err }, `Postgres client certificate: ${err.message}`),
+  });
+  material.start();
+  const pool = openPool({
+    host,
+    port,
+    database,
+    user,
+    tls: postgresTlsOptions(() => material.current),
+    name: `sealer-${settings.name}`,
+    max: 8,
+    transactions: 'short',
+    onIdleError: (err) => logger.warn({ err }, 'an idle Postgres connection broke'),
+  });
+  await assertSchema(pool);
+  await assertDurable(pool);
+  return pool;
+}
+
+async function openBroker({ settings, logger, stop }: Context, policy: Policy): Promise<NatsLink> {
+  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
+  const identity = identityOf(policy.domain, 'sealer', settings.name);
+  const link = await connectNats({
+    name: identity.commonName,
+    servers,
+    tls: { certFile, keyFile, caFile },
+    inboxPrefix: identity.inboxPrefix!,
+    logger,
+    firstConnectMs,
+    onClosed: stop,
+  });
+  const material = await MaterialWatch.open(settings.nats, 'client', Date.now);
+  material.listen({
+    onRenewed: () => void link.reconnect(),
+    onProblem: (err) => logger.error({ err }, `NATS client certificate: ${err.message}`),
+  });
+  material.start();
+  return link;
+}
+
+function openAlerts({ settings }: Context, policy: Policy, link: NatsLink): AlertBook {
+  const key = readKey(settings.alertKeyFile, alertKeyName(policy.domain, 'sealer', settings.name));
+  const source = `${policy.domain}/sealer/${settings.name}`;
+  const file = path.join(settings.stateDir, 'alerts.json');
+  return new AlertBook(file, source, key, Date.now, async (code, message) => {
+    const sent = await publishStored(link, alertSubject(code), message, {
+      stream: ALERTS,
+      timeoutMs: ALERT_TIMEOUT_MS,
+    });
+    return sent.outcome === 'stored';
+  });
+}
+
+interface Shared {
+  readonly policy: Policy;
+  readonly pool: Pool;
+  readonly link: NatsLink;
+  readonly alerts: AlertBook;
+  readonly metrics: ReturnType<typeof sealerMetrics>;
+}
+
+interface LedgerService {
+  readonly origin: string;
+  readonly size: () => number;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+async function composeLedger(
+  context: Context,
+  { policy, pool, link, alerts, metrics }: Shared,
+  { name, logKeyFile, genesisFile }: SealerSettings['ledgers'][number],
+): Promise<LedgerService> {
+  const { settings, logger, health } = context;
+  const origin = originOf(policy.domain, name);
+  const ledgerId = await findLedger(pool, origin);
+  if (ledgerId === null) {
+    throw new StopProcess(
+      'ledger.missing',
+      `the database has no ledger ${origin}; run the migration with its policy first`,
+    );
+  }
+  const genesis = readFileSync(genesisFile);
+  const logKey = readKey(logKeyFile, origin);
+  if (openGenesis(genesis, origin).log.vkey !== logKey.verifier.vkey) {
+    throw new StopProcess('key.changed', `the log key in ${logKeyFile} is not the one that ${genesisFile} names`);
+  }
+  const pulse = health.pulse(`seal ${name}`, LOOP_BOUND_MS);
+  const memory = SignerMemory.open(path.join(settings.stateDir, `${name}.checkpoint`), origin, logKey);
+  const checkpoints = new CheckpointLedger({
+    origin,
+    domain: policy.domain,
+    ledger: name,
+    ledgerId,
+    pool,
+    memory,
+    verifiers: policy.verifiers.map((verifier) => verifier.name),
+    alerts,
+    log: logger,
+    now: Date.now,
+    ask: (subject, body, timeoutMs) => ask(link, subject, body, timeoutMs),
+    announce: async (message) => {
+      const options = { stream: ANNOUNCEMENTS, timeoutMs: ANNOUNCE_TIMEOUT_MS };
+      await publishDurable(link, announceSubject(name), message, options);
+    },
+    onCosigned: (size) => metrics.cosigned.set({ ledger: name }, size),
+  });
+  const index = new IndexLedger(pool, ledgerId, origin, (position) => metrics.indexed.set({ ledger: name }, position));
+  const lease = new Lease(pool, ledgerId, settings.name, context.stop);
+  let size = 0;
+  const seal = new SealLedger({
+    origin,
+    ledgerId,
+    pool,
+    lease,
+    reader: new StreamReader(link, framesStream(name)),
+    logKey,
+    genesis,
+    alerts,
+    log: logger,
+    now: Date.now,
+    subjectOf: (ingester) => framesSubject(name, ingester),
+    confirmHead: (head, sealed) => checkpoints.confirmHead(head, sealed),
+    onTurn: () => pulse.tick(),
+    onSealed: (sealed, block) => {
+      size = sealed.size;
+      checkpoints.offer(sealed);
+      index.offer(sealed.size, block);
+      metrics.size.set({ ledger: name }, sealed.size);
+      if (block) metrics.blocks.inc({ ledger: name });
+    },
+  });
+  const loops = ledgerLoops(context, name, health, pulse, { seal, checkpoints, index });
+  listen(link, nudgeSubject(name), { onMessage: () => seal.nudge(), onFault: context.stop });
+  return {
+    origin,
+    size: () => size,
+    start: loops.start,
+    async stop() {
+      await loops.stop();
+      await lease.release();
+    },
+  };
+}
+
+/** Sealing, checkpoints and the index, each a supervised loop of its own: none of them can hold another up. */
+function ledgerLoops(
+  { logger, stop }: Context,
+  name: string,
+  health: Health,
+  sealPulse: ReturnType<Health['pulse']>,
+  { seal, checkpoints, index }: { seal: SealLedger; checkpoints: CheckpointLedger; index: IndexLedger },
+): { start(): void; stop(): Promise<void> } {
+  const loops: Loop[] = [];
+  const fate = (error: unknown): ReturnType<typeof fateOf> => (isUnknown(error) ? 'retry' : fateOf(error));
+  const common = { logger, within: LOOP_BOUND_MS, onStop: stop, fate };
+  const condition = (what: string): ReturnType<Health['condition']> => health.condition(`${what} ${name}`, 'starting');
+  const rounds = {
+    checkpoint: { body: () => checkpoints.round(), condition: condition('checkpoint') },
+    index: { body: () => index.round(), condition: condition('index') },
+  };
+  return {
+    start() {
+      loops.push(Loop.run({ ...common, name: `seal ${name}`, pulse: sealPulse, body: (signal) => seal.run(signal) }));
+      for (const [what, { body, condition: met }] of Object.entries(rounds)) {
+        const pulse = health.pulse(`${what} ${name}`, LOOP_BOUND_MS);
+        loops.push(Loop.run({ ...common, name: `${what} ${name}`, pulse, body, condition: met }));
+      }
+    },
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()));
+    },
+  };
+}
+
+/** One request to a verifier. Null when nobody answered, or only to say that it cannot now. */
+async function ask(link: NatsLink, subject: string, body: Uint8Array, timeoutMs: number): Promise<Answer | null> {
+  try {
+    const answer = await request(link, subject, body, { timeoutMs });
+    return { status: answer.header('Status') ?? null, data: answer.data };
+  } catch (error) {
+    if (error instanceof MessagingError || error instanceof ServiceError) return null;
+    throw error;
+  }
+}
+
+function readKey(file: string, name: string): SigningKey {
+  const key = SigningKey.fromSkey(readFileSync(file, 'utf8').trim());
+  if (key.name !== name) throw new StopProcess('key.changed', `${file} holds the key of ${key.name}, not of ${name}`);
+  return key;
+}
+
+function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): void {
+  if (!link.connected) return;
+  const sizes = Object.fromEntries(ledgers.map(({ origin, size }) => [origin, size()]));
+  link.nc.publish(heartbeatSubject('sealer', name), JSON.stringify({ sizes }));
+}
+
+function sealerMetrics({ metrics }: Context): {
+  size: Gauge<'ledger'>;
+  cosigned: Gauge<'ledger'>;
+  indexed: Gauge<'ledger'>;
+  blocks: Counter<'ledger'>;
+} {
+  const gauge = (what: string, help: string): Gauge<'ledger'> =>
+    new Gauge({ name: `everseal_${what}`, help, labelNames: ['ledger'] as const, registers: [metrics] });
+  return {
+    size: gauge('ledger_size_entries', 'entries in the ledger'),
+    cosigned: gauge('checkpoint_size_entries', 'size of the newest checkpoint that went to the cosigners'),
+    indexed: gauge('index_position_entries', 'entries that the event index covers'),
+    blocks: new Counter({
+      name: 'everseal_blocks_sealed_total',
+      help: 'blocks that this sealer committed',
+      labelNames: ['ledger'] as const,
+      registers: [metrics],
+    }),
+  };
+}

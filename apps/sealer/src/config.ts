@@ -1,0 +1,27 @@
+/** Settings of one sealer process. Every field says its unit, its default and what it is for. */
+
+import { filePath, logSettings, natsSettings, operationsSettings, postgresSettings } from '@everseal/process';
+import { z } from 'zod';
+
+export const sealerSettings = z.strictObject({
+  name: z.string().min(1).describe('Name of this sealer in the policy file, e.g. s1.'),
+  policyFile: filePath('The policy, everseal.yaml: ledgers, verifiers.'),
+  alertKeyFile: filePath('Key that signs the alerts of this sealer (skey), mode 0600.'),
+  stateDir: filePath("Folder of the signer's memory and of the alert book. Never restore it from a backup."),
+  ledgers: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('Name of the ledger in the policy file, e.g. main.'),
+        logKeyFile: filePath('Log key of the ledger (skey), mode 0600.'),
+        genesisFile: filePath("The ledger's first key set, the note that is its entry 0."),
+      }),
+    )
+    .min(1)
+    .describe('Ledgers that this process seals, or stands by for.'),
+  nats: natsSettings.describe('The NATS connection.'),
+  postgres: postgresSettings.describe('The Postgres connection, as role everseal_sealer.'),
+  operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),
+  log: logSettings.describe('Logging.'),
+});
+
+export type SealerSettings = z.output<typeof sealerSettings>;

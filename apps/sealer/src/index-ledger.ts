@@ -1,0 +1,122 @@
+/**
+ * The event index behind the sealer: a projection (formats.md "Event index") in its own transactions, so that nothing
+ * inside an event can hold up sealing. It follows the committed blocks; what it needs of them is handed over in memory
+ * while they are new and read back from Postgres otherwise.
+ */
+
+import { blockEvents, JsonTape, leafHashInPlace, splitBundle, type BlockEvent, type Hash } from '@everseal/audit-core';
+import {
+  bodyOf,
+  DuplicateFinder,
+  EventIndexWriter,
+  readBodies,
+  readIndexHead,
+  readLeafHashes,
+} from '@everseal/ledger-store';
+import { StopProcess } from '@everseal/process';
+import type { Pool } from 'pg';
+import type { CutBlock } from './open-block.js';
+
+/** Committed bodies kept in memory for the index, bytes. Older ones are read back. */
+const KEEP_BYTES = 32 * 1024 * 1024;
+/** Rows between two turns of the event loop, so that indexing never delays sealing by more than some milliseconds. */
+const ROWS_A_TURN = 512;
+const BLOCKS_A_READ = 4;
+
+export interface IndexedBlock {
+  readonly first: number;
+  readonly next: number;
+  readonly body: Buffer;
+}
+
+export class IndexLedger {
+  private readonly recent = new Map<number, IndexedBlock>();
+  private recentBytes = 0;
+  private readonly tape = new JsonTape();
+  private position: number | null = null;
+  private sealedSize = 0;
+
+  private readonly writer: EventIndexWriter;
+  private readonly duplicates: DuplicateFinder;
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly ledgerId: number,
+    origin: string,
+    private readonly onIndexed: (position: number) => void,
+  ) {
+    this.writer = new EventIndexWriter(pool, ledgerId);
+    this.duplicates = new DuplicateFinder(pool, ledgerId, origin, (positions) => this.leavesAt(positions));
+  }
+
+  /** A block was committed. */
+  offer(size: number, block: CutBlock | null): void {
+    this.sealedSize = size;
+    if (!block) return;
+    const { first } = block.block;
+    this.recent.set(first, { first, next: block.size, body: block.body });
+    this.recentBytes += block.body.length;
+    for (const [key, { body }] of this.recent) {
+      if (this.recentBytes <= KEEP_BYTES) break;
+      this.recent.delete(key);
+      this.recentBytes -= body.length;
+    }
+  }
+
+  /** One round of the loop: indexes what is there; returns the milliseconds to wait. */
+  async round(): Promise<number> {
+    this.position ??= await readIndexHead(this.pool, this.ledgerId);
+    if (this.position >= this.sealedSize) return 200;
+    for (const block of await this.nextBlocks(this.position)) await this.indexBlock(block);
+    return 0;
+  }
+
+  private async nextBlocks(position: number): Promise<IndexedBlock[]> {
+    const recent = this.recent.get(position);
+    if (recent) return [recent];
+    const start = await bodyOf(this.pool, this.ledgerId, position);
+    const blocks: IndexedBlock[] = [];
+    if (!start) return blocks;
+    for await (const { first, next, body } of readBodies(this.pool, this.ledgerId, start.height, BLOCKS_A_READ)) {
+      if (!body) throw new StopProcess('index.body', `the body of the block at entry ${first} is not in the database`);
+      blocks.push({ first, next, body });
+    }
+    return blocks;
+  }
+
+  /** All rows of one block and the new index head in one transaction: a crash leaves whole blocks. */
+  private async indexBlock(block: IndexedBlock): Promise<void> {
+    const rows: BlockEvent[] = [];
+    for (const row of blockEvents(block.body, block.first, this.tape)) {
+      rows.push(row);
+      if (rows.length % ROWS_A_TURN === 0) await new Promise(setImmediate);
+    }
+    await this.duplicates.mark(rows, ({ event }) => event);
+    await this.writer.write({ from: block.first, to: block.next, rows });
+    this.position = block.next;
+    this.forget(block.first);
+    this.onIndexed(block.next);
+  }
+
+  private forget(first: number): void {
+    const kept = this.recent.get(first);
+    if (!kept) return;
+    this.recent.delete(first);
+    this.recentBytes -= kept.body.length;
+  }
+
+  /** Leaf hashes from full tiles; those of the newest entries, which fill no tile yet, from their blocks. */
+  private async leavesAt(positions: readonly number[]): Promise<Map<number, Hash>> {
+    const leaves = await readLeafHashes(this.pool, this.ledgerId, positions);
+    for (const position of positions) {
+      if (leaves.has(position)) continue;
+      const block = await bodyOf(this.pool, this.ledgerId, position);
+      if (!block?.body) continue;
+      const offsets = splitBundle(block.body);
+      for (let i = 0; i < offsets.count; i++) {
+        leaves.set(block.first + i, leafHashInPlace(block.body, offsets.start(i), offsets.end(i)));
+      }
+    }
+    return leaves;
+  }
+}

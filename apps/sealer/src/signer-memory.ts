@@ -1,0 +1,86 @@
+/**
+ * What the log key has signed: one root per size, sizes only grow. Kept on the sealer's own disk, never in the database
+ * and never restored from a backup, so that neither a crash nor a rolled-back database can make the log key sign two
+ * histories. Only the newest signature has to be remembered: a smaller size is refused outright.
+ */
+
+import { readFileSync } from 'node:fs';
+import {
+  equalHash,
+  openCheckpoint,
+  signCheckpoint,
+  type Checkpoint,
+  type Hash,
+  type SigningKey,
+} from '@everseal/audit-core';
+import { replaceFile, StopProcess } from '@everseal/process';
+
+export class SignerMemory {
+  private constructor(
+    private readonly file: string,
+    private readonly origin: string,
+    private readonly key: SigningKey,
+    private newest: { note: string; checkpoint: Checkpoint } | null,
+  ) {}
+
+  /** Reads the memory back; a file that the log key did not sign stops the process. */
+  static open(file: string, origin: string, key: SigningKey): SignerMemory {
+    const note = readIfThere(file);
+    if (note === null) return new SignerMemory(file, origin, key, null);
+    try {
+      const checkpoint = openCheckpoint(note, [key.verifier], origin);
+      return new SignerMemory(file, origin, key, { note, checkpoint });
+    } catch (cause) {
+      throw new StopProcess(
+        'signer.memory',
+        `the signer's memory ${file} is not a checkpoint of ${origin} signed by this log key; find out who changed it. ` +
+          'Never delete or restore it: see docs/operations/sealer.md',
+        { cause },
+      );
+    }
+  }
+
+  get size(): number {
+    return this.newest?.checkpoint.size ?? 0;
+  }
+
+  /** The newest signed checkpoint note, or null. */
+  get note(): string | null {
+    return this.newest?.note ?? null;
+  }
+
+  /**
+   * Signs the checkpoint of this size, or returns the one signed before for the same size and root. The signature is
+   * on disk before it is returned.
+   */
+  sign(size: number, root: Hash): string {
+    const before = this.newest?.checkpoint;
+    if (before && size < before.size) {
+      throw new StopProcess(
+        'signer.went-back',
+        `asked to sign size ${size}, but size ${before.size} is signed already: the log went back`,
+      );
+    }
+    if (before && size === before.size) {
+      if (equalHash(before.root, root)) return this.newest!.note;
+      throw new StopProcess(
+        'signer.two-histories',
+        `asked to sign another root for size ${size}: the log has two histories`,
+      );
+    }
+    const checkpoint = { origin: this.origin, size, root };
+    const note = signCheckpoint(checkpoint, this.key);
+    replaceFile(this.file, note);
+    this.newest = { note, checkpoint };
+    return note;
+  }
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,347 @@
+/**
+ * The composition root of the verifier: read this file to know what the process is made of. Per ledger there are a tail
+ * and three sweeps, each a supervised loop, and the two requests it answers: hold and add-checkpoint.
+ */
+
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  alertKeyName,
+  leafHash,
+  LogState,
+  openGenesis,
+  originOf,
+  SigningKey,
+  verifierKeyName,
+  type KeySet,
+} from '@everseal/audit-core';
+import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
+import { connectNats, listen, publishStored, serve, type NatsLink } from '@everseal/messaging';
+import {
+  ALERTS,
+  alertSubject,
+  announceSubject,
+  heartbeatSubject,
+  holdSubject,
+  identityOf,
+  readPolicy,
+  witnessSubject,
+  type Policy,
+} from '@everseal/policy';
+import { AlertBook, Gauge, Loop, StopProcess, type ServiceContext } from '@everseal/process';
+import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
+import type { Pool } from 'pg';
+import { BodyRing } from './body-ring.js';
+import type { VerifierSettings } from './config.js';
+import { FollowLedger } from './follow-ledger.js';
+import { LeafFile } from './leaf-file.js';
+import { Pace } from './pace.js';
+import { RememberedTree } from './remembered-tree.js';
+import { SweepBodies } from './sweep-bodies.js';
+import { SweepIndex } from './sweep-index.js';
+import { SweepStored } from './sweep-stored.js';
+import { MemoryFile } from './verifier-memory.js';
+import { VerifyLedger, type SweepName } from './verify-ledger.js';
+import { WitnessLedger, type WitnessAnswer } from './witness-ledger.js';
+
+const TAIL_EVERY_MS = 250;
+const TAIL_BOUND_MS = 60_000;
+/** A pass over a large ledger takes its time; the loop ticks when a pass ends. */
+const SWEEP_BOUND_MS = 24 * 3_600_000;
+const ALERT_TIMEOUT_MS = 5_000;
+const HEARTBEAT_MS = 10_000;
+
+type Context = ServiceContext<VerifierSettings>;
+
+export interface VerifierService {
+  /** Starts the loops and answers requests from now on. */
+  start(): void;
+  /** Answers no further request, ends the loops after their present round, closes the connections. */
+  stop(): Promise<void>;
+}
+
+interface LedgerService {
+  readonly witness: WitnessLedger;
+  readonly verify: VerifyLedger;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export async function composeVerifier(context: Context): Promise<VerifierService> {
+  const { settings, logger } = context;
+  const policy = readPolicy(settings.policyFile);
+  mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
+  const key = readKey(settings.keyFile, verifierKeyName(policy.domain, settings.name));
+  const pool = await openDatabase(context);
+  const link = await openBroker(context, policy);
+  const alerts = openAlerts(context, policy, link);
+  const ledgers: LedgerService[] = [];
+  for (const ledger of settings.ledgers) {
+    ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
+  }
+  verifierMetrics(context, ledgers, alerts);
+  const { start, stop } = answerWitness(context, link, ledgers);
+  const timers = [
+    setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
+    setInterval(() => void alerts.flush(), ALERT_TIMEOUT_MS),
+  ];
+  return {
+    start() {
+      for (const ledger of ledgers) ledger.start();
+      start();
+      void alerts.flush();
+    },
+    async stop() {
+      timers.forEach(clearInterval);
+      await stop();
+      await Promise.all(ledgers.map((ledger) => ledger.stop()));
+      beat(link, settings.name, ledgers);
+      await link.close();
+      await pool.end();
+      logger.info({}, 'the verifier has stopped');
+    },
+  };
+}
+
+async function openDatabase({ settings, logger }: Context): Promise<Pool> {
+  const { host, port, database, user } = settings.postgres;
+  const material = await MaterialWatch.open(settings.postgres, 'client', Date.now);
+  material.listen({
+    onRenewed: () => logger.info({}, 'new Postgres connections use the renewed certificate'),
+    onProblem: (err) => logger.error({ err }, `Postgres client certificate: ${err.message}`),
+  });
+  material.start();
+  const pool = openPool({
+    host,
+    port,
+    database,
+    user,
+    tls: postgresTlsOptions(() => material.current),
+    name: `verifier-${settings.name}`,
+    max: 6,
+    transactions: 'long',
+    onIdleError: (err) => logger.warn({ err }, 'an idle Postgres connection broke'),
+  });
+  await assertSchema(pool);
+  return pool;
+}
+
+async function openBroker({ settings, logger, stop }: Context, policy: Policy): Promise<NatsLink> {
+  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
+  const identity = identityOf(policy.domain, 'verifier', settings.name);
+  const link = await connectNats({
+    name: identity.commonName,
+    servers,
+    tls: { certFile, keyFile, caFile },
+    inboxPrefix: identity.inboxPrefix!,
+    logger,
+    firstConnectMs,
+    onClosed: stop,
+  });
+  const material = await MaterialWatch.open(settings.nats, 'client', Date.now);
+  material.listen({
+    onRenewed: () => void link.reconnect(),
+    onProblem: (err) => logger.error({ err }, `NATS client certificate: ${err.message}`),
+  });
+  material.start();
+  return link;
+}
+
+function openAlerts({ settings }: Context, policy: Policy, link: NatsLink): AlertBook {
+  const key = readKey(settings.alertKeyFile, alertKeyName(policy.domain, 'verifier', settings.name));
+  const source = `${policy.domain}/verifier/${settings.name}`;
+  const file = path.join(settings.stateDir, 'alerts.json');
+  return new AlertBook(file, source, key, Date.now, async (code, message) => {
+    const sent = await publishStored(link, alertSubject(code), message, {
+      stream: ALERTS,
+      timeoutMs: ALERT_TIMEOUT_MS,
+    });
+    return sent.outcome === 'stored';
+  });
+}
+
+interface Shared {
+  readonly policy: Policy;
+  readonly key: SigningKey;
+  readonly pool: Pool;
+  readonly link: NatsLink;
+  readonly alerts: AlertBook;
+}
+
+async function composeLedger(
+  context: Context,
+  { policy, key, pool, link, alerts }: Shared,
+  { name, genesisFile }: VerifierSettings['ledgers'][number],
+): Promise<LedgerService> {
+  const { settings, logger, stop: end } = context;
+  const origin = originOf(policy.domain, name);
+  const genesis = readFileSync(genesisFile);
+  if (!openGenesis(genesis, origin).verifiers.some(({ vkey }) => vkey === key.verifier.vkey)) {
+    logger.warn({ origin }, "this verifier's key is not in the ledger's first key set");
+  }
+  const trust = { origin, genesis: leafHash(genesis) };
+  const ledgerId = await findLedger(pool, origin);
+  if (ledgerId === null) {
+    throw new StopProcess(
+      'ledger.missing',
+      `the database has no ledger ${origin}; run the migration with its policy first`,
+    );
+  }
+  const folder = path.join(settings.stateDir, name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = new MemoryFile(path.join(folder, 'memory.json'), trust, key.verifier);
+  const remembered = file.read();
+  const state = remembered ? LogState.recall(trust, remembered.memory) : LogState.empty(trust);
+  const tree = await loadTree(folder, state, file);
+  const ring = new BodyRing(path.join(folder, 'bodies'), settings.bodyBytes);
+  const follow = new FollowLedger(trust, pool, ledgerId, state, tree, ring);
+  const keys = (): KeySet | null => follow.memory.keys;
+  const { sweep } = settings;
+  const pace = (rate: number): Pace => new Pace(rate === 0 ? Infinity : rate);
+  const cosigned = (): number => witness.cosignedSize;
+  const sweeps = {
+    bodies: new SweepBodies(pool, ledgerId, tree, keys, pace(sweep.bodies)),
+    index: new SweepIndex(pool, ledgerId, origin, tree, pace(sweep.index)),
+    stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, pace(sweep.stored)),
+  };
+  const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, Date.now);
+  const witness = new WitnessLedger(follow, file, remembered, key, Date.now, (finding, evidence) =>
+    verify.reportShown(finding, evidence),
+  );
+  const loops = ledgerLoops(context, name, verify);
+  const holding = serve(link, holdSubject(name, settings.name), {
+    handler: ({ data }) => witness.hold(data),
+    concurrency: 2,
+    logger,
+    onFault: end,
+  });
+  listen(link, announceSubject(name), { onMessage: () => loops.wakeTail(), onFault: end });
+  return {
+    witness,
+    verify,
+    start: loops.start,
+    async stop() {
+      await holding.stop();
+      await loops.stop();
+      tree.close();
+    },
+  };
+}
+
+/** The tree of the cosigned size, derived again from the leaf file; a file that gives another root is not believed. */
+async function loadTree(folder: string, state: LogState, file: MemoryFile): Promise<RememberedTree> {
+  const leaves = LeafFile.open(path.join(folder, 'leaves'));
+  if (leaves.size < state.size) throw file.damaged(`the leaf file ends at entry ${leaves.size}`);
+  const tree = await RememberedTree.load(leaves, state.size);
+  if (state.size > 0 && !tree.root().equals(state.root)) throw file.damaged('the leaf file does not give its root');
+  return tree;
+}
+
+function ledgerLoops(
+  { settings, logger, health, stop }: Context,
+  name: string,
+  verify: VerifyLedger,
+): { start(): void; stop(): Promise<void>; wakeTail(): void } {
+  const loops: Loop[] = [];
+  const tailCondition = health.condition(`tail ${name}`, 'the newest blocks are not read yet');
+  const run = (what: string, within: number, body: (signal: AbortSignal) => Promise<number>): Loop => {
+    const pulse = health.pulse(`${what} ${name}`, within);
+    const condition = what === 'tail' ? { condition: tailCondition } : {};
+    return Loop.run({ name: `${what} ${name}`, body, logger, pulse, within, onStop: stop, ...condition });
+  };
+  return {
+    start() {
+      loops.push(run('tail', TAIL_BOUND_MS, () => verify.tail().then(() => TAIL_EVERY_MS)));
+      for (const sweep of ['bodies', 'index', 'stored'] satisfies SweepName[]) {
+        loops.push(
+          run(sweep, SWEEP_BOUND_MS, (signal) => verify.sweep(sweep, signal).then(() => settings.sweep.pauseMs)),
+        );
+      }
+    },
+    wakeTail: () => loops[0]?.wake(),
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()));
+    },
+  };
+}
+
+/** One subject for all ledgers: the checkpoint's first line says which log it is. */
+function answerWitness(
+  { settings, logger, stop: end }: Context,
+  link: NatsLink,
+  ledgers: readonly LedgerService[],
+): { start(): void; stop(): Promise<void> } {
+  let serving: ReturnType<typeof serve> | null = null;
+  const answer = async (data: Buffer): Promise<WitnessAnswer> => {
+    const origin = data.toString('utf8').split('\n\n', 2)[1]?.split('\n', 1)[0];
+    const ledger = ledgers.find(({ witness }) => witness.origin === origin);
+    return ledger ? ledger.witness.addCheckpoint(data) : { status: 404, body: 'unknown log\n' };
+  };
+  return {
+    start() {
+      serving = serve(link, witnessSubject(settings.name), {
+        handler: async ({ data }) => {
+          const { status, body } = await answer(data);
+          return { data: Buffer.from(body), headers: { Status: String(status) } };
+        },
+        concurrency: 2,
+        logger,
+        onFault: end,
+      });
+    },
+    stop: async () => serving?.stop(),
+  };
+}
+
+function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): void {
+  if (!link.connected) return;
+  for (const { witness, verify } of ledgers) {
+    const checkpoint = witness.heartbeat();
+    if (checkpoint === null) continue;
+    const coverage = {
+      bodies: verify.coverageOf('bodies'),
+      index: verify.coverageOf('index'),
+      stored: verify.coverageOf('stored'),
+    };
+    link.nc.publish(heartbeatSubject('verifier', name), JSON.stringify({ checkpoint, coverage }));
+  }
+}
+
+function verifierMetrics({ metrics }: Context, ledgers: readonly LedgerService[], alerts: AlertBook): void {
+  const gauge = (what: string, help: string, value: (ledger: LedgerService) => number): void => {
+    new Gauge({
+      name: `everseal_${what}`,
+      help,
+      labelNames: ['ledger'] as const,
+      registers: [metrics],
+      collect() {
+        for (const ledger of ledgers) this.set({ ledger: ledger.verify.origin }, value(ledger));
+      },
+    });
+  };
+  gauge('verified_size_entries', 'entries derived again', ({ verify }) => verify.size);
+  gauge('cosigned_size_entries', 'size of the newest cosigned checkpoint', ({ witness }) => witness.cosignedSize);
+  for (const sweep of ['bodies', 'index', 'stored'] satisfies SweepName[]) {
+    gauge(
+      `sweep_${sweep}_passes_total`,
+      `passes of the ${sweep} sweep`,
+      ({ verify }) => verify.coverageOf(sweep).passes,
+    );
+    gauge(`sweep_${sweep}_entries`, `entries of its last pass`, ({ verify }) => verify.coverageOf(sweep).entries);
+    gauge(`sweep_${sweep}_seconds`, `duration of its last pass`, ({ verify }) => verify.coverageOf(sweep).seconds);
+  }
+  new Gauge({
+    name: 'everseal_alerts_open',
+    help: 'alerts that were raised and not cleared',
+    registers: [metrics],
+    collect() {
+      this.set(alerts.open.length);
+    },
+  });
+}
+
+function readKey(file: string, name: string): SigningKey {
+  const key = SigningKey.fromSkey(readFileSync(file, 'utf8').trim());
+  if (key.name !== name) throw new StopProcess('key.changed', `${file} holds the key of ${key.name}, not of ${name}`);
+  return key;
+}

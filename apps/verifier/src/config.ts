@@ -1,0 +1,54 @@
+/** Settings of one verifier process. Every field says its unit, its default and what it is for. */
+
+import { filePath, logSettings, natsSettings, operationsSettings, postgresSettings } from '@everseal/process';
+import { z } from 'zod';
+
+const entriesPerSecond = (fallback: number, what: string): z.ZodDefault<z.ZodInt> =>
+  z
+    .int()
+    .min(0)
+    .default(fallback)
+    .describe(`Rate of the sweep over ${what}, entries a second; 0 for as fast as it goes. Default ${fallback}.`);
+
+export const verifierSettings = z.strictObject({
+  name: z.string().min(1).describe('Name of this verifier in the policy file, e.g. v1.'),
+  policyFile: filePath('The policy, everseal.yaml.'),
+  keyFile: filePath('Cosigning key of this verifier (skey), mode 0600.'),
+  alertKeyFile: filePath('Key that signs the alerts of this verifier (skey), mode 0600.'),
+  stateDir: filePath(
+    "Folder of this verifier's memory. Never restore it from a backup: a verifier without memory takes a new key.",
+  ),
+  ledgers: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('Name of the ledger in the policy file, e.g. main.'),
+        genesisFile: filePath("The ledger's first key set, the note that is its entry 0: what this verifier trusts."),
+      }),
+    )
+    .min(1)
+    .describe('Ledgers to verify.'),
+  bodyBytes: z
+    .int()
+    .min(64 * 1024 * 1024)
+    .default(1024 * 1024 * 1024)
+    .describe('How much of the newest block bodies is kept for each ledger, bytes. Default 1073741824 (1 GiB).'),
+  sweep: z
+    .strictObject({
+      bodies: entriesPerSecond(100_000, 'the bodies'),
+      index: entriesPerSecond(20_000, 'the event index'),
+      stored: entriesPerSecond(100_000, 'tiles and checkpoints'),
+      pauseMs: z
+        .int()
+        .min(0)
+        .default(1_000)
+        .describe('Pause between the passes of a sweep, milliseconds. Default 1000.'),
+    })
+    .prefault({})
+    .describe('How fast everything old is read again.'),
+  nats: natsSettings.describe('The NATS connection.'),
+  postgres: postgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
+  operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),
+  log: logSettings.describe('Logging.'),
+});
+
+export type VerifierSettings = z.output<typeof verifierSettings>;

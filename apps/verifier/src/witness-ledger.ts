@@ -1,0 +1,165 @@
+/**
+ * This verifier as a witness of one ledger: it holds what the sealer is about to sign, and it cosigns a checkpoint only
+ * after it has derived the same root itself (C2SP tlog-witness, add-checkpoint, over NATS; the status in a header).
+ *
+ * The cosignature is withheld only for what the bytes behind it show: no extension of the cosigned log, another root,
+ * a signature by no key in force. Nothing seen elsewhere withholds it.
+ */
+
+import {
+  appendSignatures,
+  cosign,
+  equalHash,
+  formatHoldAnswer,
+  FormatError,
+  formatWitnessSize,
+  openCheckpoint,
+  parseAddCheckpoint,
+  parseHoldRequest,
+  parseNote,
+  verifyConsistency,
+  EMPTY_ROOT,
+  type Finding,
+  type Hash,
+  type OpenedCheckpoint,
+  type SigningKey,
+} from '@everseal/audit-core';
+import type { FollowLedger } from './follow-ledger.js';
+import type { MemoryFile, Remembered } from './verifier-memory.js';
+
+export interface WitnessAnswer {
+  readonly status: 200 | 400 | 403 | 404 | 409 | 422 | 503;
+  readonly body: string;
+}
+
+export class WitnessLedger {
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly follow: FollowLedger,
+    private readonly file: MemoryFile,
+    private remembered: Remembered | null,
+    private readonly key: SigningKey,
+    private readonly now: () => number,
+    /** Told of what a request showed: a fork, another root. */
+    private readonly report: (finding: Finding, evidence: Record<string, string>) => void,
+  ) {}
+
+  get origin(): string {
+    return this.follow.trust.origin;
+  }
+
+  /** Size of the newest checkpoint that was cosigned here. */
+  get cosignedSize(): number {
+    return this.remembered?.memory.size ?? 0;
+  }
+
+  /** The newest cosigned checkpoint with a fresh cosignature: the signed heartbeat. Null before the first. */
+  heartbeat(): string | null {
+    return this.remembered && this.withCosignature(this.remembered.checkpoint);
+  }
+
+  /** Reads, derives and stores everything up to the size that is asked for, and says what came out. */
+  async hold(body: Uint8Array): Promise<Buffer> {
+    const wanted = parseHoldRequest(body);
+    if (wanted > this.follow.size) await this.follow.catchUp();
+    await this.follow.sync();
+    const mark = this.follow.markAt(wanted);
+    const size = mark ? wanted : this.follow.size;
+    const root = mark?.root ?? (size === 0 ? EMPTY_ROOT : this.follow.tree.root());
+    return formatHoldAnswer({ size, root, checkpoint: this.remembered?.checkpoint ?? '' });
+  }
+
+  /** One request at a time: comparing the old size and storing the new one must not interleave. */
+  addCheckpoint(body: Uint8Array): Promise<WitnessAnswer> {
+    const answer = this.queue.then(() => this.judge(body));
+    this.queue = answer.catch(() => undefined);
+    return answer;
+  }
+
+  private async judge(body: Uint8Array): Promise<WitnessAnswer> {
+    let request: ReturnType<typeof parseAddCheckpoint>;
+    try {
+      request = parseAddCheckpoint(body);
+    } catch (error) {
+      if (error instanceof FormatError) return { status: 400, body: `${error.message}\n` };
+      throw error;
+    }
+    const { old, proof, checkpoint } = request;
+    const size = sizeOf(checkpoint);
+    if (size > this.follow.size) await this.follow.catchUp();
+    const opened = this.open(checkpoint, size);
+    if ('status' in opened) return opened;
+    if (old > opened.size) return { status: 400, body: 'old is larger than the checkpoint\n' };
+    if (old !== this.cosignedSize) return { status: 409, body: formatWitnessSize(this.cosignedSize) };
+    if (old === opened.size && old > 0) return this.again(checkpoint, opened);
+    const oldRoot = old === 0 ? EMPTY_ROOT : await this.follow.tree.rootAt(old);
+    const extends_ = old === 0 ? proof.length === 0 : verifyConsistency(old, opened.size, proof, oldRoot, opened.root);
+    if (!extends_) return { status: 422, body: 'the consistency proof does not verify\n' };
+    return this.cosignNew(checkpoint, opened);
+  }
+
+  private open(checkpoint: string, size: number): OpenedCheckpoint | WitnessAnswer {
+    const keys = this.follow.markAt(size)?.memory.keys ?? this.follow.memory.keys;
+    try {
+      return openCheckpoint(checkpoint, keys ? [keys.log] : [], this.origin);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      if (error.code === 'checkpoint.origin') return { status: 404, body: 'unknown log\n' };
+      const unsigned = error.code === 'note.unverified' || error.code === 'note.signature';
+      return { status: unsigned ? 403 : 400, body: `${error.message}\n` };
+    }
+  }
+
+  /** The size that is cosigned already: the same root gets a fresh cosignature, another root is a fork. */
+  private again(checkpoint: string, opened: OpenedCheckpoint): WitnessAnswer {
+    const before = parseNote(this.remembered!.checkpoint);
+    if (before.text === opened.text) return { status: 200, body: `${this.line(opened.text)}\n` };
+    const detail = `two checkpoints of size ${opened.size} are signed by the log key`;
+    const finding = { code: 'log.forked' as const, index: opened.size, height: null, detail };
+    this.report(finding, { first: this.remembered!.checkpoint, second: checkpoint });
+    return { status: 409, body: '' };
+  }
+
+  private async cosignNew(checkpoint: string, opened: OpenedCheckpoint): Promise<WitnessAnswer> {
+    const mark = this.follow.markAt(opened.size);
+    if (!mark) return { status: 503, body: `this verifier holds size ${this.follow.size}\n` };
+    if (!equalHash(mark.root, opened.root)) {
+      this.reportOtherRoot(checkpoint, opened, mark.root);
+      return { status: 422, body: 'the stored entries give another root\n' };
+    }
+    await this.follow.sync();
+    const line = this.line(opened.text);
+    const remembered = { checkpoint: appendSignatures(checkpoint, [line]), memory: mark.memory };
+    // Crash before this write: the old checkpoint stands, the sealer asks again. After it: we say 409 with the new size.
+    this.file.write(remembered);
+    this.remembered = remembered;
+    this.follow.settle(opened.size);
+    return { status: 200, body: `${line}\n` };
+  }
+
+  private reportOtherRoot(checkpoint: string, opened: OpenedCheckpoint, root: Hash): void {
+    const finding = {
+      code: 'checkpoint.mismatch' as const,
+      index: opened.size,
+      height: null,
+      detail: `the log key signed a root for size ${opened.size} that the stored entries do not give`,
+      expected: root.toString('base64'),
+      found: opened.root.toString('base64'),
+    };
+    this.report(finding, { checkpoint });
+  }
+
+  private withCosignature(checkpoint: string): string {
+    return appendSignatures(checkpoint, [this.line(parseNote(checkpoint).text)]);
+  }
+
+  private line(text: string): string {
+    return cosign(text, this.key, Math.floor(this.now() / 1000));
+  }
+}
+
+function sizeOf(checkpoint: string): number {
+  const size = Number(checkpoint.split('\n', 2)[1]);
+  return Number.isSafeInteger(size) ? size : 0;
+}

@@ -1,0 +1,209 @@
+/**
+ * The announcement: what the sealer tells ingest, verifiers and readers after each checkpoint (formats.md, "Messages
+ * between services", `audit.announce.<ledger>`).
+ *
+ *     {"checkpoint":"<note with cosignatures>",
+ *      "keys":{"note":"<key set>","index":n,"proof":[…]},
+ *      "heads":[{"ingester":"a","number":9,"index":n,"proof":[…],"debts":[[first,last],…]},…]}
+ *
+ * `keys` is the newest key set, `heads` the newest sealed frame of every ingester that has one, `debts` the numbers
+ * below it that gap records left open; each `proof` is the RFC 6962 inclusion proof of that entry in the checkpoint.
+ *
+ * Trust. A reader knows the log key and the verifiers of some key set, perhaps not the newest. The checkpoint must be
+ * signed by that log key (a new one signs together with the one before it) and cosigned by at least one of those
+ * verifiers, who cosign only what they re-derived, operators' signatures on key sets included. So a key set that is
+ * proven to be in that tree is the log's, however many were skipped, and its keys are what the reader trusts next.
+ *
+ * The message itself is not signed. A head proves itself only to one who has that frame: leaf hash, index and proof
+ * must lead to the signed root. `debts` are the sealer's word; leaving one out makes an ingester forget a frame that a
+ * gap record in the log still names.
+ */
+import { openCheckpoint, type OpenedCheckpoint } from './checkpoint.js';
+import { cosignaturesOf, type Cosignature } from './cosignature.js';
+import { FormatError } from './format-error.js';
+import { leafHash, type Hash } from './hash.js';
+import { verifyInclusion } from './inclusion.js';
+import { parseKeySetText, type KeySet } from './key-set.js';
+import type { VerifierKey } from './key.js';
+import { MAX_MESSAGE_BYTES } from './limits.js';
+import { hashList, MessageReader } from './message-json.js';
+import { parseName } from './names.js';
+import { MOST_ENTRY_BYTES, parseNote } from './note.js';
+
+/** The newest sealed frame of one ingester. */
+export type AnnouncedHead = {
+  readonly ingester: string;
+  readonly number: number;
+  /** Index of the frame entry. */
+  readonly index: number;
+  readonly proof: readonly Hash[];
+  /** Open debts, [first, last] pairs of frame numbers below `number`, ascending. */
+  readonly debts: readonly (readonly [number, number])[];
+};
+
+export type Announcement = {
+  /** The signed note, with cosignatures. */
+  readonly checkpoint: string;
+  readonly keys: { readonly note: string; readonly index: number; readonly proof: readonly Hash[] };
+  readonly heads: readonly AnnouncedHead[];
+};
+
+/** What a reader trusts; `announcementTrust` makes it of the newest key set that the reader knows. */
+export type AnnouncementTrust = {
+  readonly origin: string;
+  readonly logKeys: readonly VerifierKey[];
+  readonly verifiers: readonly VerifierKey[];
+};
+
+/** `proven`: the reader knows the frame of this number, and it is the one in the log. */
+export type VerifiedHead = AnnouncedHead & { readonly proven: boolean };
+
+export type VerifiedAnnouncement = {
+  readonly checkpoint: OpenedCheckpoint;
+  readonly cosignatures: readonly Cosignature[];
+  /** The newest key set, with the leaf hash and the index of its entry. */
+  readonly keys: KeySet;
+  readonly keysHash: Hash;
+  readonly keysIndex: number;
+  readonly heads: readonly VerifiedHead[];
+};
+
+// An inclusion proof has one hash for each bit of the largest index.
+const MOST_PROOF_HASHES = 53;
+
+/**
+ * The bytes of an announcement.
+ * @throws FormatError `announcement.*` as `parseAnnouncement` when no reader would take it
+ */
+export function formatAnnouncement({ checkpoint, keys, heads }: Announcement): Buffer {
+  const headTexts = heads.map(
+    ({ ingester, number, index, proof, debts }) =>
+      `{"ingester":${JSON.stringify(ingester)},"number":${number},"index":${index},"proof":${hashList(proof)},` +
+      `"debts":${JSON.stringify(debts)}}`,
+  );
+  const keysText = `{"note":${JSON.stringify(keys.note)},"index":${keys.index},"proof":${hashList(keys.proof)}}`;
+  const bytes = Buffer.from(
+    `{"checkpoint":${JSON.stringify(checkpoint)},"keys":${keysText},"heads":[${headTexts.join(',')}]}`,
+  );
+  parseAnnouncement(bytes);
+  return bytes;
+}
+
+/**
+ * Reads an announcement by value; nothing is verified yet.
+ * @throws FormatError `announcement.size`, `announcement.json`, or the code of the member that is missing or wrong:
+ * `announcement.checkpoint`, `announcement.keys`, `announcement.keys-note`, `…-index`, `…-proof`, `announcement.heads`
+ * (also: an ingester twice), `announcement.heads-ingester`, `…-number`, `…-index`, `…-proof`, `…-debts`
+ */
+export function parseAnnouncement(bytes: Uint8Array): Announcement {
+  const members = MessageReader.parse('announcement', bytes, MAX_MESSAGE_BYTES);
+  const keys = members.object('keys');
+  const announcement = {
+    checkpoint: members.text('checkpoint'),
+    keys: { note: keys.text('note'), index: keys.count('index'), proof: keys.hashes('proof', MOST_PROOF_HASHES) },
+    heads: members.objects('heads').map(readHead),
+  };
+  if (new Set(announcement.heads.map(({ ingester }) => ingester)).size < announcement.heads.length) {
+    members.fail('heads', 'names an ingester twice');
+  }
+  return announcement;
+}
+
+function readHead(members: MessageReader): AnnouncedHead {
+  const head = {
+    ingester: members.text('ingester'),
+    number: members.count('number'),
+    index: members.count('index'),
+    proof: members.hashes('proof', MOST_PROOF_HASHES),
+    debts: members.pairs('debts'),
+  };
+  members.check('ingester', () => parseName(head.ingester));
+  if (head.number < 1) members.fail('number', 'is 0');
+  let before = 0;
+  for (const [first, last] of head.debts) {
+    if (first <= before || last < first || last >= head.number) {
+      members.fail('debts', `are not ascending ranges below ${head.number}, at ${first} to ${last}`);
+    }
+    before = last;
+  }
+  return head;
+}
+
+/** What a reader of this key set trusts. */
+export function announcementTrust(set: KeySet): AnnouncementTrust {
+  return { origin: set.origin, logKeys: [set.log], verifiers: set.verifiers };
+}
+
+/**
+ * Reads and verifies an announcement.
+ * @param frameHash the leaf hash of an ingester's frame with this number, null when the reader does not have it
+ * @throws FormatError
+ * - as `parseAnnouncement`, `openCheckpoint` and `cosignaturesOf`
+ * - `announcement.cosignature`      no verifier that the reader trusts cosigned the checkpoint
+ * - `announcement.keys-entry`       the key set is not one of this ledger
+ * - `announcement.keys-inclusion`   it is not proven to be in the checkpoint
+ * - `announcement.log-key`          its log key did not sign the checkpoint
+ * - `announcement.heads-inclusion`  the frame that the reader has is not the one in the checkpoint: the head is wrong,
+ *   or two frames carry that number
+ */
+export function verifyAnnouncement(
+  bytes: Uint8Array,
+  trust: AnnouncementTrust,
+  frameHash: (ingester: string, number: number) => Hash | null,
+): VerifiedAnnouncement {
+  const announcement = parseAnnouncement(bytes);
+  const checkpoint = openCheckpoint(announcement.checkpoint, trust.logKeys, trust.origin);
+  const cosignatures = cosignaturesOf(checkpoint, trust.verifiers);
+  if (cosignatures.length === 0) {
+    throw new FormatError('announcement.cosignature', 'no known verifier cosigned the checkpoint');
+  }
+  const { index, proof, note } = announcement.keys;
+  const keysHash = leafHash(Buffer.from(note));
+  const keys = openKeys(note, checkpoint);
+  if (!verifyInclusion(index, checkpoint.size, keysHash, proof, checkpoint.root)) {
+    throw new FormatError('announcement.keys-inclusion', `the key set is not proven to be entry ${index}`);
+  }
+  const heads = announcement.heads.map((head) => ({
+    ...head,
+    proven: provesFrame(checkpoint, head, frameHash(head.ingester, head.number)),
+  }));
+  return { checkpoint, cosignatures, keys, keysHash, keysIndex: index, heads };
+}
+
+/** The announced key set, whose log key must have signed the checkpoint: it is in force at the checkpoint's last entry. */
+function openKeys(note: string, checkpoint: OpenedCheckpoint): KeySet {
+  let keys: KeySet;
+  try {
+    keys = parseKeySetText(parseNote(note, MOST_ENTRY_BYTES).text);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new FormatError('announcement.keys-entry', `the announced key set: ${cause.message}`, { cause });
+  }
+  if (keys.origin !== checkpoint.origin) {
+    throw new FormatError('announcement.keys-entry', `the announced key set is that of ${keys.origin}`);
+  }
+  const signed = checkpoint.signatures.some(
+    (line) => keys.log.matches(line.name, line.keyId) && keys.log.verify(checkpoint.textBytes, line.signature),
+  );
+  if (!signed) {
+    throw new FormatError('announcement.log-key', `the log key of the announced set did not sign the checkpoint`);
+  }
+  return keys;
+}
+
+function provesFrame(checkpoint: OpenedCheckpoint, head: AnnouncedHead, hash: Hash | null): boolean {
+  if (hash === null) return false;
+  if (verifyInclusion(head.index, checkpoint.size, hash, head.proof, checkpoint.root)) return true;
+  throw new FormatError(
+    'announcement.heads-inclusion',
+    `frame ${head.number} of ${head.ingester} as it is known here is not proven to be entry ${head.index} of the log`,
+  );
+}
+
+/**
+ * True when an ingester may forget its frame `number`: the head is proven, the frame is not above it, and no open debt
+ * contains it (formats.md, "Messages between services").
+ */
+export function isSealed(head: VerifiedHead, number: number): boolean {
+  return head.proven && number <= head.number && !head.debts.some(([first, last]) => first <= number && number <= last);
+}

@@ -1,0 +1,84 @@
+/**
+ * The events of one stored block as rows of the event index: where each stands, who sent it, when it was accepted, and
+ * what the projection says of its bytes. Sealer and verifier both derive the index with this function.
+ */
+
+import { splitBundle, type EntryOffsets } from './entry-bundle.js';
+import { entryKind } from './entry-kind.js';
+import { parseEventEntry } from './event-entry.js';
+import { indexEvent, type EventIndexRow } from './event-index.js';
+import { parseFrameText, type Frame } from './frame.js';
+import { leafHash, type Hash } from './hash.js';
+import type { JsonTape } from './json-tape.js';
+import { parseNote } from './note.js';
+import { parseTimestamp } from './timestamp.js';
+
+export interface BlockEvent extends EventIndexRow {
+  /** Index of the entry in the log. */
+  readonly position: number;
+  readonly producer: string;
+  /** Microseconds since 1970. */
+  readonly accepted: bigint;
+  /** The event's bytes as the producer sent them, a view of the body; empty when only a digest was sealed. */
+  readonly event: Buffer;
+  /** Filled in by who looks for the original; null here. */
+  duplicateOf: number | null;
+}
+
+/**
+ * The events of a block in order. The block must have been read by LogState or be compared with what was: a body that
+ * does not follow the grammar throws FormatError somewhere on the way.
+ *
+ * @param body entry bundle of the block, its note last
+ * @param first index of its first entry
+ */
+export function* blockEvents(body: Buffer, first: number, tape: JsonTape): Generator<BlockEvent> {
+  const offsets = splitBundle(body);
+  for (const { frame, position } of framesIn(body, offsets, first)) {
+    for (let at = position + 1; at <= position + frame.count; at++) {
+      const entry = body.subarray(offsets.start(at - first), offsets.end(at - first));
+      yield blockEvent(entry, at, tape);
+    }
+  }
+}
+
+/** A frame note in a block. */
+export interface BlockFrame {
+  readonly frame: Frame;
+  /** Leaf hash of the note. */
+  readonly hash: Hash;
+  /** Index of the note in the log; its events follow. */
+  readonly position: number;
+}
+
+/** The frames of a block in order; same conditions as for `blockEvents`. Signatures are not checked again. */
+export function* blockFrames(body: Buffer, first: number): Generator<BlockFrame> {
+  const offsets = splitBundle(body);
+  for (const { frame, position } of framesIn(body, offsets, first)) {
+    const i = position - first;
+    yield { frame, position, hash: leafHash(body.subarray(offsets.start(i), offsets.end(i))) };
+  }
+}
+
+function* framesIn(
+  body: Buffer,
+  offsets: EntryOffsets,
+  first: number,
+): Generator<{ frame: Frame; position: number }> {
+  for (let i = 0; i < offsets.count; i++) {
+    const note = body.subarray(offsets.start(i), offsets.end(i));
+    if (entryKind(note) !== 'frame') continue;
+    const frame = parseFrameText(parseNote(note).text);
+    yield { frame, position: first + i };
+    i += frame.count;
+  }
+}
+
+function blockEvent(entry: Buffer, position: number, tape: JsonTape): BlockEvent {
+  const parsed = parseEventEntry(entry);
+  const { start, end } = 'event' in parsed ? parsed.event : { start: 0, end: 0 };
+  const row = indexEvent(tape, parsed.producer, entry, start, end);
+  const accepted = BigInt(parseTimestamp(parsed.accepted)) * 1000n;
+  const event = entry.subarray(start, end);
+  return { ...row, position, producer: parsed.producer, accepted, event, duplicateOf: null };
+}

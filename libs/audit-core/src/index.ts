@@ -1,0 +1,221 @@
+/**
+ * audit-core: the formats and proofs of a ledger, pure functions over bytes. No I/O, clock, randomness, environment or
+ * logger; `node:crypto` is the only import. docs/formats says in words what these files say in code.
+ */
+export { FormatError } from './format-error.js';
+
+// C2SP layer
+export { decodeBase64, encodeBase64 } from './base64.js';
+export {
+  formatCheckpointText,
+  openCheckpoint,
+  parseCheckpointText,
+  signCheckpoint,
+  type Checkpoint,
+  type OpenedCheckpoint,
+} from './checkpoint.js';
+export { CompactRange, frontierLength, treeRoot, type OnNode } from './compact-range.js';
+export { consistencyPlan, proveConsistency, verifyConsistency, verifyGrowth } from './consistency.js';
+export {
+  appendSignatures,
+  cosign,
+  cosignaturesOf,
+  cosignatureTime,
+  verifyCosignature,
+  type Cosignature,
+} from './cosignature.js';
+export { formatDecimal, isCount, parseDecimal } from './decimal.js';
+export { encodeBundle, EntryOffsets, splitBundle, type BundleBounds } from './entry-bundle.js';
+export {
+  EMPTY_ROOT,
+  equalHash,
+  HASH_BYTES,
+  leafHash,
+  leafHashInPlace,
+  nodeHash,
+  sha256,
+  ZERO_HASH,
+  type Hash,
+} from './hash.js';
+export { inclusionPlan, proveInclusion, verifyInclusion } from './inclusion.js';
+export {
+  COSIGNATURE_KEY,
+  formatVkey,
+  isKeyName,
+  keyIdOf,
+  NOTE_KEY,
+  parseVkey,
+  SIGNATURE_BYTES,
+  SigningKey,
+  VerifierKey,
+  type KeyType,
+} from './key.js';
+export {
+  alertKeyName,
+  ingestKeyName,
+  logKeyName,
+  operatorKeyName,
+  originOf,
+  parseDomain,
+  parseLedgerName,
+  parseName,
+  parseOrigin,
+  verifierKeyName,
+} from './names.js';
+export {
+  formatNote,
+  knownKey,
+  MOST_ENTRY_BYTES,
+  NoteError,
+  openEntryNote,
+  openNote,
+  parseNote,
+  parseSignatureLines,
+  signatureLine,
+  signNote,
+  type Note,
+  type NoteErrorCode,
+  type SignatureLine,
+} from './note.js';
+export { quote } from './quote.js';
+export { FrameTree, proveRange, rangeRoot } from './range-proof.js';
+export { perfectSubtrees, splitPoint, type NodeRef, type Segment } from './segment.js';
+export { TileBuilder, type FullTile } from './tile-builder.js';
+export {
+  frontierFromTiles,
+  proveConsistencyFromTiles,
+  proveInclusionFromTiles,
+  rootFromTiles,
+  type TileReader,
+} from './tile-proof.js';
+export {
+  entriesPath,
+  fullTiles,
+  parseEntriesPath,
+  parseTilePath,
+  partialWidth,
+  TILE_BYTES,
+  TILE_ROWS,
+  TILE_WIDTH,
+  tileAt,
+  tileLevels,
+  tilePath,
+  type TileRef,
+} from './tile.js';
+export { formatTimestamp, parseTimestamp, type Timestamp } from './timestamp.js';
+export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProofPolicy, type TlogProof } from './tlog-proof.js';
+export { decodeUtf8, encodeUtf8 } from './utf8.js';
+export {
+  formatAddCheckpoint,
+  formatWitnessSize,
+  parseAddCheckpoint,
+  parseWitnessSize,
+  type AddCheckpoint,
+} from './witness-message.js';
+
+// Everseal formats
+export {
+  formatAlertText,
+  openAlert,
+  parseAlertText,
+  signAlert,
+  type AlertNote,
+  type OpenedAlert,
+} from './alert-note.js';
+export {
+  announcementTrust,
+  formatAnnouncement,
+  isSealed,
+  parseAnnouncement,
+  verifyAnnouncement,
+  type AnnouncedHead,
+  type Announcement,
+  type AnnouncementTrust,
+  type VerifiedAnnouncement,
+  type VerifiedHead,
+} from './announcement.js';
+export { formatBlockText, openBlock, parseBlockText, signBlock, type Block } from './block.js';
+export { entryKind, FIRST_LINE, type EntryKind } from './entry-kind.js';
+export { encodeEventEntry, eventPrefix, eventEntryTest, parseEventEntry, type EventEntry } from './event-entry.js';
+export {
+  checkFrameEntries,
+  checkFrameMessage,
+  encodeFrameMessage,
+  parseFrameMessage,
+  type FrameMessage,
+} from './frame-message.js';
+export { formatFrameText, openFrame, openFrameAny, parseFrameText, signFrame, type Frame } from './frame.js';
+export { formatGapText, GAP_CAUSES, openGap, parseGapText, signGap, type Gap, type GapCause } from './gap.js';
+export {
+  formatKeySetText,
+  ingestKeysOf,
+  openGenesis,
+  openKeySet,
+  parseKeySetText,
+  signKeySet,
+  type KeySet,
+} from './key-set.js';
+export {
+  BLOCK_CUT_BYTES,
+  BLOCK_CUT_ENTRIES,
+  MAX_BLOCK_BYTES,
+  MAX_BLOCK_ENTRIES,
+  MAX_EVENT_BYTES,
+  MAX_FRAME_EVENTS,
+  MAX_FRAME_MESSAGE_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_REQUEST_BYTES,
+  MAX_REQUEST_EVENTS,
+} from './limits.js';
+export { MessageReader } from './message-json.js';
+export {
+  formatReceipt,
+  MAX_RECEIPT_BYTES,
+  parseReceipt,
+  receiptWriter,
+  verifyReceipt,
+  type Receipt,
+  type Submitted,
+} from './receipt.js';
+export {
+  formatRefusal,
+  httpStatusOf,
+  isRetryable,
+  parseAnswer,
+  REFUSALS,
+  type Answer,
+  type Refusal,
+  type RefusalCode,
+} from './refusal.js';
+export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
+
+// Reading a log
+export { align, type Difference, type Misalignment } from './alignment.js';
+export { DebtBook, type Debt } from './debt.js';
+export {
+  LogState,
+  type BlockReading,
+  type BlockResult,
+  type FrameHead,
+  type LogMemory,
+  type LogTrust,
+  type SealedFrame,
+} from './log-state.js';
+export {
+  isVerdictCode,
+  VERDICTS,
+  type Finding,
+  type Severity,
+  type VerdictCode,
+  type VerdictMeaning,
+} from './verdict.js';
+export { verifyLog, type LogInput, type LogReport } from './verify-log.js';
+export {
+  formatHoldAnswer,
+  formatHoldRequest,
+  parseHoldAnswer,
+  parseHoldRequest,
+  type HoldAnswer,
+} from './hold-message.js';
+export { formatLogMemory, parseLogMemory } from './log-memory.js';
+export { blockEvents, blockFrames, type BlockEvent, type BlockFrame } from './block-events.js';

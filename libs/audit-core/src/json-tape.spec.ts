@@ -1,0 +1,178 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
+import { JsonError } from './json-error.js';
+import { jsonText, mutated, readSlowly } from './json.fixture.js';
+import { JsonKind, JsonTape, MAX_DEPTH } from './json-tape.js';
+
+type Case = { name: string; text?: string; base64?: string; outcome: string; offset?: number };
+const vectors = JSON.parse(readFileSync(new URL('../vectors/json.json', import.meta.url), 'utf8')) as { cases: Case[] };
+const bytesOf = (c: Case): Buffer => (c.base64 === undefined ? Buffer.from(c.text!) : Buffer.from(c.base64, 'base64'));
+
+/** What `scan` says: accepted, or the code and the byte. */
+function outcome(tape: JsonTape, bytes: Uint8Array, start = 0, end = bytes.length): { outcome: string; offset?: number } {
+  try {
+    tape.scan(bytes, start, end);
+    return { outcome: 'accepted' };
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return { outcome: error.code, offset: error.offset - start };
+  }
+}
+
+/** Walks the whole tape and compares kinds, byte ranges, names and strings with what JSON.parse made of the text. */
+function expectSame(tape: JsonTape, bytes: Buffer, node: number, expected: unknown): void {
+  const range = bytes.toString('utf8', tape.startOf(node), tape.endOf(node));
+  expect(range).toBe(range.trim());
+  expect(JSON.parse(range)).toStrictEqual(expected);
+  const kind = tape.kind(node);
+  if (kind === JsonKind.string) {
+    expect(tape.stringValue(node)).toBe(expected);
+  } else if (kind === JsonKind.array) {
+    const first = tape.firstElement(node);
+    expect(first >= 0).toBe((expected as unknown[]).length > 0);
+    if (first >= 0) expectSame(tape, bytes, first, (expected as unknown[])[0]);
+  } else if (kind === JsonKind.object) {
+    const names: string[] = [];
+    for (let name = tape.firstName(node); name >= 0; name = tape.nextName(node, name)) {
+      names.push(tape.nameText(name));
+      expectSame(tape, bytes, tape.valueOf(name), (expected as Record<string, unknown>)[names.at(-1)!]);
+    }
+    expect(names.sort()).toEqual(Object.keys(expected as object).sort());
+  } else {
+    expect(JSON.parse(tape.rawText(node))).toBe(expected);
+  }
+}
+
+const NAMES = ['a', 'b', 'id', '', 'é', '__proto__', 'constructor', 'a/b'];
+const encoded = (text: fc.Arbitrary<string>) => text.map((t) => Buffer.from(t));
+
+describe('JsonTape', () => {
+  const tape = new JsonTape();
+
+  it.each(vectors.cases)('vector: $name', (c) => {
+    const { outcome: expected, offset } = c;
+    expect(outcome(tape, bytesOf(c))).toEqual(expected === 'accepted' ? { outcome: expected } : { outcome: expected, offset });
+  });
+
+  it('reads a range of a buffer and never looks beyond it', () => {
+    for (const c of vectors.cases) {
+      const bytes = bytesOf(c);
+      // Digits, quotes and brackets around it would change what a scan beyond the range sees.
+      for (const around of ['"', '1', ']', '}', '\\']) {
+        const whole = Buffer.concat([Buffer.from(around), bytes, Buffer.from(around)]);
+        expect(outcome(tape, whole, 1, 1 + bytes.length)).toEqual(outcome(new JsonTape(), bytes));
+      }
+    }
+  });
+
+  it('reads any Uint8Array, not only a Buffer', () => {
+    const bytes = new Uint8Array(Buffer.from('xx{"é":"\u20ac"}')).subarray(2);
+    tape.scan(bytes, 0, bytes.length);
+    expect(tape.stringValue(tape.valueOf(tape.firstName(0)))).toBe('€');
+  });
+
+  it('accepts exactly what JSON.parse and the slow checks accept', () => {
+    const bytes = fc.oneof(encoded(jsonText(NAMES)), mutated(encoded(jsonText(NAMES))));
+    const seen = { accepted: 0, finding: 0, fault: 0 };
+    fc.assert(
+      fc.property(bytes, (text) => {
+        const slow = readSlowly(text);
+        const fault = tape.report(text, 0, text.length);
+        // A text that the slow reader cannot read is a fault here, and the other way round, depth aside.
+        expect(fault === null || fault === 'json.depth').toBe(slow !== null);
+        if (slow === null) return void seen.fault++;
+        expect(fault === 'json.depth').toBe(slow.depth > MAX_DEPTH);
+        expect(tape.repeatedName).toBe(slow.repeatedName);
+        const isClean = !(slow.repeatedName || slow.reservedName || slow.loneSurrogate || slow.overflow);
+        expect(tape.finding === null).toBe(isClean);
+        if (!slow.repeatedName) expectSame(tape, text, 0, slow.value);
+        seen[isClean ? 'accepted' : 'finding']++;
+      }),
+      { numRuns: 4_000 },
+    );
+    // The property says nothing when the texts are all of one sort.
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(200);
+  });
+
+  it('accepts every proper text of fast-check and refuses it cut anywhere', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 4 }), fc.nat(), (text, at) => {
+        const bytes = Buffer.from(text);
+        const slow = readSlowly(bytes)!;
+        const isOdd = slow.repeatedName || slow.reservedName || slow.loneSurrogate;
+        expect(outcome(tape, bytes).outcome === 'accepted').toBe(!isOdd);
+        if (text.startsWith('{') || text.startsWith('[') || text.startsWith('"')) {
+          expect(tape.report(bytes, 0, at % bytes.length)).toBe('json.end');
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('says json.end for every proper beginning of an object, whatever stands at the cut', () => {
+    const text = Buffer.from(
+      '{"a\\u0062é€😀":[true,false,null,-1.5e-7,0,{"":"\\ud83d\\ude00\\n"}],"n":-12.25E+3,"s":"\\\\"}',
+    );
+    tape.scan(text, 0, text.length);
+    for (let end = 0; end < text.length; end++) expect(tape.report(text, 0, end)).toBe('json.end');
+  });
+
+  it('reads value after value with scanNext and looks at nothing behind', () => {
+    const text = Buffer.from(' {"a":1} , [2]x');
+    expect(tape.scanNext(text, 0, text.length)).toBe(8);
+    expect([tape.startOf(0), tape.endOf(0)]).toEqual([1, 8]);
+    expect(tape.scanNext(text, 10, text.length)).toBe(14);
+    expect(() => tape.scanNext(text, 14, text.length)).toThrow(expect.objectContaining({ code: 'json.token', offset: 14 }));
+    expect(() => tape.scanNext(text, 10, 13)).toThrow(expect.objectContaining({ code: 'json.end', offset: 13 }));
+  });
+
+  it('reports the fault of hostile nesting without a stack overflow', () => {
+    const deep = Buffer.alloc(1_000_000, '[');
+    expect(tape.report(deep, 0, deep.length)).toBe('json.depth');
+    expect(tape.offset).toBe(MAX_DEPTH);
+  });
+
+  it('keeps nothing of one scan in the next', () => {
+    fc.assert(
+      fc.property(fc.array(mutated(encoded(jsonText(NAMES))), { maxLength: 5 }), encoded(jsonText(NAMES)), (before, text) => {
+        for (const bytes of before) tape.report(bytes, 0, bytes.length);
+        expect(outcome(tape, text)).toEqual(outcome(new JsonTape(), text));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('repeated names in large objects', () => {
+  const tape = new JsonTape();
+  const object = (names: readonly string[]) => Buffer.from(`{${names.map((name) => `${name}:0`).join(',')}}`);
+
+  it('finds a repeat at any two places of objects around the size where the method changes', () => {
+    for (const size of [2, 3, 15, 16, 17, 18, 33, 64]) {
+      const names = Array.from({ length: size }, (_, i) => `"n${i}"`);
+      expect(outcome(tape, object(names))).toEqual({ outcome: 'accepted' });
+      for (let later = 1; later < size; later++) {
+        for (let earlier = 0; earlier < later; earlier++) {
+          const text = object(names.with(later, later % 2 === 0 ? names[earlier]! : `"\\u006e${earlier}"`));
+          expect(tape.report(text, 0, text.length)).toBeNull();
+          expect(tape.finding).toBe('json.name-repeated');
+          expect(text.toString('utf8', 0, tape.offset).split(',').length).toBe(later + 1);
+        }
+      }
+    }
+  });
+
+  it('compares names that were made to collide, thousands of them, in n·log n steps', () => {
+    // Names of equal length and FNV-1a hash. Two 4-byte halves that collide from the same state, in 12 steps: 2^12 names.
+    const names = collidingNames(12);
+    expect(new Set(names).size).toBe(4096);
+    const text = object(names.map((name) => JSON.stringify(name)));
+    expect(text.length).toBeLessThan(500_000);
+    const compared = comparisons(tape, () => expect(outcome(tape, text)).toEqual({ outcome: 'accepted' }));
+    expect(compared).toBeGreaterThan(4095);
+    expect(compared).toBeLessThan(4096 * 13);
+    const repeat = object([...names, names[7]!].map((name) => JSON.stringify(name)));
+    expect(outcome(tape, repeat).outcome).toBe('json.name-repeated');
+  });
+});

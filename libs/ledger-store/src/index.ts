@@ -1,0 +1,55 @@
+/** Everything Everseal keeps in Postgres: the schema with its roles and guards, and every statement that uses it. */
+export { databaseSetupSql } from './database-setup.js';
+export { assertSchema, createDataSource, migrate } from './data-source.js';
+export { assertDurable, readDurability, type Durability } from './durability.js';
+export { openPool, type DatabaseAddress, type DatabaseTls, type PoolOptions } from './pool.js';
+export { ALL_ROLES, MIGRATOR_ROLE, OWNER_ROLE, READER_ROLE, SEALER_ROLE, VERIFIER_ROLE } from './roles.js';
+export {
+  CommitUnknown,
+  FenceLost,
+  HeadMoved,
+  StoreError,
+  StoreUnavailable,
+  type StoreErrorCode,
+  type StoreFate,
+} from './store-error.js';
+
+export type { IndexRow } from './copy/index-row.js';
+export { anchorsAfter, insertAnchor, type AnchorRow } from './sql/anchor.js';
+export { advanceCursor, blockOf, commitBlock, readBlocks, type BlockRow, type BlockWrite } from './sql/block.js';
+export { bodyOf, MAX_BODY_BYTES, readBodies, type StoredBlock } from './sql/body.js';
+export {
+  checkpointAt,
+  checkpointsAfter,
+  insertCheckpoint,
+  newestCheckpoint,
+  type CheckpointRow,
+} from './sql/checkpoint.js';
+export { databaseTime } from './sql/clock.js';
+export { cosignaturesAt, insertCosignature, type CosignatureRow } from './sql/cosignature.js';
+export { readEntry } from './sql/entry.js';
+export {
+  EventIndexWriter,
+  findSameIdentity,
+  MOST_SAME_IDENTITY,
+  PARTITION_POSITIONS,
+  readIndexHead,
+  readIndexRows,
+  type IndexBatch,
+  type SameIdentity,
+} from './sql/event-index.js';
+export {
+  frameHeads,
+  framesAt,
+  framesBetween,
+  heldFrames,
+  waitingFrames,
+  type SealedFrame,
+  type WaitingFrame,
+} from './sql/frame.js';
+export { listGaps, type GapRow } from './sql/gap.js';
+export { closeLedger, readHead, type ExpectedHead, type LedgerHead, type StreamCursor } from './sql/head.js';
+export { acquireLease, releaseLease, renewLease } from './sql/lease.js';
+export { createLedger, findLedger, listLedgers, type Ledger } from './sql/ledger.js';
+export { countTiles, readLeafHashes, readTiles, tileRoots, type TileRow } from './sql/tile.js';
+export { DuplicateFinder, type LeafSource, type MarkedEvent } from './duplicate-finder.js';

@@ -1,0 +1,103 @@
+/**
+ * The connection pool of a service: TLS 1.3, its own column parsers, and a session whose every setting that matters to
+ * correctness is set here and not left to the server's configuration.
+ *
+ * A session that waits too long is ended by the server, so a writer that is stopped (or its machine) never holds the
+ * head row for longer than `idle_in_transaction_session_timeout`: the lease can move on.
+ */
+import { Pool, type ClientBase, type ClientConfig } from 'pg';
+import type { SecureVersion } from 'node:tls';
+import { columnParsers } from './column-parsers.js';
+
+/** Where a database is and as whom to go there. */
+export interface DatabaseAddress {
+  /** DNS name: it is checked against the server's certificate. */
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  tls: DatabaseTls;
+}
+
+/** Material for mutual TLS. Own getters, read at every new connection: a renewed certificate needs no new pool. */
+export interface DatabaseTls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca: Buffer | undefined;
+  readonly minVersion: SecureVersion;
+  readonly rejectUnauthorized: true;
+}
+
+export interface PoolOptions extends DatabaseAddress {
+  /** Shown in pg_stat_activity, e.g. `sealer-s1`. */
+  name: string;
+  /** Most connections at once. */
+  max: number;
+  /** A connection is replaced after this time: below a third of a certificate's lifetime. Default 3600. */
+  maxLifetimeSeconds?: number;
+  /** For whom the server ends long transactions: a writer must never hold a row for long, a sweep may take its time. */
+  transactions: 'short' | 'long';
+  /** Called when an idle connection breaks; the pool replaces it by itself. */
+  onIdleError: (error: Error) => void;
+}
+
+/** Milliseconds. Both bounds are far above what a commit takes (tens of milliseconds) and below a lease. */
+const LOCK_TIMEOUT = 1_000;
+const IDLE_IN_TRANSACTION_TIMEOUT = 2_000;
+const TRANSACTION_TIMEOUT = 5_000;
+const CONNECT_TIMEOUT = 5_000;
+
+const SESSION = [
+  '-c search_path=everseal,pg_catalog',
+  '-c TimeZone=UTC',
+  '-c DateStyle=ISO',
+  '-c IntervalStyle=postgres',
+  '-c client_encoding=UTF8',
+  '-c standard_conforming_strings=on',
+  '-c bytea_output=hex',
+  '-c jit=off', // compiling costs more than any statement here
+  `-c lock_timeout=${LOCK_TIMEOUT}`,
+  `-c idle_in_transaction_session_timeout=${IDLE_IN_TRANSACTION_TIMEOUT}`,
+].join(' ');
+
+/** Connection parameters as the driver wants them, without a pool; the migrations use them as well. */
+export function connectionConfig(address: DatabaseAddress): ClientConfig {
+  const { host, port, database, user, tls } = address;
+  return {
+    host,
+    port,
+    database,
+    user,
+    ssl: tls,
+    sslnegotiation: 'direct',
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  };
+}
+
+/** Connects lazily: the first query may throw what a connection throws. */
+export function openPool(options: PoolOptions): Pool {
+  const pool = new Pool({
+    ...connectionConfig(options),
+    application_name: options.name,
+    options: SESSION,
+    types: columnParsers,
+    max: options.max,
+    maxLifetimeSeconds: options.maxLifetimeSeconds ?? 3_600,
+    idleTimeoutMillis: 60_000,
+    onConnect: async (client: ClientBase) => {
+      if (options.transactions === 'short') await limitTransactions(client);
+    },
+  });
+  pool.on('error', options.onIdleError);
+  return pool;
+}
+
+/** transaction_timeout exists from Postgres 17 on; naming it in the start-up packet would keep an older one from starting. */
+async function limitTransactions(client: ClientBase): Promise<void> {
+  await client.query(
+    "SELECT set_config(name, $1, false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'",
+    [String(TRANSACTION_TIMEOUT)],
+  );
+}

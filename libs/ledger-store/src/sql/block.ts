@@ -1,0 +1,127 @@
+/**
+ * Tables `block` and `block_body`: the one transaction that appends to a ledger, and reading block rows without bodies.
+ * Bodies are read by sql/body.ts.
+ */
+import type { Pool, PoolClient } from 'pg';
+import type { Hash, Timestamp } from '@everseal/audit-core';
+import { HeadMoved } from '../store-error.js';
+import { inTransaction, onConnection } from '../transaction.js';
+import { keepFrames, sealFrames, type SealedFrame, type WaitingFrame } from './frame.js';
+import { insertGaps, type GapRow } from './gap.js';
+import { lockHead, moveCursor, type ExpectedHead, type StreamCursor } from './head.js';
+import { insertTiles, type TileRow } from './tile.js';
+
+export interface BlockRow {
+  height: number;
+  /** Index of the first entry it covers, and of the first entry after its own note. */
+  first: number;
+  next: number;
+  /** Entries it covers, its own note not counted: next − first − 1. */
+  entries: number;
+  /** Leaf hash of the block note. */
+  hash: Hash;
+  sealed: Timestamp;
+}
+
+export interface BlockWrite {
+  /** The head before this block: height − 1, its first, its previous. */
+  expect: ExpectedHead;
+  block: BlockRow;
+  /** Its entries and its note in entry-bundle encoding. */
+  body: Buffer;
+  /** Tiles that this block completed, any order. */
+  tiles: readonly TileRow[];
+  /** Frames in this block; some of them may have waited. */
+  frames: readonly SealedFrame[];
+  gaps: readonly GapRow[];
+  /** Frames met on the way to `cursor` that stay out of this block. */
+  waiting: readonly WaitingFrame[];
+  /** The head after this block, where it does not follow from the block. */
+  frontier: readonly Hash[];
+  keysIndex: number;
+  cursor: StreamCursor;
+}
+
+/**
+ * Appends one block: everything of it, or nothing.
+ *
+ * @throws FenceLost, HeadMoved: stop. CommitUnknown: read the head; this block's height and hash there mean it is stored,
+ *   the expected ones that it is not. StoreUnavailable: nothing was stored
+ */
+export async function commitBlock(pool: Pool, write: BlockWrite): Promise<void> {
+  const { expect, block, body, tiles, frames, gaps, waiting } = write;
+  const { ledgerId } = expect;
+  await inTransaction(pool, `committing block ${block.height} of ledger ${ledgerId}`, async (client) => {
+    // Until COMMIT a crash of either side leaves nothing behind: whoever comes next finds the old head.
+    await lockHead(client, expect);
+    await client.query(
+      'INSERT INTO block (ledger_id, height, first, next, entries, hash, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+      [ledgerId, block.height, block.first, block.next, block.entries, block.hash, block.sealed],
+    );
+    await client.query('INSERT INTO block_body (ledger_id, height, body) VALUES ($1, $2, $3)', [
+      ledgerId,
+      block.height,
+      body,
+    ]);
+    await insertTiles(client, ledgerId, tiles);
+    await sealFrames(client, ledgerId, frames);
+    await insertGaps(client, ledgerId, gaps);
+    await keepFrames(client, ledgerId, waiting);
+    await moveHead(client, write);
+    // From here on the block is stored or not, and only the head row can tell which.
+  });
+}
+
+async function moveHead(client: PoolClient, { expect, block, frontier, keysIndex, cursor }: BlockWrite): Promise<void> {
+  const { ledgerId, fence } = expect;
+  const { rowCount } = await client.query(
+    `UPDATE ledger_head SET height = $3, size = $4, previous = $5, frontier = $6, sealed = $7, keys_index = $8
+     WHERE ledger_id = $1 AND fence = $2`,
+    [ledgerId, fence, block.height, block.next, block.hash, Buffer.concat(frontier), block.sealed, keysIndex],
+  );
+  if (rowCount !== 1) throw new HeadMoved(`the head of ledger ${ledgerId} vanished under its lock`);
+  await moveCursor(client, ledgerId, cursor);
+}
+
+/**
+ * Moves the cursor without a block: past frames that are sealed already, or that wait.
+ *
+ * @throws as commitBlock
+ */
+export async function advanceCursor(
+  pool: Pool,
+  expect: ExpectedHead,
+  cursor: StreamCursor,
+  waiting: readonly WaitingFrame[],
+): Promise<void> {
+  const { ledgerId } = expect;
+  await inTransaction(pool, `moving the cursor of ledger ${ledgerId} to ${cursor.sequence}`, async (client) => {
+    await lockHead(client, expect);
+    await keepFrames(client, ledgerId, waiting);
+    await moveCursor(client, ledgerId, cursor);
+  });
+}
+
+const COLUMNS = 'height, first, next, entries, hash, sealed';
+
+/** Block rows from a height on, at most `most`, by height. */
+export async function readBlocks(pool: Pool, ledgerId: number, from: number, most: number): Promise<BlockRow[]> {
+  return onConnection(pool, `reading blocks of ledger ${ledgerId} from ${from}`, async (client) => {
+    const { rows } = await client.query<BlockRow>(
+      `SELECT ${COLUMNS} FROM block WHERE ledger_id = $1 AND height >= $2 ORDER BY height LIMIT $3`,
+      [ledgerId, from, most],
+    );
+    return rows;
+  });
+}
+
+/** The block that holds an entry (or whose own note it is), or null when the log does not reach that far. */
+export async function blockOf(pool: Pool, ledgerId: number, position: number): Promise<BlockRow | null> {
+  return onConnection(pool, `looking up entry ${position} of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<BlockRow>(
+      `SELECT ${COLUMNS} FROM block WHERE ledger_id = $1 AND next > $2 ORDER BY next LIMIT 1`,
+      [ledgerId, position],
+    );
+    return rows[0] ?? null;
+  });
+}

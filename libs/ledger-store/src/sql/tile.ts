@@ -1,0 +1,96 @@
+/**
+ * Table `tile`: full tiles only (C2SP tlog-tiles): 256 hashes of one level, and their root, which is one hash of the
+ * level above. The partial right edge is not stored; it is recomputed from at most 255 entries a level.
+ */
+import type { Pool, PoolClient } from 'pg';
+import type { Hash } from '@everseal/audit-core';
+import { splitHashes } from './head.js';
+import { onConnection } from '../transaction.js';
+
+export interface TileRow {
+  /** 0: leaf hashes. */
+  level: number;
+  number: number;
+  /** 256 hashes, 8192 bytes. */
+  data: Buffer;
+  root: Hash;
+}
+
+/** One statement takes at most 65,535 parameters; a block completes at most 65 tiles. */
+const TILES_A_STATEMENT = 128;
+
+/** Part of a block's transaction. */
+export async function insertTiles(client: PoolClient, ledgerId: number, tiles: readonly TileRow[]): Promise<void> {
+  for (let at = 0; at < tiles.length; at += TILES_A_STATEMENT) {
+    const some = tiles.slice(at, at + TILES_A_STATEMENT);
+    const values = some.map((_, i) => `($1, $${4 * i + 2}, $${4 * i + 3}, $${4 * i + 4}, $${4 * i + 5})`).join(', ');
+    await client.query(`INSERT INTO tile (ledger_id, level, number, data, root) VALUES ${values}`, [
+      ledgerId,
+      ...some.flatMap(({ level, number, data, root }) => [level, number, data, root]),
+    ]);
+  }
+}
+
+/** The full tiles among these, as found: in no particular order, a missing one is left out. */
+export async function readTiles(
+  pool: Pool,
+  ledgerId: number,
+  refs: readonly { level: number; number: number }[],
+): Promise<TileRow[]> {
+  if (refs.length === 0) return [];
+  return onConnection(pool, `reading ${refs.length} tiles of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<TileRow>(
+      `SELECT level, number, data, root FROM tile
+       JOIN unnest($2::smallint[], $3::bigint[]) AS wanted (level, number) USING (level, number) WHERE ledger_id = $1`,
+      [ledgerId, refs.map(({ level }) => level), refs.map(({ number }) => number)],
+    );
+    return rows;
+  });
+}
+
+/** Roots of the full tiles `from` … `to` − 1 of a level, by number: hashes of the level above, without the tiles' bytes. */
+export async function tileRoots(
+  pool: Pool,
+  ledgerId: number,
+  level: number,
+  from: number,
+  to: number,
+): Promise<{ number: number; root: Hash }[]> {
+  return onConnection(pool, `reading tile roots of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<{ number: number; root: Hash }>(
+      `SELECT number, root FROM tile WHERE ledger_id = $1 AND level = $2 AND number >= $3 AND number < $4 ORDER BY number`,
+      [ledgerId, level, from, to],
+    );
+    return rows;
+  });
+}
+
+/** How many full tiles a level has, by the highest number stored. */
+export async function countTiles(pool: Pool, ledgerId: number, level: number): Promise<number> {
+  return onConnection(pool, `counting tiles of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<{ next: number }>(
+      `SELECT coalesce(max(number) + 1, 0) AS next FROM tile WHERE ledger_id = $1 AND level = $2`,
+      [ledgerId, level],
+    );
+    return rows[0]!.next;
+  });
+}
+
+/** Leaf hashes of these positions, read from full level-0 tiles; a position beyond the last full tile is left out. */
+export async function readLeafHashes(
+  pool: Pool,
+  ledgerId: number,
+  positions: readonly number[],
+): Promise<Map<number, Hash>> {
+  if (positions.length === 0) return new Map();
+  return onConnection(pool, `reading leaf hashes of ledger ${ledgerId}`, async (client) => {
+    // A slice of a column stored EXTERNAL reads the chunks it lies in, not the whole tile.
+    const { rows } = await client.query<{ position: number; hash: Buffer }>(
+      `SELECT position, substring(data FROM (position & 255)::integer * 32 + 1 FOR 32) AS hash
+       FROM unnest($2::bigint[]) AS wanted (position)
+       JOIN tile ON tile.ledger_id = $1 AND tile.level = 0 AND tile.number = position >> 8`,
+      [ledgerId, positions],
+    );
+    return new Map(rows.map(({ position, hash }) => [position, splitHashes(hash)[0] ?? hash]));
+  });
+}

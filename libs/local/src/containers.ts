@@ -1,0 +1,65 @@
+/**
+ * What docker-compose.yml needs on the host: certificates, keys, rendered configs and the variables it is run with, in one folder that the
+ * containers see, each only its own part, as /everseal. Paths in the settings are relative, so they hold on both sides.
+ *
+ *   <dir>/.env                               for `docker compose --env-file`
+ *   <dir>/policy.yaml                        a copy of the policy
+ *   <dir>/pki  keys  trust  config           as in installation-layout.ts
+ *   <dir>/nats/nats.conf
+ *   <dir>/postgres/{pg_hba,pg_ident}.conf    and `password`, which initdb insists on; no rule lets anybody in by it
+ */
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { identitiesOf, readPolicy, renderNats, renderPostgres } from '@everseal/policy';
+import { DevPki } from './dev-pki.js';
+import { InstallationLayout, type Ports, servicesOf } from './installation-layout.js';
+import { replaceFile } from './replace-file.js';
+import { writeSettings } from './service-settings.js';
+import { ensureKeys, KeyFolder } from './signing-keys.js';
+
+const INSIDE = '/everseal';
+const DATABASE = 'everseal';
+const HOSTS = { nats: 'nats', postgres: 'postgres', operations: '0.0.0.0' };
+const OPERATIONS_PORT = 9100;
+/** Networks that a container engine gives out; who comes from there still needs a certificate. */
+const PRIVATE_NETWORKS = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'];
+
+/** Writes what is missing or changed into `dir`. Returns notices for the operator. LocalError `key-mismatch`, the policy's own errors. */
+export async function prepareContainers(dir: string, policyFile: string): Promise<string[]> {
+  const policy = readPolicy(policyFile);
+  const layout = new InstallationLayout(dir);
+  const keys = new KeyFolder(layout.dir);
+  for (const folder of [layout.dir, layout.nats, layout.postgres]) mkdirSync(folder, { recursive: true });
+  const policyCopy = path.join(layout.dir, 'policy.yaml');
+  copyFileSync(policyFile, policyCopy);
+
+  const services = servicesOf(policy);
+  const pki = await DevPki.open(layout.pki);
+  for (const name of ['nats', 'postgres', ...services.map(({ id }) => id)]) await pki.ensureServer(name);
+  for (const identity of identitiesOf(policy)) await pki.ensureClient(identity);
+  const notices = ensureKeys(policy, keys, Date.now());
+
+  const operations = Object.fromEntries(services.map(({ id }) => [id, OPERATIONS_PORT]));
+  const ports: Ports = { nats: 4222, postgres: 5432, operations };
+  const place = { layout, keys, policy, policyFile: policyCopy, ports, database: DATABASE, hosts: HOSTS };
+  for (const instance of services) writeSettings(place, instance);
+
+  const certificate = (file: string) => `${INSIDE}/pki/server/nats/${file}.pem`;
+  const tls = { certFile: certificate('cert'), keyFile: certificate('key'), caFile: certificate('ca') };
+  const nats = renderNats(policy, { serverName: 'nats', host: '0.0.0.0', port: ports.nats, storeDir: '/data', ...tls });
+  const { hba, ident } = renderPostgres(policy, { database: DATABASE, addresses: PRIVATE_NETWORKS });
+  replaceFile(path.join(layout.nats, 'nats.conf'), nats, 0o644);
+  replaceFile(path.join(layout.postgres, 'pg_hba.conf'), hba, 0o644);
+  replaceFile(path.join(layout.postgres, 'pg_ident.conf'), ident, 0o644);
+  const password = path.join(layout.postgres, 'password');
+  if (!existsSync(password)) replaceFile(password, randomBytes(32).toString('base64'), 0o600);
+  writeFileSync(path.join(layout.dir, '.env'), variables(layout.dir));
+  return notices;
+}
+
+/** Containers run as whoever owns the key files: those are closed to everybody else. */
+function variables(dir: string): string {
+  const [uid, gid] = [process.getuid?.() ?? 1000, process.getgid?.() ?? 1000];
+  return `EVERSEAL_DIR=${dir}\nEVERSEAL_UID=${uid}\nEVERSEAL_GID=${gid}\n`;
+}

@@ -1,0 +1,82 @@
+/**
+ * What is done once for the two engines, with certificates that no running service holds: roles, database, schema, streams. Everything
+ * may be done again at every start; what is there and right stays untouched.
+ */
+import { databaseSetupSql, migrate, MIGRATOR_ROLE } from '@everseal/ledger-store';
+import { type Identity, type Policy, provisionStreams, renderPostgres } from '@everseal/policy';
+import { loadMaterial, natsTlsOptions, postgresTlsOptions } from '@everseal/tls';
+import { connect } from '@nats-io/transport-node';
+import { Client, type ClientConfig } from 'pg';
+import type { CertificateFiles } from './dev-pki.js';
+import { LocalError } from './local-error.js';
+
+/** Who connects how. */
+export interface Login {
+  identity: Identity;
+  files: CertificateFiles;
+}
+
+/** A database, as its clients see it. */
+export interface DatabasePlace {
+  host: string;
+  port: number;
+  database: string;
+}
+
+/** Connection parameters for `pg` as the role of `login`. */
+export async function postgresLogin(place: DatabasePlace, { identity, files }: Login): Promise<ClientConfig> {
+  if (identity.role === null) throw new Error(`${identity.commonName} has no role in the database`);
+  const material = await loadMaterial(files, 'client', Date.now());
+  return { ...place, user: identity.role, ssl: postgresTlsOptions(() => material), sslnegotiation: 'direct' };
+}
+
+/** Creates roles and database, and brings the schema up to date. Returns the names of the migrations that ran. */
+export async function prepareDatabase(
+  policy: Policy,
+  place: DatabasePlace,
+  admin: Login,
+  migrator: Login,
+): Promise<string[]> {
+  const { database } = place;
+  await asAdmin(await postgresLogin({ ...place, database: 'postgres' }, admin), async (client) => {
+    await client.query(renderPostgres(policy, { database }).rolesSql);
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
+  });
+  await asAdmin(await postgresLogin(place, admin), (client) => client.query(databaseSetupSql(database)));
+  const material = await loadMaterial(migrator.files, 'client', Date.now());
+  return migrate({ ...place, user: MIGRATOR_ROLE, tls: postgresTlsOptions(() => material) });
+}
+
+/** Creates the streams that are missing. Returns the names of those; LocalError `config-invalid` when one is not as the policy says. */
+export async function prepareStreams(policy: Policy, server: string, { identity, files }: Login): Promise<string[]> {
+  const connection = await connect({
+    servers: server,
+    name: identity.commonName,
+    tls: natsTlsOptions(files),
+    inboxPrefix: identity.inboxPrefix ?? undefined,
+    reconnect: false,
+  });
+  try {
+    const streams = await provisionStreams(connection, policy);
+    const wrong = streams.find(({ outcome }) => outcome === 'differs');
+    if (wrong) {
+      const [{ field, expected, actual } = { field: '', expected: '', actual: '' }] = wrong.differences;
+      const message = `stream ${wrong.name} has ${field} ${actual}, the policy says ${expected}: undo the change in the policy or update the stream`;
+      throw new LocalError('config-invalid', message);
+    }
+    return streams.filter(({ outcome }) => outcome === 'created').map(({ name }) => name);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function asAdmin(config: ClientConfig, work: (client: Client) => Promise<unknown>): Promise<void> {
+  const client = new Client(config);
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Where an installation on one machine keeps what, and which ports it uses.
+ *
+ *   <dir>/installation.json                 says that this folder is one (npm run reset removes nothing else)
+ *   <dir>/owner.json                        the process that runs it now
+ *   <dir>/pki/…  keys/…  trust/…            dev-pki.ts, signing-keys.ts
+ *   <dir>/config/<service>-<name>.yaml      settings, written at every start
+ *   <dir>/nats/  <dir>/postgres/            the two engines: config, log, data
+ *   <dir>/state/<service>-<name>/           what the service itself keeps: spool, memory
+ *   <dir>/services/<service>-<name>.log     its output
+ */
+import path from 'node:path';
+import type { Policy } from '@everseal/policy';
+import { freePort } from './port.js';
+
+/** The services of an installation, in the order in which they are started; they are stopped in the reverse one. */
+export const SERVICES = ['verifier', 'sealer', 'ingest'] as const;
+export type ServiceKind = (typeof SERVICES)[number];
+
+/** One running service: kind and the name that the policy gives it. */
+export interface ServiceInstance {
+  service: ServiceKind;
+  name: string;
+  /** `<service>-<name>`: file names, certificate, log lines. */
+  id: string;
+}
+
+/** TCP ports at 127.0.0.1. `operations`: /live, /ready and /metrics of each service, by id. */
+export interface Ports {
+  nats: number;
+  postgres: number;
+  operations: Record<string, number>;
+}
+
+/** Off the usual 4222 and 5432, which a developer's machine often has in use. */
+const NATS_PORT = 14_222;
+const POSTGRES_PORT = 15_432;
+const OPERATIONS_PORT = 19_100;
+
+export class InstallationLayout {
+  readonly dir: string;
+
+  constructor(dir: string) {
+    this.dir = path.resolve(dir);
+  }
+
+  get marker(): string {
+    return path.join(this.dir, 'installation.json');
+  }
+
+  get owner(): string {
+    return path.join(this.dir, 'owner.json');
+  }
+
+  get pki(): string {
+    return path.join(this.dir, 'pki');
+  }
+
+  get nats(): string {
+    return path.join(this.dir, 'nats');
+  }
+
+  get postgres(): string {
+    return path.join(this.dir, 'postgres');
+  }
+
+  get services(): string {
+    return path.join(this.dir, 'services');
+  }
+
+  get config(): string {
+    return path.join(this.dir, 'config');
+  }
+
+  configFile(id: string): string {
+    return path.join(this.config, `${id}.yaml`);
+  }
+
+  state(id: string): string {
+    return path.join(this.dir, 'state', id);
+  }
+}
+
+/** Every service instance that the policy names, in starting order. */
+export function servicesOf(policy: Policy): ServiceInstance[] {
+  const named = { ingest: policy.ingest, sealer: policy.sealers, verifier: policy.verifiers };
+  return SERVICES.flatMap((service) => named[service].map(({ name }) => ({ service, name, id: `${service}-${name}` })));
+}
+
+/** The ports of an installation that nobody gave others: fixed, so that links and examples stay true. */
+export function fixedPorts(policy: Policy): Ports {
+  const ids = servicesOf(policy).map(({ id }) => id);
+  return {
+    nats: NATS_PORT,
+    postgres: POSTGRES_PORT,
+    operations: Object.fromEntries(ids.sort().map((id, i) => [id, OPERATIONS_PORT + i])),
+  };
+}
+
+/** Free ports, for tests. */
+export async function freePorts(policy: Policy): Promise<Ports> {
+  const operations: Record<string, number> = {};
+  for (const { id } of servicesOf(policy)) operations[id] = await freePort();
+  return { nats: await freePort(), postgres: await freePort(), operations };
+}

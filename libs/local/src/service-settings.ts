@@ -1,0 +1,117 @@
+/**
+ * The settings file of each service of a one-machine installation, as one explicit object a service. The schemas are the apps' own
+ * (apps/<service>/src); a field that is not written here has the default documented there.
+ *
+ * Paths are relative to the settings file, so that an installation can be moved as a whole.
+ */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Policy } from '@everseal/policy';
+import { stringify } from 'yaml';
+import { filesIn } from './dev-pki.js';
+import type { InstallationLayout, Ports, ServiceInstance } from './installation-layout.js';
+import { replaceFile } from './replace-file.js';
+import type { KeyFolder } from './signing-keys.js';
+
+/** What the settings are made from. */
+export interface SettingsPlace {
+  layout: InstallationLayout;
+  keys: KeyFolder;
+  policy: Policy;
+  policyFile: string;
+  ports: Ports;
+  database: string;
+  hosts: Hosts;
+}
+
+/** Names under which the engines are reached, and the address at which a service serves /ready. */
+export interface Hosts {
+  nats: string;
+  postgres: string;
+  operations: string;
+}
+
+/** Everything on one machine. */
+export const LOOPBACK: Hosts = { nats: 'localhost', postgres: 'localhost', operations: '127.0.0.1' };
+
+/** Writes `<dir>/config/<id>.yaml`. */
+export function writeSettings(place: SettingsPlace, instance: ServiceInstance): void {
+  const settings = SETTINGS[instance.service](place, instance);
+  mkdirSync(place.layout.config, { recursive: true });
+  mkdirSync(place.layout.state(instance.id), { recursive: true, mode: 0o700 });
+  const text = `# Rendered from the policy: change that, not this file.\n${stringify(settings)}`;
+  replaceFile(place.layout.configFile(instance.id), text, 0o644);
+}
+
+const SETTINGS = { ingest: ingestSettings, sealer: sealerSettings, verifier: verifierSettings };
+
+function ingestSettings(place: SettingsPlace, instance: ServiceInstance): object {
+  const { keys, layout, policy } = place;
+  const mine = policy.ledgers.filter(({ ingesters }) => ingesters.includes(instance.name));
+  return {
+    name: instance.name,
+    policyFile: relative(place, place.policyFile),
+    keyFile: relative(place, keys.ingest(instance.name)),
+    alertKeyFile: relative(place, keys.alerts('ingest', instance.name)),
+    spoolDir: relative(place, path.join(layout.state(instance.id), 'spool')),
+    ledgers: mine.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    nats: nats(place, instance),
+    operations: operations(place, instance),
+  };
+}
+
+function sealerSettings(place: SettingsPlace, instance: ServiceInstance): object {
+  const { keys, layout, policy } = place;
+  return {
+    name: instance.name,
+    policyFile: relative(place, place.policyFile),
+    alertKeyFile: relative(place, keys.alerts('sealer', instance.name)),
+    stateDir: relative(place, layout.state(instance.id)),
+    ledgers: policy.ledgers.map(({ name }) => ({
+      name,
+      logKeyFile: relative(place, keys.log(name)),
+      genesisFile: relative(place, keys.genesis(name)),
+    })),
+    nats: nats(place, instance),
+    postgres: postgres(place, instance, 'everseal_sealer'),
+    operations: operations(place, instance),
+  };
+}
+
+function verifierSettings(place: SettingsPlace, instance: ServiceInstance): object {
+  const { keys, layout, policy } = place;
+  return {
+    name: instance.name,
+    policyFile: relative(place, place.policyFile),
+    keyFile: relative(place, keys.verifier(instance.name)),
+    alertKeyFile: relative(place, keys.alerts('verifier', instance.name)),
+    alertKeysFile: relative(place, keys.alertKeys()),
+    stateDir: relative(place, layout.state(instance.id)),
+    ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    nats: nats(place, instance),
+    postgres: postgres(place, instance, 'everseal_verifier'),
+    operations: operations(place, instance),
+  };
+}
+
+function operations(place: SettingsPlace, { id }: ServiceInstance): object {
+  return { host: place.hosts.operations, port: place.ports.operations[id], ...certificate(place, 'server', id) };
+}
+
+function nats(place: SettingsPlace, { id }: ServiceInstance): object {
+  return { servers: [`tls://${place.hosts.nats}:${place.ports.nats}`], ...certificate(place, 'client', id) };
+}
+
+function postgres(place: SettingsPlace, { id }: ServiceInstance, user: string): object {
+  const { hosts, ports, database } = place;
+  return { host: hosts.postgres, port: ports.postgres, database, user, ...certificate(place, 'client', id) };
+}
+
+function certificate(place: SettingsPlace, kind: 'client' | 'server', name: string): object {
+  const files = filesIn(path.join(place.layout.pki, kind, name));
+  return Object.fromEntries(Object.entries(files).map(([field, file]) => [field, relative(place, file)]));
+}
+
+function relative({ layout }: SettingsPlace, file: string): string {
+  return path.relative(layout.config, file);
+}

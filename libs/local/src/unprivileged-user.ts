@@ -1,0 +1,54 @@
+/**
+ * Postgres refuses to run as root. When we are root (containers, CI) there are two ways out:
+ *   - run it as the system user `postgres` or `nobody`. That user must be able to reach program and data: a folder closed to others
+ *     (0700, e.g. /root) anywhere above them makes it fail with misleading errors about missing libraries;
+ *   - run it in a user namespace of its own, where root's uid appears as another one: reaches whatever root reaches, but some
+ *     containers forbid it, and only Linux has it.
+ */
+import { spawnSync } from 'node:child_process';
+import { chownSync, lstatSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { LocalError } from './local-error.js';
+
+/** How to run an unprivileged program: what stands before its command line, and as whom. */
+export interface RunAs {
+  /** The command and first arguments to put before the program; empty when none. */
+  prefix: readonly string[];
+  /** For `spawn`; undefined: as ourselves. */
+  user?: { uid: number; gid: number };
+  /** Who must own the data, as seen from here; undefined: no matter. */
+  owner?: { uid: number; gid: number };
+}
+
+const NAMESPACE = ['unshare', '--user', '--map-user=65534', '--map-group=65534', '--'] as const;
+
+/** Chooses a way to run programs that must enter all of `folders`. LocalError `unprivileged-user` when there is none. */
+export function runAsUnprivileged(folders: readonly string[]): RunAs {
+  if (process.getuid?.() !== 0) return { prefix: [] };
+  const user = systemUser('postgres') ?? systemUser('nobody');
+  const closed =
+    user && folders.find((folder) => spawnSync('test', ['-x', folder], { ...user, cwd: '/' }).status !== 0);
+  if (user && !closed) return { prefix: [], user, owner: user };
+  if (spawnSync(NAMESPACE[0], [...NAMESPACE.slice(1), 'true']).status === 0) {
+    return { prefix: NAMESPACE, owner: { uid: 0, gid: 0 } };
+  }
+  const why = closed ? `no other user can enter ${closed}` : 'there is no user postgres or nobody';
+  throw new LocalError(
+    'unprivileged-user',
+    `Postgres does not run as root, ${why}, and user namespaces are not allowed here: start as an ordinary user or from another folder`,
+  );
+}
+
+/** Gives a folder and all in it to `owner`, where it belongs to somebody else. */
+export function giveTo(owner: { uid: number; gid: number }, file: string): void {
+  const stat = lstatSync(file);
+  if (stat.isSymbolicLink()) return;
+  if (stat.uid !== owner.uid || stat.gid !== owner.gid) chownSync(file, owner.uid, owner.gid);
+  if (!stat.isDirectory()) return;
+  for (const entry of readdirSync(file)) giveTo(owner, path.join(file, entry));
+}
+
+function systemUser(name: string): { uid: number; gid: number } | null {
+  const [uid, gid] = ['-u', '-g'].map((option) => spawnSync('id', [option, name], { encoding: 'utf8' }));
+  return uid?.status === 0 && gid?.status === 0 ? { uid: Number(uid.stdout), gid: Number(gid.stdout) } : null;
+}

@@ -1,0 +1,85 @@
+/**
+ * Who exists in an installation: one identity a running process, each with a certificate of its own.
+ *
+ * A client certificate carries the identity twice, because its two readers look in different places: NATS maps the one
+ * URI SAN to a user, Postgres maps the common name to a role (it never reads SANs).
+ *
+ * - URI: `spiffe://<domain>/svc/<service>/<name>`, producers `spiffe://<domain>/producer/<name>`.
+ * - common name: `<service>-<name>`, producers `producer-<name>`. No service name holds a hyphen, so two identities
+ *   never share one; a producer called `sealer-s1` is `producer-sealer-s1` and no sealer. At most 64 bytes (X.520).
+ * - inbox prefix: `_INBOX_<service>-<name>`, producers `_INBOX_<name>`; nobody may subscribe to another's.
+ *
+ * `provisioner`, `migrator` and `admin` are for deploy time: they create the streams, migrate the schema, and create roles
+ * and database. No service holds their certificates while it runs.
+ */
+import type { Policy } from './policy.js';
+
+export type Service = 'ingest' | 'sealer' | 'verifier' | 'ops' | 'provisioner' | 'migrator' | 'admin' | 'producer';
+
+/** The database's superuser. */
+export const SUPERUSER = 'postgres';
+
+/** Database roles that somebody may log in as. The owner of the schema is `everseal_owner`, which nobody logs in as. */
+export type LoginRole =
+  'everseal_migrator' | 'everseal_sealer' | 'everseal_verifier' | 'everseal_reader' | typeof SUPERUSER;
+
+export interface Identity {
+  service: Service;
+  name: string;
+  /** The certificate's only subject alternative name, and the NATS user. */
+  uri: string;
+  /** The certificate's common name. */
+  commonName: string;
+  /** NATS account, null for one that does not connect to the broker. */
+  account: string | null;
+  /** The client option `inboxPrefix`, null with the account. */
+  inboxPrefix: string | null;
+  /** Database role it may log in as, null for none. */
+  role: LoginRole | null;
+}
+
+/** Name of the one provisioner, the one migrator and the one admin. */
+export const DEPLOY = 'deploy';
+
+const PLACES: Record<Exclude<Service, 'producer'>, { account: string | null; role: LoginRole | null }> = {
+  ingest: { account: 'INGEST', role: null },
+  sealer: { account: 'SEALER', role: 'everseal_sealer' },
+  verifier: { account: 'VERIFIER', role: 'everseal_verifier' },
+  ops: { account: 'OPS', role: 'everseal_reader' },
+  provisioner: { account: 'AUDIT', role: null },
+  migrator: { account: null, role: 'everseal_migrator' },
+  admin: { account: null, role: SUPERUSER },
+};
+
+/** The common name of a certificate; checked by the policy to be at most 64 bytes. */
+export function commonNameOf(service: Service, name: string): string {
+  return `${service}-${name}`;
+}
+
+/** The identity of one service instance, or of a producer. Does not ask whether the policy names it. */
+export function identityOf(domain: string, service: Service, name: string): Identity {
+  const commonName = commonNameOf(service, name);
+  if (service === 'producer') {
+    const uri = `spiffe://${domain}/producer/${name}`;
+    return { service, name, uri, commonName, account: name, inboxPrefix: `_INBOX_${name}`, role: null };
+  }
+  const { account, role } = PLACES[service];
+  const inboxPrefix = account === null ? null : `_INBOX_${commonName}`;
+  return { service, name, uri: `spiffe://${domain}/svc/${service}/${name}`, commonName, account, inboxPrefix, role };
+}
+
+/** Everybody the policy names, services first, and the three of deploy time: the list a PKI issues certificates from. */
+export function identitiesOf(policy: Policy): Identity[] {
+  const of = (service: Service, all: readonly { name: string }[]): Identity[] =>
+    all.map(({ name }) => identityOf(policy.domain, service, name));
+  return [
+    ...of('ingest', policy.ingest),
+    ...of('sealer', policy.sealers),
+    ...of('verifier', policy.verifiers),
+    ...of('ops', policy.ops),
+    ...of('provisioner', [{ name: DEPLOY }]),
+    ...of('migrator', [{ name: DEPLOY }]),
+    ...of('admin', [{ name: DEPLOY }]),
+    ...of('producer', policy.producers),
+  ];
+}

@@ -1,0 +1,178 @@
+/**
+ * The alerts of one service: raised once, cleared once, numbered without gaps, kept on disk until the broker has them.
+ *
+ * - **Latched**: a finding is identified by scope, code, ledger and place. While it stands it is one alert; when a later
+ *   look at the same scope no longer finds it, one clearing alert follows and names the number that it clears.
+ * - **Durable**: number, open alerts and unsent messages are one file, replaced atomically and fsynced before anything is
+ *   published. After a crash the outbox is sent again; the number inside tells a reader that it is the same alert.
+ * - **Signed**: each message carries a note over the hash of the alert's exact bytes (formats.md `everseal/alert/v1`).
+ */
+
+import { readFileSync } from 'node:fs';
+import { formatTimestamp, signAlert, VERDICTS, type Finding, type SigningKey } from '@everseal/audit-core';
+import { replaceFile } from './replace-file.js';
+
+/** What else an alert says, beside the finding. */
+export interface AlertContext {
+  readonly ledger: string;
+  /** Height of the newest block before the first bad record that was found good. */
+  readonly lastGoodBlock?: number | null;
+  readonly eventId?: string | null;
+  /** Bytes or hashes that show the finding to a third party. */
+  readonly evidence?: Readonly<Record<string, string>>;
+}
+
+export interface OpenAlert {
+  readonly number: number;
+  readonly scope: string;
+  readonly key: string;
+  readonly code: string;
+  readonly ledger: string;
+  readonly since: string;
+}
+
+interface Unsent {
+  readonly number: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+interface Book {
+  next: number;
+  open: OpenAlert[];
+  outbox: Unsent[];
+}
+
+/** Hands one alert to the broker; true once the stream has confirmed it. Never throws for an unreachable broker. */
+export type SendAlert = (code: string, message: Buffer) => Promise<boolean>;
+
+export class AlertBook {
+  private book: Book;
+  private sending: Promise<void> | null = null;
+
+  /**
+   * @param file where the book is kept; its folder must exist
+   * @param source `<domain>/<service>/<name>`, the name in front of the alert key's `/alerts`
+   */
+  constructor(
+    private readonly file: string,
+    private readonly source: string,
+    private readonly key: SigningKey,
+    private readonly now: () => number,
+    private readonly send: SendAlert,
+  ) {
+    this.book = readBook(file);
+  }
+
+  get open(): readonly OpenAlert[] {
+    return this.book.open;
+  }
+
+  /**
+   * What a look at `scope` found, all of it. New findings are raised, standing ones stay silent, and open alerts of
+   * the scope that are not among the findings are cleared.
+   */
+  reconcile(scope: string, findings: readonly { finding: Finding; context: AlertContext }[]): void {
+    const found = new Map(findings.map((f) => [alertKey(f.finding, f.context.ledger), f]));
+    const cleared = this.book.open.filter((alert) => alert.scope === scope && !found.has(alert.key));
+    const standing = new Set(this.book.open.filter((alert) => alert.scope === scope).map((alert) => alert.key));
+    const raised = [...found].filter(([key]) => !standing.has(key));
+    if (cleared.length === 0 && raised.length === 0) return;
+    for (const alert of cleared) this.writeCleared(alert);
+    for (const [key, { finding, context }] of raised) this.writeRaised(scope, key, finding, context);
+    this.save();
+    void this.flush();
+  }
+
+  /** Raises one finding beside those that stand; it is cleared by a later `reconcile` of the scope. */
+  raise(scope: string, finding: Finding, context: AlertContext): void {
+    const key = alertKey(finding, context.ledger);
+    if (this.book.open.some((alert) => alert.scope === scope && alert.key === key)) return;
+    this.writeRaised(scope, key, finding, context);
+    this.save();
+    void this.flush();
+  }
+
+  /** Sends what the broker does not have yet, in order. Call it at start and after a reconnect, too. */
+  async flush(): Promise<void> {
+    this.sending ??= this.sendOutbox().finally(() => {
+      this.sending = null;
+    });
+    return this.sending;
+  }
+
+  private async sendOutbox(): Promise<void> {
+    for (let unsent = this.book.outbox[0]; unsent; unsent = this.book.outbox[0]) {
+      if (!(await this.send(unsent.code, Buffer.from(unsent.message)))) return;
+      this.book.outbox.shift();
+      this.save();
+    }
+  }
+
+  private writeRaised(scope: string, key: string, finding: Finding, context: AlertContext): void {
+    const since = formatTimestamp(this.now());
+    const { severity, meaning } = VERDICTS[finding.code];
+    const number = this.write(finding.code, {
+      code: finding.code,
+      state: 'raised',
+      severity,
+      meaning,
+      detail: finding.detail,
+      ledger: context.ledger,
+      first: { index: finding.index, height: finding.height, eventId: context.eventId ?? null },
+      lastGoodBlock: context.lastGoodBlock ?? null,
+      expected: finding.expected ?? null,
+      found: finding.found ?? null,
+      evidence: context.evidence ?? {},
+      since,
+      runbook: runbookOf(finding.code),
+    });
+    this.book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since });
+  }
+
+  private writeCleared(alert: OpenAlert): void {
+    this.book.open = this.book.open.filter((open) => open !== alert);
+    this.write(alert.code, {
+      code: alert.code,
+      state: 'cleared',
+      ledger: alert.ledger,
+      clears: alert.number,
+      since: alert.since,
+      clearedBy: `a later look at ${alert.scope} found it good`,
+      runbook: runbookOf(alert.code),
+    });
+  }
+
+  private write(code: string, body: Record<string, unknown>): number {
+    const number = this.book.next++;
+    const time = formatTimestamp(this.now());
+    const alert = Buffer.from(JSON.stringify({ source: this.source, number, time, ...body }));
+    const message = signAlert(alert, this.source, number, time, this.key);
+    this.book.outbox.push({ number, code, message: message.toString() });
+    return number;
+  }
+
+  private save(): void {
+    replaceFile(this.file, JSON.stringify(this.book));
+  }
+}
+
+function runbookOf(code: string): string {
+  return `docs/operations/runbook.md#${code.replaceAll('.', '')}`;
+}
+
+/** Identity of a finding: its detail may change from look to look, its code and place do not. */
+function alertKey(finding: Finding, ledger: string): string {
+  return [finding.code, ledger, finding.height ?? '', finding.index ?? ''].join(' ');
+}
+
+function readBook(file: string): Book {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { next: 1, open: [], outbox: [] };
+    throw error;
+  }
+  return JSON.parse(text) as Book;
+}

@@ -1,0 +1,10 @@
+export { certificateFacts, renewalState } from './certificate-facts.js';
+export type { CertificateFacts, Purpose, RenewalState } from './certificate-facts.js';
+export { httpsServerOptions, natsTlsOptions, postgresTlsOptions } from './connection-options.js';
+export type { HttpsServerOptions, NatsTlsOptions, PostgresTlsOptions } from './connection-options.js';
+export { loadMaterial } from './material.js';
+export type { Material, MaterialFiles } from './material.js';
+export { TlsError } from './tls-error.js';
+export type { TlsErrorCode } from './tls-error.js';
+export { MaterialWatch } from './watch.js';
+export type { WatchListener } from './watch.js';

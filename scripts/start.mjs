@@ -1,0 +1,69 @@
+/**
+ * `npm start`: a whole installation on this machine, until Ctrl-C. The ledger stays in .everseal; the next start goes on with it.
+ *
+ *   npm start                        everything
+ *   npm start -- --infra             nats-server and Postgres only, to run services by hand from the sources
+ *   npm start -- --dir d --policy f  another folder, another policy file
+ */
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { ROOT, runScript, setup, SetupFailure } from './setup.mjs';
+
+await runScript(async () => {
+  const options = { infra: { type: 'boolean' }, dir: { type: 'string' }, policy: { type: 'string' } };
+  const { values } = parseArgs({ options });
+  setup();
+  const local = await import('../dist/libs/local/src/index.js');
+  const say = (line) => console.log(line);
+  try {
+    const installation = local.LocalInstallation.open({ dir: values.dir, policyFile: values.policy, say });
+    stopOnSignal(installation);
+    await installation.prepare();
+    await installation.startInfra();
+    if (!values.infra) await installation.startServices();
+    say(values.infra ? infraHints(installation, local.servicesOf(installation.policy)) : hints(installation));
+  } catch (error) {
+    throw new SetupFailure(local.describeFailure(error), { cause: error });
+  }
+});
+
+/** The first signal stops everything in order; a second one at once (what still runs then ends by itself when this process is gone). */
+function stopOnSignal(installation) {
+  let stopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      console.log('stopping');
+      void installation.stop().then(() => process.exit(0));
+    });
+  }
+}
+
+function hints({ layout, policy, ports }) {
+  const producer = policy.producers[0]?.name;
+  const lines = [
+    '',
+    `Everseal is running: domain ${policy.domain}, ledgers ${policy.ledgers.map(({ name }) => name).join(', ')}.`,
+    `  events in      tls://localhost:${ports.nats}, certificate of a producer: ${shown(layout.pki)}/client/producer-${producer}`,
+    `  what to trust  ${shown(layout.dir)}/trust (keep a copy elsewhere: everything is checked from it)`,
+    `  logs           ${shown(layout.services)}`,
+    'Next: npm run demo, or npm run everseal -- --help. Ctrl-C stops everything; npm run reset begins a new ledger.',
+  ];
+  return lines.join('\n');
+}
+
+function infraHints({ layout }, services) {
+  const commands = services.map(
+    ({ service, id }) => `  npx nest start ${service} --watch -- ${shown(layout.configFile(id))}`,
+  );
+  return [
+    '',
+    'nats-server and Postgres are running. Services from the sources, each in a terminal of its own:',
+    ...commands,
+  ].join('\n');
+}
+
+function shown(file) {
+  return path.relative(ROOT, file) || '.';
+}
