@@ -65,5 +65,6 @@ function infraHints({ layout }, services) {
 }
 
 function shown(file) {
-  return path.relative(ROOT, file) || '.';
+  const relative = path.relative(ROOT, file);
+  return relative.startsWith('..') ? file : relative || '.';
 }

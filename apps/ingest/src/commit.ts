@@ -36,7 +36,6 @@ export type CommitOptions = {
   readonly nudge: () => void;
   /** Is the lane known to hold every frame? */
   readonly resolved: Condition;
-  readonly pulse: Pulse;
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
 };
@@ -56,6 +55,11 @@ export class Commit {
 
   get unanswered(): readonly BuiltFrame[] {
     return this.#unanswered;
+  }
+
+  /** Does anybody wait for an answer? */
+  get isBusy(): boolean {
+    return this.queue.size > 0 || this.#unanswered.length > 0;
   }
 
   /** Bytes on their way to the spool: those in the queue, and a frame that is being written. */
@@ -82,31 +86,41 @@ export class Commit {
     return frame !== undefined;
   }
 
-  /** One round, for a supervised loop. @throws StopProcess; RetryLater or MessagingError while the lane cannot be resolved */
-  async round(signal: AbortSignal): Promise<void> {
-    const { lane, resolved, metrics, logger } = this.options;
+  /**
+   * One round, for a supervised loop: resolve the lane, then commit until it is in doubt or `signal` is aborted.
+   * @throws StopProcess; RetryLater or MessagingError while the lane cannot be resolved
+   */
+  async round(signal: AbortSignal, pulse: Pulse): Promise<void> {
+    const { resolved, logger } = this.options;
+    try {
+      await this.resolve();
+      resolved.ok();
+      signal.addEventListener('abort', () => this.wake(), { once: true });
+      await this.commit(signal, pulse);
+      resolved.fail('it is not known whether the last frame was stored');
+    } catch (error) {
+      resolved.fail(`the lane is not resolved: ${error instanceof Error ? error.message : String(error)}`);
+      throw error;
+    }
+    if (this.#doubt !== null)
+      logger.warn({ outcome: this.#doubt }, 'a frame may not have been stored: looking at the lane');
+    this.#doubt = null;
+  }
+
+  private async resolve(): Promise<void> {
+    const { lane, spool, metrics, logger } = this.options;
     const published = await lane.resolve();
     metrics.laneResolutions.inc();
     // Every frame that was built stands in the lane now, those of a lost answer included: that is their answer.
     for (const frame of this.#unanswered.splice(0)) this.receipt(frame);
-    logger.info({ ledger: this.options.name.origin, newest: this.options.spool.newest.number, published }, 'lane resolved');
-    resolved.ok();
-    signal.addEventListener('abort', () => this.wake(), { once: true });
-    try {
-      await this.commit(signal);
-    } finally {
-      resolved.fail('the lane is being resolved');
-    }
-    const doubt = this.#doubt;
-    this.#doubt = null;
-    if (doubt !== null) logger.warn({ outcome: doubt }, 'a frame may not have been stored: looking at the lane');
+    logger.info({ newest: spool.newest.number, published }, 'the lane holds every frame');
   }
 
   /** Until a publish is in doubt, or `signal` is aborted and nothing waits any more. */
-  private async commit(signal: AbortSignal): Promise<void> {
+  private async commit(signal: AbortSignal, pulse: Pulse): Promise<void> {
     const { name, key, spool, duplicates } = this.options;
     let published: Promise<boolean> = Promise.resolve(true);
-    while (await this.work(signal)) {
+    while (await this.work(signal, pulse)) {
       const requests = this.queue.take();
       const started = performance.now();
       const frame = buildFrame(name, key, spool.newest, this.acceptedMs(), requests);
@@ -145,9 +159,9 @@ export class Commit {
   }
 
   /** Resolves true when the next frame can be built, false when the round is over. */
-  private async work(signal: AbortSignal): Promise<boolean> {
+  private async work(signal: AbortSignal, pulse: Pulse): Promise<boolean> {
     for (;;) {
-      this.options.pulse.tick();
+      pulse.tick();
       if (this.#doubt !== null) return false;
       const pause = this.queue.size === 0 ? IDLE_TICK_MS : this.#pacing.pause();
       if (pause <= 0) return true;

@@ -33,7 +33,11 @@ export class IngestMetrics {
     this.frameBytes = histogram('frame_bytes', 'Bytes of a frame message', [1e3, 4e3, 16e3, 64e3, 128e3, 256e3, 512e3]);
     const seconds = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 4];
     this.commitSeconds = histogram('commit_seconds', 'From building a frame to its PubAck', seconds);
-    this.waitSeconds = histogram('answer_seconds', 'From the arrival of the oldest request of a frame to its answer', seconds);
+    this.waitSeconds = histogram(
+      'answer_seconds',
+      'From the arrival of the oldest request of a frame to its answer',
+      seconds,
+    );
   }
 
   accepted(events: number): void {

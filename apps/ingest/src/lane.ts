@@ -123,6 +123,9 @@ export class Lane {
 
   private notStored(number: number, result: Exclude<StoreOutcome, { outcome: 'stored' }>): RetryLater {
     const why = result.outcome === 'rejected' ? result.description : result.reason;
-    return new RetryLater('lane.not-stored', `frame ${number} could not be published to ${this.options.publisher.lane}: ${why}`);
+    return new RetryLater(
+      'lane.not-stored',
+      `frame ${number} could not be published to ${this.options.publisher.lane}: ${why}`,
+    );
   }
 }

@@ -5,7 +5,12 @@
  */
 
 /** Where one event lies in the request's body, and what identifies it. */
-export type SubmittedEvent = { readonly start: number; readonly end: number; readonly id: string; readonly source: string };
+export type SubmittedEvent = {
+  readonly start: number;
+  readonly end: number;
+  readonly id: string;
+  readonly source: string;
+};
 
 /** Somebody who waits for a receipt over part of a request or frame: a repeated request. */
 export type Follower = {

@@ -6,7 +6,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { decodeBase64, encodeBase64, leafHash, ZERO_HASH } from '@everseal/audit-core';
-import { Spool, type SpoolOptions } from './spool.js';
+import type { Spool, SpoolOptions } from './spool.js';
 import type { InspectedFrame } from './spool-recovery.js';
 import type { FrameId } from './spool-state.js';
 

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Spool, type SpoolOptions } from './spool.js';
 import { appendFakes, fakeFrame, FIRST_TIME, inspectFake, spoolOptions } from './spool.fixture.js';
 

@@ -212,7 +212,7 @@ export class Spool {
       for (let n = this.#covered.number + 1; n <= covered.number; n += 1) this.#bytes -= this.sizeOf(n);
       this.#covered = covered;
       const owed = (number: number): boolean => debts.some(([first, last]) => first <= number && number <= last);
-      for (const number of [...this.#debts.numbers]) if (!owed(number)) this.#debts.drop(number);
+      for (const number of this.#debts.numbers) if (!owed(number)) this.#debts.drop(number);
       const doomed = this.doomedSegments();
       if (doomed.length === 0) return;
       // 1. What is owed goes aside before its segment does. Crash here: the segment is read first, the copy is made again.

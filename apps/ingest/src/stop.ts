@@ -10,7 +10,8 @@ export type StopCode =
   | 'spool.rolled-back' // an older copy of the spool, or some of its files are gone
   | 'spool.failed' // a write or fdatasync failed: what is on the disk is unknown
   | 'custody.conflict' // somebody else wrote frames under this name, or the spool went back
-  | 'keys.untrusted'; // the pinned key set, or the own key, cannot be what it should be
+  | 'keys.untrusted' // the pinned key set, or the own key, cannot be what it should be
+  | 'settings.ledgers'; // settings and policy do not agree on what this ingester serves
 
 /** @param message what happened, where, and what to do */
 export function stop(code: StopCode, message: string, cause?: unknown): StopProcess {

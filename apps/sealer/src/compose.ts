@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { alertKeyName, openGenesis, originOf, SigningKey } from '@everseal/audit-core';
-import { assertDurable, assertSchema, findLedger, openPool } from '@everseal/ledger-store';
+import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
 import {
   connectNats,
   listen,
@@ -172,13 +172,8 @@ async function composeLedger(
 ): Promise<LedgerService> {
   const { settings, logger, health } = context;
   const origin = originOf(policy.domain, name);
-  const ledgerId = await findLedger(pool, origin);
-  if (ledgerId === null) {
-    throw new StopProcess(
-      'ledger.missing',
-      `the database has no ledger ${origin}; run the migration with its policy first`,
-    );
-  }
+  // A ledger that is not there yet is created; where in its stream reading begins is learned from the stream itself.
+  const ledgerId = await createLedger(pool, origin, { epoch: '', created: '', sequence: 0, hash: null });
   const genesis = readFileSync(genesisFile);
   const logKey = readKey(logKeyFile, origin);
   if (openGenesis(genesis, origin).log.vkey !== logKey.verifier.vkey) {

@@ -9,7 +9,10 @@
 
 import { equalHash, sha256 } from '@everseal/audit-core';
 import type { StreamCursor } from '@everseal/ledger-store';
-import type { StreamReader, StoredMessage, StreamInfo } from '@everseal/messaging';
+import type { StoredMessage, StreamReader } from '@everseal/messaging';
+
+/** What the broker says of a stream. */
+type StreamInfo = Awaited<ReturnType<StreamReader['info']>>;
 
 const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 4 * 1024 * 1024;

@@ -48,6 +48,8 @@ const TAIL_EVERY_MS = 250;
 const TAIL_BOUND_MS = 60_000;
 /** A pass over a large ledger takes its time; the loop ticks when a pass ends. */
 const SWEEP_BOUND_MS = 24 * 3_600_000;
+/** How long to wait at start for a ledger that its sealer has not created yet. */
+const LEDGER_WAIT_MS = 60_000;
 const ALERT_TIMEOUT_MS = 5_000;
 const HEARTBEAT_MS = 10_000;
 
@@ -180,13 +182,7 @@ async function composeLedger(
     logger.warn({ origin }, "this verifier's key is not in the ledger's first key set");
   }
   const trust = { origin, genesis: leafHash(genesis) };
-  const ledgerId = await findLedger(pool, origin);
-  if (ledgerId === null) {
-    throw new StopProcess(
-      'ledger.missing',
-      `the database has no ledger ${origin}; run the migration with its policy first`,
-    );
-  }
+  const ledgerId = await waitForLedger(pool, origin);
   const folder = path.join(settings.stateDir, name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = new MemoryFile(path.join(folder, 'memory.json'), trust, key.verifier);
@@ -226,6 +222,18 @@ async function composeLedger(
       tree.close();
     },
   };
+}
+
+/** The sealer creates a ledger when it first runs; both may be started at once. */
+async function waitForLedger(pool: Pool, origin: string): Promise<number> {
+  for (const deadline = Date.now() + LEDGER_WAIT_MS; ; ) {
+    const ledgerId = await findLedger(pool, origin);
+    if (ledgerId !== null) return ledgerId;
+    if (Date.now() > deadline) {
+      throw new StopProcess('ledger.missing', `the database has no ledger ${origin}: start its sealer, which creates it`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
 }
 
 /** The tree of the cosigned size, derived again from the leaf file; a file that gives another root is not believed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { codeOf, readVectorFile } from '../vectors/read.js';
 import { CompactRange, frontierLength, treeRoot } from './compact-range.js';
 import { leafHash, type Hash } from './hash.js';

@@ -20,9 +20,9 @@ const TIME_BYTES = 8;
 /** Cosigns the text of a checkpoint at a time in whole seconds since 1970; returns the line without its newline. */
 export function cosign(checkpointText: string, key: SigningKey, seconds: number): string {
   if (key.verifier.type !== COSIGNATURE_KEY) throw new RangeError(`${key.name} is not a key that cosigns`);
+  const signature = key.sign(cosignedMessage(checkpointText, seconds));
   const time = Buffer.alloc(TIME_BYTES);
   time.writeBigUInt64BE(BigInt(seconds));
-  const signature = key.sign(cosignedMessage(checkpointText, seconds));
   return signatureLine(key.verifier, Buffer.concat([time, signature]));
 }
 

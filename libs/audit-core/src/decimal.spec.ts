@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { codeOf, readVectorFile } from '../vectors/read.js';
 import { formatDecimal, isCount, parseDecimal } from './decimal.js';
 

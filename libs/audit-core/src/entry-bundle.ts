@@ -21,21 +21,21 @@ export class EntryOffsets {
     this.#starts = starts;
   }
 
-  /** First byte of entry i; its 16-bit length is in the two bytes before. */
+  /** First byte of entry i; its 16-bit length is in the two bytes before. Throws RangeError when there is none. */
   start(i: number): number {
-    return this.#at(i);
+    this.#check(i);
+    return this.#starts[i] as number;
   }
 
-  /** First byte after entry i. */
+  /** First byte after entry i. Throws RangeError when there is none. */
   end(i: number): number {
-    this.#at(i);
-    return this.#at(i + 1) - PREFIX_BYTES;
+    this.#check(i);
+    return (this.#starts[i + 1] as number) - PREFIX_BYTES;
   }
 
-  #at(i: number): number {
-    const offset = this.#starts[i];
-    if (offset === undefined) throw new RangeError(`entry ${i} of ${this.count} does not exist`);
-    return offset;
+  #check(i: number): void {
+    // Not the table's own bounds: it has one place more than there are entries.
+    if (!(i >= 0 && i < this.count && Number.isInteger(i))) throw new RangeError(`no entry ${i} of ${this.count}`);
   }
 }
 

@@ -37,7 +37,10 @@ export type FrameMessage = {
  */
 export function encodeFrameMessage(note: Uint8Array, entries: readonly Uint8Array[]): Buffer {
   let size = NOTE_LENGTH_BYTES + note.length;
-  for (const entry of entries) size += ENTRY_LENGTH_BYTES + entry.length;
+  for (const entry of entries) {
+    if (entry.length > MOST_ENTRY_BYTES) throw new RangeError(`an entry of ${entry.length} bytes does not go in a log`);
+    size += ENTRY_LENGTH_BYTES + entry.length;
+  }
   if (note.length < 1 || note.length > MOST_ENTRY_BYTES || size > MAX_FRAME_MESSAGE_BYTES) {
     throw new RangeError(`a note of ${note.length} bytes in a message of ${size} bytes is no frame message`);
   }
@@ -49,7 +52,7 @@ export function encodeFrameMessage(note: Uint8Array, entries: readonly Uint8Arra
   message.set(note, at);
   at += note.length;
   for (const entry of entries) {
-    at = message.writeUInt16BE(entry.length, at); // throws RangeError above 65,535
+    at = message.writeUInt16BE(entry.length, at);
     message.set(entry, at);
     at += entry.length;
   }

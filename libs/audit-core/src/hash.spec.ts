@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { readVectorFile } from '../vectors/read.js';
 import { EMPTY_ROOT, equalHash, leafHash, leafHashInPlace, nodeHash, sha256, ZERO_HASH } from './hash.js';
 

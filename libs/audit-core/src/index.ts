@@ -219,3 +219,11 @@ export {
 } from './hold-message.js';
 export { formatLogMemory, parseLogMemory } from './log-memory.js';
 export { blockEvents, blockFrames, type BlockEvent, type BlockFrame } from './block-events.js';
+
+// JSON
+export { eventIdentity } from './event-identity.js';
+export { indexEvent, MAX_COLUMN_BYTES, type EventIndexRow } from './event-index.js';
+export { JsonError } from './json-error.js';
+export { JsonKind, JsonTape, MAX_DEPTH } from './json-tape.js';
+export { Refused } from './refused.js';
+export { parseSubmission, type Submission, type SubmittedEvent } from './submission.js';

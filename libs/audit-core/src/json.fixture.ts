@@ -53,11 +53,24 @@ function spell(character: string, style: number): string {
   const isLone = /\p{Surrogate}/u.test(character);
   if (style === 0 && !isLone) return JSON.stringify(character).slice(1, -1);
   if (style === 1 && character === '/') return '\\/';
-  const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i).toString(16).padStart(4, '0'));
+  const units = Array.from({ length: character.length }, (_, i) =>
+    character.charCodeAt(i).toString(16).padStart(4, '0'),
+  );
   return units.map((unit) => `\\u${style === 2 ? unit.toUpperCase() : unit}`).join('');
 }
 
-const CHARACTERS = [...'ab/"\\é€😀\u007f', '\0', '\n', '\ufeff', '\u2028', '\uffff', '\ud800', '\udfff', '\ud83d', '\ude00'];
+const CHARACTERS = [
+  ...'ab/"\\é€😀\u007f',
+  '\0',
+  '\n',
+  '\ufeff',
+  '\u2028',
+  '\uffff',
+  '\ud800',
+  '\udfff',
+  '\ud83d',
+  '\ude00',
+];
 
 /** A JSON string in a random spelling; `texts` are favoured contents. */
 export function jsonString(...texts: string[]): fc.Arbitrary<string> {
@@ -65,13 +78,25 @@ export function jsonString(...texts: string[]): fc.Arbitrary<string> {
     { weight: 2, arbitrary: fc.array(fc.constantFrom(...CHARACTERS), { maxLength: 4 }) },
     ...(texts.length > 0 ? [{ weight: 4, arbitrary: fc.constantFrom(...texts).map((text) => Array.from(text)) }] : []),
   );
-  return fc.tuple(content, fc.array(fc.constantFrom(0, 0, 0, 0, 1, 2), { minLength: 1, maxLength: 5 })).map(
-    ([characters, styles]) => `"${characters.map((c, i) => spell(c, styles[i % styles.length]!)).join('')}"`,
-  );
+  return fc
+    .tuple(content, fc.array(fc.constantFrom(0, 0, 0, 0, 1, 2), { minLength: 1, maxLength: 5 }))
+    .map(([characters, styles]) => `"${characters.map((c, i) => spell(c, styles[i % styles.length]!)).join('')}"`);
 }
 
 const space = fc.constantFrom('', '', '', '', ' ', '\n', '\t', '\r\n', '  ');
-const number = fc.constantFrom('0', '-0', '1.0', '12', '9007199254740993', '-3e2', '1E+9', '1e-400', '1e308', '1e309', '1e400');
+const number = fc.constantFrom(
+  '0',
+  '-0',
+  '1.0',
+  '12',
+  '9007199254740993',
+  '-3e2',
+  '1E+9',
+  '1e-400',
+  '1e308',
+  '1e309',
+  '1e400',
+);
 
 /** A JSON text, now and then with a finding; member names come often from `names`. */
 export function jsonText(names: readonly string[], texts: readonly string[] = []): fc.Arbitrary<string> {
@@ -92,7 +117,10 @@ export function jsonText(names: readonly string[], texts: readonly string[] = []
   return fc.tuple(space, value, space).map((parts) => parts.join(''));
 }
 
-const BYTES = Buffer.from('"\\{}[]:,0-9.eE+tfn \n\r/u\0\x1f\x7f\x80\xbf\xc0\xc2\xe0\xed\xa0\xf0\xf4\xff\xef\xbb', 'latin1');
+const BYTES = Buffer.from(
+  '"\\{}[]:,0-9.eE+tfn \n\r/u\0\x1f\x7f\x80\xbf\xc0\xc2\xe0\xed\xa0\xf0\xf4\xff\xef\xbb',
+  'latin1',
+);
 
 /** The bytes with one to four places set, inserted, removed, cut off or copied elsewhere. */
 export function mutated(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Buffer> {
@@ -107,7 +135,8 @@ export function mutated(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Buffer> {
       else if (kind === 1) out = Buffer.concat([out.subarray(0, at), Buffer.of(byte), rest]);
       else if (kind === 2) out = Buffer.concat([out.subarray(0, at), rest.subarray(length)]);
       else if (kind === 3) out = Buffer.from(out.subarray(0, at));
-      else if (kind === 4) out = Buffer.concat([out.subarray(0, at), out.subarray(b % (out.length + 1)).subarray(0, 12), rest]);
+      else if (kind === 4)
+        out = Buffer.concat([out.subarray(0, at), out.subarray(b % (out.length + 1)).subarray(0, 12), rest]);
       else if (at < out.length) out[at] = out[at]! ^ (1 << (b % 8));
     }
     return out;

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { codeOf, readVectorFile } from '../vectors/read.js';
 import { FormatError } from './format-error.js';
 import { COSIGNATURE_KEY, formatVkey, isKeyName, NOTE_KEY, parseVkey, SigningKey, VerifierKey } from './key.js';

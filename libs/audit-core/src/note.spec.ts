@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { codeOf, readVectorFile } from '../vectors/read.js';
 import { cosign } from './cosignature.js';
 import { COSIGNATURE_KEY, NOTE_KEY, parseVkey, SigningKey, VerifierKey } from './key.js';

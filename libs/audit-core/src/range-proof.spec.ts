@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { codeOf, readVectorFile } from '../vectors/read.js';
 import { EMPTY_ROOT, type Hash } from './hash.js';
 import { proveInclusion } from './inclusion.js';

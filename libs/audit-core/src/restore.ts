@@ -47,12 +47,14 @@ const MOST_REASON_BYTES = 200;
 // Entry 0 is a key set and entry 1 the first block note at the earliest: no checkpoint is smaller.
 const LEAST_CHECKPOINT_SIZE = 2;
 
-/** The origin that continues a closed one. Throws FormatError `name.*` when the name cannot grow any longer. */
+/** The origin that continues a closed one. Throws FormatError `name.*` or `decimal.range` when the name cannot grow. */
 export function successorOf(origin: string): string {
   const { domain, ledger } = parseOrigin(origin);
   const generation = /^(.+)-r([1-9][0-9]*)$/.exec(ledger);
   if (generation === null) return originOf(domain, `${ledger}-r1`);
-  return originOf(domain, `${generation[1]}-r${parseDecimal(String(generation[2])) + 1}`);
+  const next = String(parseDecimal(String(generation[2])) + 1);
+  parseDecimal(next);
+  return originOf(domain, `${generation[1]}-r${next}`);
 }
 
 /** The signed text of a successor record. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { quote } from './quote.js';
 import { decodeUtf8, encodeUtf8 } from './utf8.js';
 

@@ -17,11 +17,14 @@ import { InstallationLayout, type Ports, servicesOf } from './installation-layou
 import { replaceFile } from './replace-file.js';
 import { writeSettings } from './service-settings.js';
 import { ensureKeys, KeyFolder } from './signing-keys.js';
+import { giveTo } from './unprivileged-user.js';
 
 const INSIDE = '/everseal';
 const DATABASE = 'everseal';
 const HOSTS = { nats: 'nats', postgres: 'postgres', operations: '0.0.0.0' };
 const OPERATIONS_PORT = 9100;
+/** Usually the first account of a machine, and the user `node` of the image. */
+const ORDINARY_USER = 1000;
 /** Networks that a container engine gives out; who comes from there still needs a certificate. */
 const PRIVATE_NETWORKS = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'];
 
@@ -54,12 +57,19 @@ export async function prepareContainers(dir: string, policyFile: string): Promis
   replaceFile(path.join(layout.postgres, 'pg_ident.conf'), ident, 0o644);
   const password = path.join(layout.postgres, 'password');
   if (!existsSync(password)) replaceFile(password, randomBytes(32).toString('base64'), 0o600);
-  writeFileSync(path.join(layout.dir, '.env'), variables(layout.dir));
+  writeFileSync(path.join(layout.dir, '.env'), handOver(layout.dir));
   return notices;
 }
 
-/** Containers run as whoever owns the key files: those are closed to everybody else. */
-function variables(dir: string): string {
-  const [uid, gid] = [process.getuid?.() ?? 1000, process.getgid?.() ?? 1000];
+/**
+ * Containers run as whoever owns the key files, for those are closed to everybody else. Root's own files are given to an ordinary user:
+ * Postgres does not run as root, and nothing else should.
+ */
+function handOver(dir: string): string {
+  let [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  if (uid === 0) {
+    [uid, gid] = [ORDINARY_USER, ORDINARY_USER];
+    giveTo({ uid, gid }, dir);
+  }
   return `EVERSEAL_DIR=${dir}\nEVERSEAL_UID=${uid}\nEVERSEAL_GID=${gid}\n`;
 }

@@ -85,7 +85,6 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
     policyFile: relative(place, place.policyFile),
     keyFile: relative(place, keys.verifier(instance.name)),
     alertKeyFile: relative(place, keys.alerts('verifier', instance.name)),
-    alertKeysFile: relative(place, keys.alertKeys()),
     stateDir: relative(place, layout.state(instance.id)),
     ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
     nats: nats(place, instance),

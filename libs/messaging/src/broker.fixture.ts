@@ -29,7 +29,7 @@ export interface Who {
   inboxPrefix: string;
 }
 
-export const LAB_USER: Who = { commonName: 'lab-x', uri: LAB, inboxPrefix: '_INBOX_lab' };
+const LAB_USER: Who = { commonName: 'lab-x', uri: LAB, inboxPrefix: '_INBOX_lab' };
 
 /** Certificate files and options to connect with. */
 export async function connectOptions(nats: TestNats, who: Who, more: Partial<NatsOptions> = {}): Promise<NatsOptions> {

@@ -113,6 +113,18 @@ describe('NatsLink', () => {
     await expect(frames(link).info()).resolves.toBeDefined();
   });
 
+  it('gives up a server that does not answer pings, and comes back when it does', async () => {
+    const link = await broker.link('sealer', 's1', { pingMs: 50 });
+    broker.nats.process.kill('SIGSTOP');
+    try {
+      await waitUntil(() => !link.connected, { what: 'the dead server was noticed' });
+    } finally {
+      broker.nats.process.kill('SIGCONT');
+    }
+    expect(link.counts.stale).toBe(1);
+    await waitUntil(() => link.connected, { what: 'connected again' });
+  });
+
   it('tells what the server forbids: the log, the count, the listener, the request', async () => {
     const errors: string[] = [];
     const logger = { info: () => {}, warn: () => {}, error: (_: object, text: string) => void errors.push(text) };

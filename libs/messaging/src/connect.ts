@@ -39,6 +39,8 @@ export interface NatsOptions {
   logger: MessagingLogger;
   /** Milliseconds to keep trying for the first connection; default 30,000. */
   firstConnectMs?: number;
+  /** Milliseconds between pings; a server that leaves two unanswered is given up. Default 5,000. */
+  pingMs?: number;
   /** The connection is over and will not come back: end the process. Not called after close(). */
   onClosed: (error: MessagingError) => void;
 }
@@ -93,14 +95,14 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   }
 }
 
-function dial({ name, servers, tls, inboxPrefix }: NatsOptions): Promise<NatsConnection> {
+function dial({ name, servers, tls, inboxPrefix, pingMs = PING_MS }: NatsOptions): Promise<NatsConnection> {
   return connect({
     name,
     servers: [...servers],
     tls: { ...tls, handshakeFirst: true, minVersion: 'TLSv1.3' } as NonNullable<Parameters<typeof connect>[0]>['tls'],
     inboxPrefix,
     timeout: DIAL_MS,
-    pingInterval: PING_MS,
+    pingInterval: pingMs,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_WAIT_MS,

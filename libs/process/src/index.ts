@@ -10,7 +10,7 @@ export { createLogger } from './logger.js';
 export type { Logger } from './logger.js';
 export { Loop } from './loop.js';
 export type { LoopLogger, LoopOptions } from './loop.js';
-export { Counter, createMetrics, exposeCounts, Gauge, Histogram, Registry } from './metrics.js';
+export { Counter, createMetrics, exposeCounts, exposeNumber, Gauge, Histogram, Registry } from './metrics.js';
 export { NestLogger } from './nest-logger.js';
 export { OperationsController } from './operations.controller.js';
 export { OperationsModule } from './operations.module.js';

@@ -50,3 +50,16 @@ export function exposeCounts(
   });
   registry.registerMetric(counter);
 }
+
+/** Shows one number as a gauge. @param read called at every scrape */
+export function exposeNumber(registry: Registry, name: string, help: string, read: () => number): void {
+  const gauge = new Gauge({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.set(read());
+    },
+  });
+  registry.registerMetric(gauge);
+}

@@ -14,7 +14,7 @@ import { descriptionAt, namesAt, resolvePaths, settingsFields } from './settings
 
 /** Settings are a page or two; what is larger was named by mistake. */
 const MAX_BYTES = 1024 * 1024;
-/** The longest distance between a mistyped and a meant name that is still worth a suggestion. */
+/** A name with more wrong letters than this, or with half of them wrong, is not the one that was meant. */
 const MAX_TYPOS = 3;
 
 export interface ConfigProblem {
@@ -131,7 +131,7 @@ function suggestion(key: string, known: readonly string[]): string {
   const [best] = known
     .map((name) => ({ name, typos: distance(key.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.typos - b.typos);
-  if (best !== undefined && best.typos <= MAX_TYPOS) return `did you mean "${best.name}"?`;
+  if (best !== undefined && best.typos <= Math.min(MAX_TYPOS, key.length / 2)) return `did you mean "${best.name}"?`;
   return known.length === 0 ? 'remove it' : `remove it; there is ${known.join(', ')}`;
 }
 

@@ -18,9 +18,9 @@ import { EXIT_FAILURE, explainFailure } from './explain-failure.js';
 import { Health } from './health.js';
 import { createLogger } from './logger.js';
 import type { Logger } from './logger.js';
-import { createMetrics } from './metrics.js';
+import { createMetrics, exposeNumber } from './metrics.js';
 import { NestLogger } from './nest-logger.js';
-import { readConfig } from './read-config.js';
+import { ConfigError, readConfig } from './read-config.js';
 import type { ServiceSettings } from './service-settings.js';
 
 /** What a NestFastifyApplication is to this file. */
@@ -55,21 +55,31 @@ export interface ServicePlan<S extends ServiceSettings> {
   compose: (context: ServiceContext<S>) => Promise<ServiceApp>;
   /** Milliseconds for an orderly stop; default 15,000. */
   stopWithin?: number;
+  /** Milliseconds between two looks at the HTTPS certificate's files; default 5,000. */
+  lookAtCertificateMs?: number;
 }
 
-/** The parts of `process` that a service's life touches. */
+/** The parts of a process that a service's life touches. */
 export interface ProcessHandle {
   on(event: string, listener: (value: unknown) => void): unknown;
   exit(code: number): void;
   stderr: { write(text: string): unknown };
+  /** Where log lines go; standard output when left out. */
+  logTo?: { write(line: string): void };
 }
+
+const THIS_PROCESS: ProcessHandle = {
+  on: (event, listener) => process.on(event, listener),
+  exit: (code) => process.exit(code),
+  stderr: process.stderr,
+};
 
 const STOP_WITHIN_MS = 15_000;
 
 /** Runs until the process ends. Resolves once the service listens, or has failed to. */
 export async function runService<S extends ServiceSettings>(
   plan: ServicePlan<S>,
-  host: ProcessHandle = process as ProcessHandle,
+  host: ProcessHandle = THIS_PROCESS,
 ): Promise<void> {
   const life = new ServiceLife(plan, host);
   life.watchProcess();
@@ -90,7 +100,7 @@ class ServiceLife<S extends ServiceSettings> {
   ) {
     this.label = plan.service;
     // Until the settings say the name and the level.
-    this.logger = createLogger(plan.service, '');
+    this.logger = createLogger(plan.service, '', 'info', host.logTo);
   }
 
   watchProcess(): void {
@@ -127,21 +137,29 @@ class ServiceLife<S extends ServiceSettings> {
 
   private async prepare(): Promise<ServiceContext<S>> {
     const { service, settingsFile, schema } = this.plan;
-    if (settingsFile === undefined) throw new Error(`no settings file: name it, ${service} <file.yaml>`);
+    if (settingsFile === undefined) {
+      const problem = { line: 0, path: '', message: `name it, ${service} <file.yaml>` };
+      throw new ConfigError('config.unreadable', 'no settings file', [problem]);
+    }
     const settings = readConfig(settingsFile, schema);
     this.label = `${service} ${settings.name}`;
-    this.logger = createLogger(service, settings.name, settings.log.level);
+    this.logger = createLogger(service, settings.name, settings.log.level, this.host.logTo);
     this.health.onReadyChange((ready, failing) => {
       if (ready) this.logger.info({}, 'ready');
       else this.logger.warn({ failing }, `not ready: ${failing.map(({ reason }) => reason).join('; ')}`);
     });
-    this.certificate = await MaterialWatch.open(settings.operations, 'server', Date.now);
+    const certificate = await MaterialWatch.open(settings.operations, 'server', Date.now);
+    this.certificate = certificate;
+    const metrics = createMetrics(service, settings.name, this.health);
+    exposeNumber(metrics, 'everseal_https_certificate_expiry_seconds', 'Unix time the HTTPS certificate ends', () =>
+      Math.floor(certificate.current.facts.notAfter.getTime() / 1000),
+    );
     return {
       settings,
       logger: this.logger,
       health: this.health,
-      metrics: createMetrics(service, settings.name, this.health),
-      https: httpsServerOptions(this.certificate.current),
+      metrics,
+      https: httpsServerOptions(certificate.current),
       nest: { logger: new NestLogger(this.logger), abortOnError: false },
       stop: (error) => this.fail(error),
     };
@@ -157,7 +175,7 @@ class ServiceLife<S extends ServiceSettings> {
       },
       onProblem: (err) => this.logger.error({ err }, `HTTPS certificate: ${err.message}`),
     });
-    this.certificate?.start();
+    this.certificate?.start(this.plan.lookAtCertificateMs);
   }
 
   private fail(error: unknown): void {

@@ -11,7 +11,7 @@ import type { Material, MaterialFiles } from './material.js';
 import { TlsError } from './tls-error.js';
 
 /** Soon enough for certificates that live hours; three small reads cost nothing. */
-export const WATCH_EVERY_MS = 5_000;
+const WATCH_EVERY_MS = 5_000;
 
 export interface WatchListener {
   /** New material is in `current` already. A throw is reported through onProblem. */

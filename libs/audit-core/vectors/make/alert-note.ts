@@ -65,7 +65,7 @@ function shapeCases(): Case<AlertInput>[] {
       'shape',
       'alert first',
     ),
-    bad('white space before the alert', MESSAGE.replace(':', ': '), 'shape', 'no white space outside the alert'),
+    bad('white space before the alert', MESSAGE.replace(':', ': '), 'json', 'no white space outside the alert'),
     bad(
       'white space before the note',
       MESSAGE.replace(',"note":"everseal', ', "note":"everseal'),

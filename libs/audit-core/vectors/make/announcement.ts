@@ -29,7 +29,11 @@ export function readAnnouncement({ announcement, frames }: AnnouncementInput, gi
     const hash = frames[`${ingester}/${number}`];
     return hash === undefined ? null : Buffer.from(hash, 'base64');
   };
-  const read = verifyAnnouncement(bytesOf(announcement), announcementTrust(openGenesis(given.trust as string, ORIGIN)), known);
+  const read = verifyAnnouncement(
+    bytesOf(announcement),
+    announcementTrust(openGenesis(given.trust as string, ORIGIN)),
+    known,
+  );
   const { size, root } = read.checkpoint;
   return { ...read, checkpoint: { size, root } };
 }

@@ -99,7 +99,12 @@ function brokenMessages(): Case<FrameMessageInput>[] {
       'note-size',
       'an entry has at most 65,535 bytes',
     ),
-    bad('a length in little-endian', hex(u32(NOTE.length).toReversed(), MESSAGE.subarray(4)), 'note-size', 'big-endian'),
+    bad(
+      'a length in little-endian',
+      hex(u32(NOTE.length).toReversed(), MESSAGE.subarray(4)),
+      'note-size',
+      'big-endian',
+    ),
     bad(
       'a note longer than the message',
       hex(u32(MESSAGE.length - 3), MESSAGE.subarray(4)),
@@ -186,9 +191,5 @@ function brokenEvents(): Case<FrameMessageInput>[] {
 function tooLarge(): Bytes {
   const entry = Buffer.concat([eventPrefix(ORIGIN, 'billing', at(1)), Buffer.alloc(61_441, 'x'), Buffer.from('}')]);
   const message = messageOver([entry]);
-  return [
-    { hex: message.subarray(0, -61_442).toString('hex') },
-    { text: 'x', times: 61_441 },
-    { text: '}' },
-  ];
+  return [{ hex: message.subarray(0, -61_442).toString('hex') }, { text: 'x', times: 61_441 }, { text: '}' }];
 }

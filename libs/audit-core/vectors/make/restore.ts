@@ -33,7 +33,7 @@ const GIVEN = {
   ),
 };
 
-const RESTORE: Restore = {
+export const RESTORE: Restore = {
   origin: SUCCESSOR,
   closed: ORIGIN,
   checkpoint: { size: 100, root: sha256(Buffer.from('root of 100 entries')) },

@@ -1,0 +1,55 @@
+/**
+ * Is this machine's clock fit to date frames with? `accepted` never goes back, so one frame dated a year ahead would date all
+ * frames of the year; and a clock that is hours behind would give times that everybody else contradicts.
+ *
+ * Measured against what others and we ourselves have said: the newest frame's time, the newest verifier's cosignature, and the
+ * monotonic clock since the last look (a wall clock that moved by more than the time that passed was set by somebody).
+ */
+
+export type ClockEvidence = {
+  /** When the newest frame was accepted, ms since 1970; null before the first. */
+  readonly newestAccepted: number | null;
+  /** Newest cosignature seen, seconds since 1970; null before the first. */
+  readonly cosignedSeconds: number | null;
+};
+
+export class ClockGuard {
+  #before: { wall: number; steady: number } | null = null;
+
+  /**
+   * @param wall wall clock, ms since 1970
+   * @param steady monotonic clock, ms
+   * @param bound ms that may be between the clock and the evidence
+   */
+  constructor(
+    private readonly wall: () => number,
+    private readonly steady: () => number,
+    private readonly bound: number,
+  ) {}
+
+  /** Why the clock cannot be trusted, null when nothing speaks against it. */
+  problem({ newestAccepted, cosignedSeconds }: ClockEvidence): string | null {
+    const now = this.wall();
+    const ahead = this.jump(now);
+    if (newestAccepted !== null && now < newestAccepted - this.bound) {
+      return `the clock is ${seconds(newestAccepted - now)} s behind the newest frame: correct the clock`;
+    }
+    if (cosignedSeconds !== null && now < cosignedSeconds * 1_000 - this.bound) {
+      return `the clock is ${seconds(cosignedSeconds * 1_000 - now)} s behind a verifier's signature: correct the clock`;
+    }
+    if (Math.abs(ahead) > this.bound) {
+      return `the clock was set by ${seconds(ahead)} s while this process ran: correct it, or start the process again if it is right now`;
+    }
+    this.#before ??= { wall: now, steady: this.steady() };
+    return null;
+  }
+
+  /** How far the wall clock has moved beyond the time that passed since the first good look. */
+  private jump(now: number): number {
+    return this.#before === null ? 0 : now - this.#before.wall - (this.steady() - this.#before.steady);
+  }
+}
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toFixed(0);
+}

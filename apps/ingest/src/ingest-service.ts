@@ -1,0 +1,181 @@
+/**
+ * One ingest process: a connection, an intake for each of its ledgers, and what they share: the broker's proof of durability,
+ * the clock, heartbeats and alerts.
+ *
+ * Ending: `stop` is called once, by the module's shutdown hook. A failure that must end the process goes to `onStop`, after
+ * the alert it deserves has had two seconds to leave (it is on the disk before that).
+ */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { SigningKey } from '@everseal/audit-core';
+import { askDurability, publishStored, type NatsLink } from '@everseal/messaging';
+import { ALERTS, alertSubject, identityOf, type LedgerPolicy, type Policy } from '@everseal/policy';
+import { AlertBook, codeOf, Loop, type Condition, type Health, type Logger } from '@everseal/process';
+import { durabilityProblem } from './broker-check.js';
+import { ClockGuard } from './clock-guard.js';
+import type { IngestSettings } from './config.js';
+import type { Conflict } from './duplicates.js';
+import { beat, HEARTBEAT_EVERY_MS } from './heartbeat.js';
+import type { IngestMetrics } from './ingest-metrics.js';
+import { LedgerIntake } from './ledger-intake.js';
+
+export type IngestOptions = {
+  readonly settings: IngestSettings;
+  readonly policy: Policy;
+  /** The ledgers of this ingester, with their genesis files. */
+  readonly ledgers: readonly { readonly ledger: LedgerPolicy; readonly genesisFile: string }[];
+  readonly key: SigningKey;
+  readonly alertKey: SigningKey;
+  readonly link: NatsLink;
+  readonly now: () => number;
+  readonly health: Health;
+  readonly metrics: IngestMetrics;
+  readonly logger: Logger;
+  readonly onStop: (error: Error) => void;
+};
+
+const BROKER_EVERY_MS = 10_000;
+const BROKER_WITHIN_MS = 60_000;
+const DRAIN_MS = 5_000;
+const ALERT_MS = 2_000;
+/** Replies to requests from other accounts are the broker's own subjects. */
+const CROSS_ACCOUNT_REPLY = '_R_.';
+
+export class IngestService {
+  private readonly intakes: LedgerIntake[];
+  private readonly alerts: AlertBook;
+  private readonly broker: Condition[];
+  private readonly loops: Loop[] = [];
+  private isEnding = false;
+
+  /** Opens the spools. @throws StopProcess */
+  constructor(private readonly options: IngestOptions) {
+    const { settings, policy, alertKey, link, now, health } = options;
+    mkdirSync(settings.spoolDir, { recursive: true, mode: 0o700 });
+    const source = `${policy.domain}/ingest/${settings.name}`;
+    this.alerts = new AlertBook(
+      path.join(settings.spoolDir, 'alerts.json'),
+      source,
+      alertKey,
+      now,
+      async (code, message) => {
+        const sent = await publishStored(link, alertSubject(code), message, { stream: ALERTS, timeoutMs: ALERT_MS });
+        return sent.outcome === 'stored';
+      },
+    );
+    const shared = health.condition('broker', 'the broker is not checked yet');
+    this.intakes = options.ledgers.map((entry) => this.newIntake(entry));
+    this.broker = this.intakes.map((intake) => intake.gate.joined('broker', shared));
+    const spools = new Map(this.intakes.map((intake, i) => [options.ledgers[i]?.ledger.name ?? '', intake.spool]));
+    options.metrics.watchSpools(spools, now);
+  }
+
+  async start(): Promise<void> {
+    const { link } = this.options;
+    link.listen({
+      disconnected: () => this.brokerIs('not connected to NATS'),
+      reconnected: () => {
+        for (const loop of this.loops) loop.wake();
+        for (const intake of this.intakes) intake.lookAgain();
+        void this.alerts.flush();
+      },
+    });
+    this.loops.push(this.brokerLoop(), this.heartbeatLoop());
+    for (const intake of this.intakes) await intake.start();
+    void this.alerts.flush();
+  }
+
+  async stop(): Promise<void> {
+    const { link, settings } = this.options;
+    await Promise.all(this.intakes.map((intake) => intake.stop(DRAIN_MS)));
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await beat(link, settings.name, this.intakes).catch(() => undefined);
+    await link.close();
+  }
+
+  private newIntake({ ledger, genesisFile }: IngestOptions['ledgers'][number]): LedgerIntake {
+    const { settings, policy, key, link, now, health, metrics, logger } = this.options;
+    const { inboxPrefix } = identityOf(policy.domain, 'ingest', settings.name);
+    return new LedgerIntake({
+      policy,
+      ledger,
+      ingester: settings.name,
+      key,
+      spoolDir: settings.spoolDir,
+      genesisFile,
+      replyPrefixes: [CROSS_ACCOUNT_REPLY, `${inboxPrefix}.`],
+      limits: settings.limits,
+      link,
+      clock: new ClockGuard(now, () => performance.now(), settings.limits.clockSkewMs),
+      now,
+      health,
+      metrics,
+      logger,
+      onConflict: (name, producer, conflict) => this.tellConflict(name, producer, conflict),
+      onStop: (error) => void this.end(ledger.name, error),
+    });
+  }
+
+  private brokerLoop(): Loop {
+    const { link, health, logger } = this.options;
+    return Loop.run({
+      name: 'broker',
+      body: async () => {
+        try {
+          this.brokerIs(durabilityProblem(link, await askDurability(link)));
+        } catch (error) {
+          this.brokerIs(
+            `the broker does not say whether it syncs: ${error instanceof Error ? error.message : String(error)}`,
+          );
+          throw error;
+        }
+        return BROKER_EVERY_MS;
+      },
+      pulse: health.pulse('broker', BROKER_WITHIN_MS),
+      within: BROKER_WITHIN_MS,
+      logger,
+      onStop: this.options.onStop,
+    });
+  }
+
+  private heartbeatLoop(): Loop {
+    const { link, health, logger, settings } = this.options;
+    return Loop.run({
+      name: 'heartbeat',
+      body: async () => {
+        await beat(link, settings.name, this.intakes);
+        return HEARTBEAT_EVERY_MS;
+      },
+      pulse: health.pulse('heartbeat', BROKER_WITHIN_MS),
+      within: BROKER_WITHIN_MS,
+      logger,
+      onStop: this.options.onStop,
+    });
+  }
+
+  private brokerIs(problem: string | null): void {
+    for (const condition of this.broker) {
+      if (problem === null) condition.ok();
+      else condition.fail(problem);
+    }
+  }
+
+  /** Latched: one alert a ledger until an operator clears it, however many conflicts; the log has each with both hashes. */
+  private tellConflict(ledger: string, producer: string, conflict: Conflict): void {
+    const detail = `producer ${producer} sent an accepted id again with other bytes; the request was refused`;
+    const finding = { code: 'event.conflict' as const, index: null, height: null, detail };
+    const evidence = { known: conflict.known, sent: conflict.sent };
+    this.alerts.raise(`conflicts of ${ledger}`, finding, { ledger, eventId: conflict.event.id, evidence });
+  }
+
+  private async end(ledger: string, error: Error): Promise<void> {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    if (codeOf(error) === 'custody.conflict') {
+      const finding = { code: 'custody.conflict' as const, index: null, height: null, detail: error.message };
+      this.alerts.raise(`custody of ${ledger}`, finding, { ledger });
+      await Promise.race([this.alerts.flush(), new Promise((resolve) => setTimeout(resolve, ALERT_MS))]);
+    }
+    this.options.onStop(error);
+  }
+}

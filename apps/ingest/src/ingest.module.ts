@@ -1,0 +1,77 @@
+/** The composition root: read this file to know what an ingest process is made of. */
+import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { alertKeyName, ingestKeyName } from '@everseal/audit-core';
+import { connectNats, type NatsLink } from '@everseal/messaging';
+import { identityOf, readPolicy, type Policy } from '@everseal/policy';
+import { OperationsModule, type ServiceContext } from '@everseal/process';
+import type { IngestSettings } from './config.js';
+import { IngestMetrics } from './ingest-metrics.js';
+import { IngestService } from './ingest-service.js';
+import { servedLedgers } from './served-ledgers.js';
+import { readSigningKey } from './signing-key-file.js';
+
+/** Starts and stops the service in Nest's order. */
+class IngestLife implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(private readonly service: IngestService) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.service.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.service.stop();
+  }
+}
+
+@Module({})
+export class IngestModule {
+  static with(context: ServiceContext<IngestSettings>): DynamicModule {
+    return {
+      module: IngestModule,
+      imports: [OperationsModule.with(context.health, context.metrics)],
+      providers: [{ provide: IngestLife, useFactory: async () => new IngestLife(await compose(context)) }],
+    };
+  }
+}
+
+async function compose(context: ServiceContext<IngestSettings>): Promise<IngestService> {
+  const { settings, health, logger, stop } = context;
+  const policy = readPolicy(settings.policyFile);
+  const ledgers = servedLedgers(policy, settings);
+  const key = readSigningKey(settings.keyFile, ingestKeyName(policy.domain, settings.name));
+  const alertKey = readSigningKey(settings.alertKeyFile, alertKeyName(policy.domain, 'ingest', settings.name));
+  const link = await connect(context, policy);
+  try {
+    const metrics = new IngestMetrics(context.metrics);
+    return new IngestService({
+      settings,
+      policy,
+      ledgers,
+      key,
+      alertKey,
+      link,
+      now: Date.now,
+      health,
+      metrics,
+      logger,
+      onStop: stop,
+    });
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+function connect({ settings, logger, stop }: ServiceContext<IngestSettings>, policy: Policy): Promise<NatsLink> {
+  const { commonName, inboxPrefix } = identityOf(policy.domain, 'ingest', settings.name);
+  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
+  return connectNats({
+    name: commonName,
+    servers,
+    tls: { certFile, keyFile, caFile },
+    inboxPrefix: inboxPrefix ?? '',
+    logger,
+    firstConnectMs,
+    onClosed: stop,
+  });
+}

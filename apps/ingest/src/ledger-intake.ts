@@ -1,0 +1,327 @@
+/**
+ * Everything that ingest does for one ledger, wired together: read the constructor to know what it is made of.
+ *
+ *   open spool → fill the duplicate window → [commit loop: resolve the lane, commit …]
+ *                                            [watch loop: broker, stream, keys, clock, disk]
+ *   all conditions hold → subscribe to submit; one fails → unsubscribe
+ *
+ * Life: `start` once, `stop` once. The gate alone decides whether there is a subscription.
+ */
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { formatRefusal, ingestKeysOf, originOf, parseOrigin, Refused, type SigningKey } from '@everseal/audit-core';
+import { LanePublisher, listen, StreamReader, type Listening, type NatsLink } from '@everseal/messaging';
+import {
+  announceSubject,
+  ANNOUNCEMENTS,
+  framesStream,
+  framesSubject,
+  INGEST_QUEUE,
+  nudgeSubject,
+  submitSubject,
+  type LedgerPolicy,
+  type Policy,
+} from '@everseal/policy';
+import { Loop, type Condition, type Health, type Logger } from '@everseal/process';
+import { Announcements } from './announcements.js';
+import { streamProblem } from './broker-check.js';
+import type { ClockGuard } from './clock-guard.js';
+import { Commit } from './commit.js';
+import type { IngestLimits } from './config.js';
+import { DuplicateWindow } from './duplicate-window.js';
+import { Duplicates, type Conflict } from './duplicates.js';
+import { FrameStore, inspectFrame } from './frame-store.js';
+import { Gate } from './gate.js';
+import type { LaneName } from './frame-builder.js';
+import type { IngestMetrics } from './ingest-metrics.js';
+import { Lane } from './lane.js';
+import { RefusalLog } from './refusal-log.js';
+import { Spool } from './spool.js';
+import { Submit } from './submit.js';
+
+export type IntakeOptions = {
+  readonly policy: Policy;
+  readonly ledger: LedgerPolicy;
+  readonly ingester: string;
+  readonly key: SigningKey;
+  readonly spoolDir: string;
+  readonly genesisFile: string;
+  readonly replyPrefixes: readonly string[];
+  readonly limits: IngestLimits;
+  readonly link: NatsLink;
+  readonly clock: ClockGuard;
+  /** Wall clock, ms since 1970. */
+  readonly now: () => number;
+  readonly health: Health;
+  readonly metrics: IngestMetrics;
+  readonly logger: Logger;
+  readonly onConflict: (ledger: string, producer: string, conflict: Conflict) => void;
+  /** Ends the process because of this failure. */
+  readonly onStop: (error: Error) => void;
+};
+
+const EXPIRE_EVERY_MS = 250;
+const WATCH_EVERY_MS = 10_000;
+/** Longest honest round of the loops: a lane that is published again frame by frame takes its time. */
+const COMMIT_WITHIN_MS = 120_000;
+const WATCH_WITHIN_MS = 60_000;
+/** The whole stream must never fill with frames that are about to expire. */
+const AGE_SHARE = 4;
+
+export class LedgerIntake {
+  readonly spool: Spool;
+  readonly gate: Gate;
+  readonly frames: FrameStore;
+  readonly commit: Commit;
+  private readonly name: LaneName;
+  private readonly logger: Logger;
+  private readonly duplicates: Duplicates;
+  private readonly announcements: Announcements;
+  private readonly reader: StreamReader;
+  private readonly submit: Submit;
+  private readonly refusals: RefusalLog;
+  private readonly ready: Record<'window' | 'stream' | 'keys' | 'disk' | 'clock' | 'lane', Condition>;
+  private listening: Listening | null = null;
+  private announced: Listening | null = null;
+  private loops: Loop[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private isStopping = false;
+
+  /** Opens the spool. @throws StopProcess spool.*, keys.untrusted */
+  constructor(private readonly options: IntakeOptions) {
+    const { policy, ledger, ingester, limits, link, key } = options;
+    const origin = originOf(policy.domain, ledger.name);
+    const directory = path.join(options.spoolDir, ledger.name);
+    const name = { origin, ingester };
+    this.name = name;
+    this.logger = options.logger.child({ ledger: ledger.name });
+    this.gate = new Gate(options.health, ledger.name, (isOpen) => this.follow(isOpen));
+    this.ready = {
+      window: this.gate.condition('window', 'the spool is being read'),
+      lane: this.gate.condition('lane', 'the lane is not resolved yet'),
+      stream: this.gate.condition('stream', 'the stream is not checked yet'),
+      keys: this.gate.condition('keys', 'the key set is not checked yet'),
+      disk: this.gate.condition('disk', 'the disk is not checked yet'),
+      clock: this.gate.condition('clock', 'the clock is not checked yet'),
+    };
+    const { windowBytes, segmentBytes } = limits;
+    const inspect = inspectFrame(name);
+    this.spool = Spool.open({ directory, ...name, inspect, bound: ledger.spoolBytes, windowBytes, segmentBytes });
+    this.frames = new FrameStore(this.spool, () => this.commit.unanswered);
+    const keysFile = path.join(directory, 'keys.note');
+    const { genesisFile } = options;
+    this.announcements = new Announcements({ ...this.parts(), frames: this.frames, genesisFile, keysFile });
+    this.duplicates = new Duplicates(origin, newWindow(limits.windowEvents), this.frames);
+    this.reader = new StreamReader(link, framesStream(ledger.name), { timeoutMs: limits.ackTimeoutMs });
+    const lane = new Lane({
+      ...this.parts(),
+      frames: this.frames,
+      reader: this.reader,
+      publisher: new LanePublisher(link, framesStream(ledger.name), framesSubject(ledger.name, ingester)),
+      ownKeys: () => [key.verifier, ...ingestKeysOf(this.announcements.keys, ingester)],
+      readAnnouncement: () => this.readAnnouncement(),
+      ackTimeoutMs: limits.ackTimeoutMs,
+    });
+    this.commit = this.newCommit(lane);
+    this.refusals = new RefusalLog(this.logger, () => performance.now());
+    this.submit = this.newSubmit(origin);
+  }
+
+  /** Resolves when the loops run; the gate opens later, when everything holds. */
+  async start(): Promise<void> {
+    await this.fillWindow();
+    this.announced = listen(this.options.link, announceSubject(this.options.ledger.name), {
+      onMessage: ({ data }) => {
+        this.announcements.take(Buffer.from(data)).then(() => this.look(), this.options.onStop);
+      },
+      onFault: this.options.onStop,
+    });
+    const pulse = this.options.health.pulse(`commit ${this.options.ledger.name}`, COMMIT_WITHIN_MS);
+    this.loops = [
+      Loop.run({
+        name: `commit ${this.options.ledger.name}`,
+        body: (signal) => this.commit.round(signal, pulse),
+        pulse,
+        within: COMMIT_WITHIN_MS,
+        logger: this.logger,
+        onStop: this.options.onStop,
+      }),
+      this.watchLoop(),
+    ];
+    this.timer = setInterval(() => this.commit.expire(performance.now() - this.options.limits.waitMs), EXPIRE_EVERY_MS);
+  }
+
+  /** Takes no further request, answers those that wait as far as `within` ms allow, and lets go of the spool. */
+  async stop(within: number): Promise<void> {
+    this.isStopping = true;
+    const deadline = performance.now() + within;
+    await this.listening?.stop();
+    await this.announced?.stop();
+    while (performance.now() < deadline && this.commit.isBusy && this.gate.isOpen) await pause(5);
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+    clearInterval(this.timer);
+    this.refusals.flush();
+    this.spool.close();
+  }
+
+  /** Looks at once at what the watch loop looks at from time to time: the connection is back. */
+  lookAgain(): void {
+    this.follow(this.gate.isOpen);
+    for (const loop of this.loops) loop.wake();
+  }
+
+  /** The newest frame's signed note, for the heartbeat; null before the first. */
+  async newestNote(): Promise<string | null> {
+    return this.commit.newestNote ?? (await this.frames.frame(this.spool.newest.number))?.note ?? null;
+  }
+
+  private parts(): { name: LaneName; spool: Spool; logger: Logger } {
+    return { name: this.name, spool: this.spool, logger: this.logger };
+  }
+
+  private newCommit(lane: Lane): Commit {
+    const { link, ledger, key, now, metrics, limits } = this.options;
+    const late = formatRefusal(
+      new Refused('unavailable', 'not confirmed in time', null, { retryAfterMs: limits.waitMs }),
+    );
+    return new Commit({
+      ...this.parts(),
+      key,
+      lane,
+      duplicates: this.duplicates,
+      now,
+      answer: (reply, bytes) => this.answer(reply, bytes),
+      refuseLate: (reply) => {
+        metrics.refused('unavailable');
+        this.answer(reply, late);
+      },
+      nudge: () => {
+        if (link.connected) link.nc.publish(nudgeSubject(ledger.name));
+      },
+      resolved: this.ready.lane,
+      metrics,
+    });
+  }
+
+  private newSubmit(origin: string): Submit {
+    const { policy, ledger, replyPrefixes, metrics, onConflict, onStop } = this.options;
+    return new Submit({
+      ledger: ledger.name,
+      origin,
+      policy,
+      replyPrefixes,
+      commit: this.commit,
+      duplicates: this.duplicates,
+      pushback: (bytes) => this.pushback(bytes),
+      answer: (reply, bytes) => this.answer(reply, bytes),
+      onConflict: (producer, conflict) => onConflict(ledger.name, producer, conflict),
+      onFault: onStop,
+      refusals: this.refusals,
+      metrics,
+    });
+  }
+
+  /** The spool's bound is the backpressure; before it, what waits in memory. */
+  private pushback(bytes: number): Refused | null {
+    const { ledger, limits, now } = this.options;
+    const { spool, commit } = this;
+    if (!this.gate.isOpen) return unavailable('this ingester is not ready', 1_000);
+    if (commit.queue.bytes + bytes > limits.queueBytes) return unavailable('too many requests wait', 200);
+    if (spool.full(commit.bytesUnderWay + bytes)) return unavailable('too much waits to be sealed', 2_000);
+    const oldest = spool.oldestAccepted;
+    if (oldest !== null && now() - oldest > ledger.frames.maxAgeMs / AGE_SHARE) {
+      return unavailable('sealing is too far behind', 10_000);
+    }
+    return null;
+  }
+
+  private answer(reply: string, bytes: Buffer): void {
+    // While disconnected nothing can be answered; whoever waits asks again.
+    if (this.options.link.connected) this.options.link.nc.publish(reply, bytes);
+  }
+
+  private follow(isOpen: boolean): void {
+    const { link, ledger, onStop } = this.options;
+    if (isOpen && this.listening === null && !this.isStopping) {
+      this.listening = listen(link, submitSubject(ledger.name, '*'), {
+        queue: INGEST_QUEUE,
+        onMessage: (message) => this.submit.take(message),
+        onFault: onStop,
+      });
+      this.logger.info({}, 'accepting requests');
+    } else if (!isOpen && this.listening !== null && link.connected) {
+      // While disconnected the subscription cannot be ended; what comes through it when the connection is back is refused.
+      void this.listening.stop();
+      this.listening = null;
+      this.logger.warn({}, 'not accepting requests');
+    }
+  }
+
+  private async fillWindow(): Promise<void> {
+    const { first, newest } = this.spool;
+    for (let number = first; number <= newest.number; number += 1) await this.duplicates.refill(number);
+    this.ready.window.ok();
+  }
+
+  private async readAnnouncement(): Promise<void> {
+    const { link, ledger } = this.options;
+    const last = await new StreamReader(link, ANNOUNCEMENTS).lastBySubject(announceSubject(ledger.name));
+    if (last !== null) await this.announcements.take(last.data);
+    this.look();
+  }
+
+  private watchLoop(): Loop {
+    const name = `watch ${this.options.ledger.name}`;
+    return Loop.run({
+      name,
+      body: async () => {
+        this.look();
+        this.refusals.flush();
+        const { policy, ledger } = this.options;
+        try {
+          settle(this.ready.stream, await streamProblem(this.reader, policy, ledger.name));
+        } catch (error) {
+          this.ready.stream.fail(error instanceof Error ? error.message : String(error));
+          throw error;
+        }
+        return WATCH_EVERY_MS;
+      },
+      pulse: this.options.health.pulse(name, WATCH_WITHIN_MS),
+      within: WATCH_WITHIN_MS,
+      logger: this.logger,
+      onStop: this.options.onStop,
+    });
+  }
+
+  /** The conditions that need no question to anybody. */
+  private look(): void {
+    const { announcements, spool, ready } = this;
+    const { key, clock } = this.options;
+    const { newestAccepted } = spool;
+    const named = announcements.keys.ingest.some(({ vkey }) => vkey === key.verifier.vkey);
+    settle(
+      ready.keys,
+      named ? null : `the newest key set of ${parseOrigin(this.name.origin).ledger} does not name ${key.verifier.vkey}`,
+    );
+    settle(ready.disk, spool.writable ? null : 'the disk of the spool is full: make room');
+    settle(ready.clock, clock.problem({ newestAccepted, cosignedSeconds: announcements.cosignedSeconds }));
+  }
+}
+
+function settle(condition: Condition, problem: string | null): void {
+  if (problem === null) condition.ok();
+  else condition.fail(problem);
+}
+
+function unavailable(why: string, retryAfterMs: number): Refused {
+  return new Refused('unavailable', `${why}: send the same events again later`, null, { retryAfterMs });
+}
+
+function newWindow(capacity: number): DuplicateWindow {
+  const seed = randomBytes(8);
+  return new DuplicateWindow(capacity, [seed.readInt32BE(0), seed.readInt32BE(4)]);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { readPolicy } from '@everseal/policy';
+import { readConfig } from '@everseal/process';
+import { ingestSettings } from '../../../apps/ingest/src/config.js';
+import { sealerSettings } from '../../../apps/sealer/src/config.js';
+import { verifierSettings } from '../../../apps/verifier/src/config.js';
+import { fixedPorts, InstallationLayout, servicesOf } from './installation-layout.js';
+import { repositoryRoot } from './repository-root.js';
+import { LOOPBACK, writeSettings } from './service-settings.js';
+import { KeyFolder } from './signing-keys.js';
+
+const schemas = { ingest: ingestSettings, sealer: sealerSettings, verifier: verifierSettings };
+const policyFile = path.join(repositoryRoot(), 'everseal.yaml');
+const policy = readPolicy(policyFile);
+
+let dir: string;
+
+beforeAll(() => {
+  dir = mkdtempSync(path.join(tmpdir(), 'everseal-settings-'));
+});
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the settings files', () => {
+  it.each(servicesOf(policy))('$id: its app reads them, and every path leads where the files are', (instance) => {
+    const layout = new InstallationLayout(dir);
+    const keys = new KeyFolder(dir);
+    const place = {
+      layout,
+      keys,
+      policy,
+      policyFile,
+      ports: fixedPorts(policy),
+      database: 'everseal',
+      hosts: LOOPBACK,
+    };
+    writeSettings(place, instance);
+    const settings = readConfig<{ name: string; policyFile: string; alertKeyFile: string; nats: { certFile: string } }>(
+      layout.configFile(instance.id),
+      schemas[instance.service] as never,
+    );
+    expect(settings.name).toBe(instance.name);
+    expect(settings.policyFile).toBe(policyFile);
+    expect(settings.alertKeyFile).toBe(keys.alerts(instance.service, instance.name));
+    expect(settings.nats.certFile).toBe(path.join(layout.pki, 'client', instance.id, 'cert.pem'));
+  });
+});
