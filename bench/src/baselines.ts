@@ -24,7 +24,12 @@ function row(event: string): string[] {
 }
 
 /** Rows a second with one row per INSERT on so many connections. */
-export async function insertEach(config: pg.ClientConfig, connections: number, seconds: number, event: string): Promise<number> {
+export async function insertEach(
+  config: pg.ClientConfig,
+  connections: number,
+  seconds: number,
+  event: string,
+): Promise<number> {
   return overConnections(config, connections, seconds, async (client) => {
     await client.query(`${INSERT}($1, $2, $3, $4, $5)`, row(event));
     return 1;
@@ -32,7 +37,12 @@ export async function insertEach(config: pg.ClientConfig, connections: number, s
 }
 
 /** Rows a second with `rows` rows per INSERT on one connection. */
-export async function insertMany(config: pg.ClientConfig, rows: number, seconds: number, event: string): Promise<number> {
+export async function insertMany(
+  config: pg.ClientConfig,
+  rows: number,
+  seconds: number,
+  event: string,
+): Promise<number> {
   const values = Array.from({ length: rows }, (_, i) => `(${[1, 2, 3, 4, 5].map((k) => `$${i * 5 + k}`).join(', ')})`);
   return overConnections(config, 1, seconds, async (client) => {
     await client.query(INSERT + values.join(', '), Array.from({ length: rows }, () => row(event)).flat());

@@ -56,7 +56,11 @@ export class EventLoad {
     });
   }
 
-  static async open(login: ConnectionOptions & { inboxPrefix: string }, ledger: string, producer: string): Promise<EventLoad> {
+  static async open(
+    login: ConnectionOptions & { inboxPrefix: string },
+    ledger: string,
+    producer: string,
+  ): Promise<EventLoad> {
     const nc = await connect({ ...login, maxReconnectAttempts: -1 });
     return new EventLoad(nc, `audit.submit.${ledger}.${producer}`, `${login.inboxPrefix}.load`);
   }
@@ -141,6 +145,11 @@ class RequestBuffer {
       this.bytes.write(id, at, ID_DIGITS, 'latin1');
     }
   }
+}
+
+/** One event as the load sends it. */
+export function sampleEvent(): string {
+  return eventTemplate();
 }
 
 function eventTemplate(): string {

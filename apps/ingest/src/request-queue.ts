@@ -14,6 +14,11 @@ export class RequestQueue {
     return this.#requests.length - this.#head;
   }
 
+  /** Those that wait, oldest first. */
+  get waiting(): readonly PendingRequest[] {
+    return this.#requests.slice(this.#head);
+  }
+
   /** Bytes that the waiting requests will take in frame messages. */
   get bytes(): number {
     return this.#bytes;

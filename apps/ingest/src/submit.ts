@@ -159,7 +159,9 @@ export class Submit {
     }
     metrics.refused(error.code satisfies RefusalCode);
     const isConflict = error instanceof Conflict;
-    const facts: Record<string, string> = isConflict ? { eventId: error.event.id, known: error.known, sent: error.sent } : {};
+    const facts: Record<string, string> = isConflict
+      ? { eventId: error.event.id, known: error.known, sent: error.sent }
+      : {};
     refusals.write(ledger, producer, error, facts);
     if (isConflict) onConflict(producer, error);
     answer(reply, formatRefusal(error));

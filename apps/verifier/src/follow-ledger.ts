@@ -38,9 +38,9 @@ export class FollowLedger {
     this.marks = state.size > 0 ? [markOf(state)] : [];
   }
 
-  /** Entries derived so far. */
+  /** Entries derived and kept so far. (The state is ahead of it while a body is being written.) */
   get size(): number {
-    return this.state.size;
+    return this.tree.size;
   }
 
   get memory(): LogMemory {

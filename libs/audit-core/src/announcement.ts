@@ -28,7 +28,7 @@ import type { VerifierKey } from './key.js';
 import { MAX_MESSAGE_BYTES } from './limits.js';
 import { hashList, MessageReader } from './message-json.js';
 import { parseName } from './names.js';
-import { MOST_ENTRY_BYTES, parseNote } from './note.js';
+import { MOST_ENTRY_BYTES, openNote, parseNote } from './note.js';
 
 /** The newest sealed frame of one ingester. */
 export type AnnouncedHead = {
@@ -182,11 +182,13 @@ function openKeys(note: string, checkpoint: OpenedCheckpoint): KeySet {
   if (keys.origin !== checkpoint.origin) {
     throw new FormatError('announcement.keys-entry', `the announced key set is that of ${keys.origin}`);
   }
-  const signed = checkpoint.signatures.some(
-    (line) => keys.log.matches(line.name, line.keyId) && keys.log.verify(checkpoint.textBytes, line.signature),
-  );
-  if (!signed) {
-    throw new FormatError('announcement.log-key', `the log key of the announced set did not sign the checkpoint`);
+  try {
+    openNote(checkpoint, [keys.log]);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new FormatError('announcement.log-key', 'the log key of the announced set did not sign the checkpoint', {
+      cause,
+    });
   }
   return keys;
 }

@@ -14,8 +14,13 @@ describe('base64', () => {
     expect(encodeBase64(Buffer.from(hex, 'hex'))).toBe(text);
   });
 
-  it.each(vectors.invalid)('refuses $text: $reason', ({ text, code }) => {
+  it.each(vectors.invalid)('refuses $reason', ({ text, code }) => {
     expect(codeOf(() => decodeBase64(text))).toBe(code);
+  });
+
+  it('control: the decoder of the platform accepts most of these', () => {
+    const lenient = vectors.invalid.filter(({ text }) => Buffer.from(text, 'base64').length > 0);
+    expect(lenient.length).toBeGreaterThan(vectors.invalid.length / 2);
   });
 
   it.each(vectors.invalidHashes)('refuses as a hash: $reason', ({ text, code }) => {

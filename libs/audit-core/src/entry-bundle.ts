@@ -49,6 +49,7 @@ export type BundleBounds = {
   maxEntries?: number;
 };
 
+const MOST_OFFSET = 2 ** 31 - 1 - PREFIX_BYTES;
 // A block of 16,384 entries and the block entry itself (formats.md, "Limits").
 const MOST_ENTRIES = 16_385;
 
@@ -76,6 +77,7 @@ export function encodeBundle(entries: readonly Uint8Array[]): Buffer {
 export function splitBundle(bytes: Uint8Array, bounds: BundleBounds = {}): EntryOffsets {
   const { from = 0, to = bytes.length, maxEntries = MOST_ENTRIES } = bounds;
   if (!(from >= 0 && from <= to && to <= bytes.length)) throw new RangeError('the bounds are not inside the bytes');
+  if (to > MOST_OFFSET) throw new RangeError('offsets of 32 bits do not reach the end of the bytes');
   const count = countEntries(bytes, from, to, maxEntries);
   const starts = new Int32Array(count + 1);
   let at = from;

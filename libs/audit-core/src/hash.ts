@@ -32,7 +32,8 @@ export function leafHash(entry: Uint8Array): Hash {
 
 /**
  * Hash of the entry in bytes [start, end) of a larger buffer, without copying it: the byte before the entry holds 0x00
- * while the hash is made and is then put back. Needs start ≥ 1; throws RangeError (a bug of the caller) otherwise.
+ * while the hash is made and is then put back. So nothing else may read the buffer meanwhile: no file or socket write
+ * of it that is still under way in another thread. Needs start ≥ 1; throws RangeError (a bug of the caller) otherwise.
  */
 export function leafHashInPlace(buffer: Uint8Array, start: number, end: number): Hash {
   if (!(start >= 1 && start <= end && end <= buffer.length)) {

@@ -178,7 +178,7 @@ export class JsonTape {
     return this.bytes.toString('latin1', this.startOf(node), this.endOf(node));
   }
 
-  /** A member name, unescaped. */
+  /** A member name, unescaped, lone surrogates as U+FFFD. */
   nameText(name: number): string {
     const source = this.nodes[name]! & ESCAPED ? this.unescaped : this.bytes;
     return source.toString('utf8', this.startOf(name), this.endOf(name));

@@ -2,7 +2,7 @@
  * For the tests of JSON: a slow second reader that shares no code with JsonTape (TextDecoder, JSON.parse, and a token
  * list for what JSON.parse does not tell), and makers of good, odd and broken JSON texts.
  */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 /** What the slow reader says of a JSON text; null where the bytes are none. */
 export type SlowReading = {

@@ -35,9 +35,21 @@ describe('public key texts', () => {
     }
   });
 
+  it('shows nothing of a private key that stands in its place', () => {
+    const { skey } = SigningKey.fromSeed('a', Buffer.alloc(32, 7), NOTE_KEY);
+    let shown = '';
+    try {
+      parseVkey(skey);
+    } catch (error) {
+      shown = inspect(error);
+    }
+    expect(shown).toContain('key.private');
+    expect(shown).not.toContain(skey.slice(12, 40));
+  });
+
   it('gives any key back', () => {
     const bytes = fc.uint8Array({ minLength: 32, maxLength: 32 });
-    const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).filter(isKeyName);
+    const name = fc.string({ unit: fc.constantFrom(...'aZ0-./é—😀\u007f') }).filter(isKeyName);
     fc.assert(
       fc.property(name, bytes, fc.constantFrom(NOTE_KEY, COSIGNATURE_KEY), (keyName, publicKey, type) => {
         const key = parseVkey(formatVkey(keyName, type, publicKey));
@@ -88,6 +100,16 @@ describe('Ed25519', () => {
   it.each(vectors.signatures)('$reason', ({ publicKey, message, signature, valid }) => {
     const key = new VerifierKey('key', NOTE_KEY, Buffer.from(publicKey, 'hex'));
     expect(key.verify(Buffer.from(message, 'hex'), Buffer.from(signature, 'hex'))).toBe(valid);
+  });
+
+  it('never throws for bytes that are no point or no signature', () => {
+    const bytes = (n: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: n, maxLength: n });
+    fc.assert(
+      fc.property(bytes(32), bytes(64), bytes(5), (publicKey, signature, message) => {
+        const key = new VerifierKey('key', NOTE_KEY, Buffer.from(publicKey));
+        expect(key.verify(message, signature)).toBe(false);
+      }),
+    );
   });
 
   it('verifies what it signed and nothing with one bit changed', () => {

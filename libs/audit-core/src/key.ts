@@ -142,8 +142,17 @@ export class SigningKey {
   }
 }
 
-/** Reads a public key text. Throws FormatError `key.syntax`, `key.name`, `key.type`, `key.length`, `key.id`, `base64.*`. */
+/**
+ * Reads a public key text. Throws FormatError `key.private` (a private key in its place, of which nothing is shown),
+ * `key.syntax`, `key.name`, `key.base64`, `key.type`, `key.length` or `key.id`.
+ */
 export function parseVkey(text: string): VerifierKey {
+  if (text.startsWith(SKEY_PREFIX)) {
+    throw new FormatError(
+      'key.private',
+      'a private key stands where a public one belongs; whoever could read it, replace it',
+    );
+  }
   const parts = splitKeyText(text, `the key ${quote(text)}`);
   const key = new VerifierKey(parts.name, parts.type, parts.key);
   if (key.idHex !== parts.idHex) {

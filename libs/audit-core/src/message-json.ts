@@ -144,7 +144,7 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number' && isCount(value);
 }
 
-/** Hashes as a JSON list of base64 texts. */
-export function hashList(hashes: readonly Hash[]): string {
-  return hashes.length === 0 ? '[]' : `["${hashes.map(encodeBase64).join('","')}"]`;
+/** Hashes as a JSON list of base64 texts, each made by `textOf`. */
+export function hashList(hashes: readonly Hash[], textOf: (hash: Hash) => string = encodeBase64): string {
+  return hashes.length === 0 ? '[]' : `["${hashes.map(textOf).join('","')}"]`;
 }

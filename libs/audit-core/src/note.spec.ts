@@ -85,6 +85,14 @@ describe('form', () => {
     expect(codeOf(() => parseNote(`a\n\n${lines(101)}`))).toBe('note.lines');
     expect(codeOf(() => parseNote(`a\n\n${'\n'.repeat(5)}${lines(1)}`))).toBe('accepted');
     expect(codeOf(() => parseSignatureLines('x\n'.repeat(1_000_000)))).toBe('note.lines');
+    expect(() =>
+      formatNote(
+        'a\n',
+        Array.from({ length: 101 }, () => line),
+      ),
+    ).toThrow(RangeError);
+    expect(() => formatNote('a\n', [])).toThrow(RangeError);
+    expect(() => formatNote('a', [line])).toThrow(RangeError);
   });
 
   it('is measured in bytes before anything else', () => {

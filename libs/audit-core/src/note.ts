@@ -104,7 +104,7 @@ export function parseSignatureLines(text: string): SignatureLine[] {
 /** Puts text and signature lines (without newlines) together. The text ends in a newline. */
 export function formatNote(text: string, lines: readonly string[]): string {
   if (!text.endsWith('\n')) throw new RangeError('the text of a note ends in a newline');
-  if (lines.length === 0) throw new RangeError('a note has at least one signature line');
+  if (lines.length === 0 || lines.length > MOST_LINES) throw new RangeError(`a note has 1 to ${MOST_LINES} lines`);
   return `${text}\n${lines.join('\n')}\n`;
 }
 

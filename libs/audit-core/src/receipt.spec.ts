@@ -66,8 +66,9 @@ describe('receipt', () => {
       proof: TREE.proveRange(1, 1),
     });
     const input = { origin: ORIGIN, producer: 'billing', events: ['{"id":"2"}'] };
+    const keys = keysOf(file);
     const read = (receipt: Buffer) =>
-      outcome(() => readReceipt({ ...input, receipt: [{ hex: receipt.toString('hex') }] }, keysOf(file)));
+      outcome(() => readReceipt({ ...input, receipt: [{ hex: receipt.toString('hex') }] }, keys));
     expect(read(bytes)).toHaveProperty('value');
     for (let place = 0; place < bytes.length; place++) {
       for (const mask of [1 << (place % 8), 0x20]) {
@@ -102,10 +103,13 @@ describe('receipt', () => {
       [0, 4],
       [3, 1],
       [NaN, 1],
+      [0.5, 1],
     ] as const) {
       // prettier-ignore
       expect(() => write(first, count, [])).toThrow(RangeError);
     }
     expect(outcome(() => receiptWriter('no note'))).toHaveProperty('code');
+    const other = { ledger: 'audit.example.com/test', frame: FRAME_NOTE, first: 0, count: 3, proof: [] };
+    expect(() => formatReceipt(other)).toThrow(RangeError);
   });
 });

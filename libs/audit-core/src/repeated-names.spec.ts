@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { firstRepeat } from './repeated-names.js';
 
 /** `firstRepeat` over names given as numbers that all have the same hash; counts the comparisons. */

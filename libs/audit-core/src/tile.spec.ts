@@ -35,11 +35,11 @@ describe('tile paths', () => {
     expect(parseEntriesPath(path)).toEqual({ number, width });
   });
 
-  it.each(vectors.paths.invalid)('refuses $path: $reason', ({ path, code }) => {
+  it.each(vectors.paths.invalid)('refuses $reason', ({ path, code }) => {
     expect(codeOf(() => parseTilePath(path))).toBe(code);
   });
 
-  it.each(vectors.paths.invalidEntries)('refuses $path: $reason', ({ path, code }) => {
+  it.each(vectors.paths.invalidEntries)('refuses $reason', ({ path, code }) => {
     expect(codeOf(() => parseEntriesPath(path))).toBe(code);
   });
 

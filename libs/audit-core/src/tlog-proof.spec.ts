@@ -53,6 +53,16 @@ describe('proof files', () => {
     );
   });
 
+  it('are judged by a quorum that is a number', () => {
+    const { file, entry, policy } = vectors.valid[0] as Valid;
+    const proof = parseTlogProof(Buffer.from(file));
+    for (const quorum of [NaN, -1, 0.5]) {
+      expect(() => verifyTlogProof(proof, leafHash(Buffer.from(entry)), { ...policyOf(policy), quorum })).toThrow(
+        RangeError,
+      );
+    }
+  });
+
   it('are measured before they are read', () => {
     expect(codeOf(() => parseTlogProof(Buffer.alloc(1_048_577)))).toBe('tlog-proof.size');
     expect(codeOf(() => parseTlogProof(Buffer.of(0xff)))).toBe('tlog-proof.utf8');

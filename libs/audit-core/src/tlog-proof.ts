@@ -14,7 +14,7 @@
 import { decodeBase64, encodeBase64 } from './base64.js';
 import { openCheckpoint, type OpenedCheckpoint } from './checkpoint.js';
 import { cosignaturesOf, type Cosignature } from './cosignature.js';
-import { formatDecimal, parseDecimal } from './decimal.js';
+import { formatDecimal, isCount, parseDecimal } from './decimal.js';
 import { FormatError } from './format-error.js';
 import { HASH_BYTES, type Hash } from './hash.js';
 import { verifyInclusion } from './inclusion.js';
@@ -36,7 +36,7 @@ export type ProofPolicy = {
   origin: string;
   logKeys: readonly VerifierKey[];
   verifiers: readonly VerifierKey[];
-  /** 0 to verifiers.length */
+  /** With more than there are verifiers, nothing is ever accepted. */
   quorum: number;
 };
 
@@ -90,6 +90,7 @@ export function verifyTlogProof(
   leaf: Hash,
   policy: ProofPolicy,
 ): { checkpoint: OpenedCheckpoint; cosignatures: Cosignature[] } {
+  if (!isCount(policy.quorum)) throw new RangeError(`${policy.quorum} is no number of verifiers`);
   const opened = openCheckpoint(checkpoint, policy.logKeys, policy.origin);
   const cosignatures = cosignaturesOf(opened, policy.verifiers);
   if (cosignatures.length < policy.quorum) {

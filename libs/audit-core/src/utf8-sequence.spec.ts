@@ -2,15 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { CUT_SHORT, ILL_FORMED } from './lexeme.js';
 import { multibyteEnd, writeCodePoint } from './utf8-sequence.js';
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** Whether the bytes are one character, by the platform's decoder. */
-function isCharacter(bytes: Uint8Array): boolean {
-  try {
-    return Array.from(decoder.decode(bytes)).length === 1;
-  } catch {
-    return false;
-  }
+/** Whether the bytes are one character: the platform replaces what is not, which does not encode back to the same. */
+function isCharacter(bytes: Buffer): boolean {
+  const text = bytes.toString('utf8');
+  return text.length === (text.codePointAt(0)! > 0xffff ? 2 : 1) && Buffer.from(text).equals(bytes);
 }
 
 describe('multibyteEnd', () => {

@@ -50,19 +50,20 @@ export function readVectors<Input>(format: string): VectorFile<Input> {
 export type Keys = (label: string) => VerifierKey;
 
 export function keysOf(file: VectorFile<unknown>): Keys {
+  const keys = new Map(Object.entries(file.keys).map(([label, { vkey }]) => [label, parseVkey(vkey)]));
   return (label) => {
-    const key = file.keys[label];
+    const key = keys.get(label);
     if (key === undefined) throw new Error(`${file.format}.json has no key ${label}`);
-    return parseVkey(key.vkey);
+    return key;
   };
 }
 
 export function bytesOf(bytes: Bytes): Buffer {
   if (typeof bytes === 'string') return Buffer.from(bytes);
   return Buffer.concat(
-    bytes.flatMap((part) => {
+    bytes.map((part) => {
       const once = 'text' in part ? Buffer.from(part.text) : Buffer.from(part.hex, 'hex');
-      return Array.from({ length: part.times ?? 1 }, () => once);
+      return Buffer.alloc(once.length * (part.times ?? 1), once);
     }),
   );
 }

@@ -20,7 +20,7 @@ import * as x509 from '@peculiar/x509';
 import { LocalError } from './local-error.js';
 import { replaceFile } from './replace-file.js';
 
-export const LEAF_DAYS = 7;
+const LEAF_DAYS = 7;
 const ROOT_DAYS = 3650;
 const CLOCK_SLACK_MS = 5 * 60_000;
 const DAY_MS = 86_400_000;

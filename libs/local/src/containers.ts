@@ -14,13 +14,14 @@ import { randomBytes } from 'node:crypto';
 import { identitiesOf, readPolicy, renderNats, renderPostgres } from '@everseal/policy';
 import { DevPki } from './dev-pki.js';
 import { InstallationLayout, type Ports, servicesOf } from './installation-layout.js';
+import { DATABASE } from './installation-logins.js';
 import { replaceFile } from './replace-file.js';
 import { writeSettings } from './service-settings.js';
 import { ensureKeys, KeyFolder } from './signing-keys.js';
 import { giveTo } from './unprivileged-user.js';
 
 const INSIDE = '/everseal';
-const DATABASE = 'everseal';
+
 const HOSTS = { nats: 'nats', postgres: 'postgres', operations: '0.0.0.0' };
 const OPERATIONS_PORT = 9100;
 /** Usually the first account of a machine, and the user `node` of the image. */

@@ -11,9 +11,8 @@ import { parseArgs } from 'node:util';
 import { DEPLOY, identityOf, readPolicy, type Service } from '@everseal/policy';
 import { type Login, prepareDatabase, prepareStreams } from './deploy.js';
 import { filesIn } from './dev-pki.js';
+import { DATABASE } from './installation-logins.js';
 import { describeFailure } from './local-error.js';
-
-const DATABASE = 'everseal';
 
 async function main(): Promise<string> {
   const { positionals, values } = parseArgs({

@@ -11,7 +11,8 @@ export {
   servicesOf,
 } from './installation-layout.js';
 export { describeFailure, LocalError, type LocalErrorCode } from './local-error.js';
-export { type InstallationOptions, LocalInstallation, type NatsLogin } from './local-installation.js';
+export { DATABASE, InstallationLogins, type NatsLogin } from './installation-logins.js';
+export { type InstallationOptions, LocalInstallation } from './local-installation.js';
 export { ManagedProcess, type ProcessExit, type ProcessPlan } from './managed-process.js';
 export { findNatsServer, type NatsOptions, type NatsProcess, startNatsServer } from './nats-process.js';
 export { freePort, isPortFree, requireFreePort } from './port.js';

@@ -14,7 +14,7 @@ import type { Policy } from '@everseal/policy';
 import { freePort } from './port.js';
 
 /** The services of an installation, in the order in which they are started; they are stopped in the reverse one. */
-export const SERVICES = ['verifier', 'sealer', 'ingest'] as const;
+const SERVICES = ['verifier', 'sealer', 'ingest'] as const;
 export type ServiceKind = (typeof SERVICES)[number];
 
 /** One running service: kind and the name that the policy gives it. */

@@ -46,7 +46,7 @@ const open = (more: { policyFile?: string; ports?: Ports } = {}) =>
   });
 
 async function rows(installation: LocalInstallation, sql: string): Promise<unknown[]> {
-  const client = new Client(await installation.superuser());
+  const client = new Client(await installation.logins.superuser());
   await client.connect();
   try {
     return (await client.query(sql)).rows;
@@ -62,7 +62,7 @@ describe('LocalInstallation', () => {
     await first.startInfra();
     const pids = [first.nats.pid, first.postgres.pid];
     expect(await rows(first, `select count(*)::int as blocks from everseal.block`)).toEqual([{ blocks: 0 }]);
-    const provisioner = await connect({ ...first.natsLogin('provisioner', 'deploy') });
+    const provisioner = await connect({ ...first.logins.nats('provisioner', 'deploy') });
     const { streams } = await jetstreamManager(provisioner, { checkAPI: false });
     const epoch = (await streams.info('FRAMES_main')).config.metadata;
     await provisioner.close();
@@ -76,7 +76,7 @@ describe('LocalInstallation', () => {
     await second.startInfra();
     expect(said.at(-1)).toBe('database and streams are as they should be');
     expect(readFileSync(second.keys.genesis('main'))).toEqual(genesis);
-    const again = await connect({ ...second.natsLogin('provisioner', 'deploy') });
+    const again = await connect({ ...second.logins.nats('provisioner', 'deploy') });
     expect(
       (await (await jetstreamManager(again, { checkAPI: false })).streams.info('FRAMES_main')).config.metadata,
     ).toEqual(epoch);

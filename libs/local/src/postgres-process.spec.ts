@@ -56,13 +56,14 @@ async function query(
     host: '127.0.0.1',
     port,
     user,
+    connectionTimeoutMillis: 10_000,
     database: 'postgres',
     ssl: plaintext ? false : ssl,
     ...(plaintext ? {} : { sslnegotiation: 'direct' as const }),
   });
   client.on('error', () => {}); // the refusal arrives through the promise
+  await client.connect();
   try {
-    await client.connect();
     return (await client.query(sql)).rows;
   } finally {
     await client.end();

@@ -12,7 +12,7 @@ import { identify, type ProcessIdentity } from './process-identity.js';
 import { repositoryRoot } from './repository-root.js';
 import { waitUntil } from './wait-until.js';
 
-const BOUND_MS = 120_000;
+const BOUND_MS = 180_000;
 
 let dir: string;
 let policyFile: string;
@@ -76,7 +76,7 @@ describe('a whole installation', () => {
       });
       await installation.startService('ingest', 'a');
 
-      const reader = new Client(await installation.database('ops', 'ops'));
+      const reader = new Client(await installation.logins.postgres('ops', 'ops'));
       await reader.connect();
       await expect(reader.query('select count(*) from everseal.block')).resolves.toBeDefined();
       await expect(reader.query("insert into everseal.ledger (origin) values ('x')")).rejects.toMatchObject({

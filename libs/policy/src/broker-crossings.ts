@@ -3,7 +3,7 @@
  * the two sides cannot disagree.
  *
  * One account per service, because subject permissions inside a shared account do not protect a stream: the server
- * publishes to any reply subject a client names, so a reader there can have a stream deleted (broker-rights.spec.ts
+ * publishes to any reply subject a client names, so a reader there can have a stream deleted (confused-deputy.spec.ts
  * shows it on a server with one shared account). Here every account holds only the crossings of its own service, and a
  * reply stays in the account that asked.
  *

@@ -29,9 +29,8 @@ export interface ProvisionedStream {
   differences: StreamDifference[];
 }
 
-/** JetStream's codes for "stream not found" and "stream name already in use with a different configuration". */
+/** JetStream's code for "stream not found". */
 const NOT_FOUND = 10_059;
-const NAME_IN_USE = 10_058;
 
 /** One result a stream of the policy, in its order. Rejects with the client's error when the server refuses or is away. */
 export async function provisionStreams(
@@ -62,11 +61,11 @@ async function create(streams: StreamAPI, expected: ExpectedStream, epoch: strin
   try {
     return result(expected, await streams.add({ ...expected, metadata: { [EPOCH_KEY]: epoch } }), 'created');
   } catch (error) {
-    // Another provisioner was faster; its stream is judged like any that was there before.
-    if (error instanceof JetStreamApiError && error.code === NAME_IN_USE) {
-      return settle(streams, expected, await streams.info(expected.name), null);
-    }
-    throw error;
+    // A refusal or a lost answer is no news about the stream: another provisioner may have been faster, or this very
+    // request was carried out. What is there now is judged like any stream that was there before.
+    const found = await find(streams, expected.name);
+    if (found === null) throw error;
+    return settle(streams, expected, found, null);
   }
 }
 

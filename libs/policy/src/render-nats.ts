@@ -17,7 +17,15 @@ import { ConfigWriter, quoted } from './nats-config.js';
 import type { Policy } from './policy.js';
 import { expectedStreams, MAX_PAYLOAD_BYTES } from './streams.js';
 
-export interface NatsOptions {
+/** A certificate with its intermediates, its key, and the root of those it must be shown. */
+export interface NatsTlsFiles {
+  certFile: string;
+  keyFile: string;
+  caFile: string;
+}
+
+/** What a server needs to know beside the policy. The TLS files are its own certificate and the root of the clients'. */
+export interface NatsOptions extends NatsTlsFiles {
   /** The server's name, unique in a cluster. */
   serverName: string;
   /** Address to listen on; default 127.0.0.1, so that nothing is reachable from outside unless asked for. */
@@ -26,22 +34,34 @@ export interface NatsOptions {
   port?: number;
   /** Directory for the streams. */
   storeDir: string;
-  /** The server's certificate with its intermediates, its key, and the root that signed the clients' certificates. */
-  certFile: string;
-  keyFile: string;
-  caFile: string;
+  /** Needed as soon as the policy wants more than one replica. */
+  cluster?: NatsCluster;
 }
 
-/** `verify_and_map`'s groups: hybrid post-quantum first, then the two everybody has. */
+/** How servers of a cluster meet. Their certificates here are for both ends: EKU serverAuth and clientAuth, a name for each host. */
+export interface NatsCluster extends NatsTlsFiles {
+  name: string;
+  /** Address to listen on for the other servers, default 127.0.0.1. */
+  host?: string;
+  port: number;
+  /** `host:port` of every server, this one included if that is simpler. */
+  routes: string[];
+}
+
+/** Key exchange: hybrid post-quantum first, then the two that every TLS 1.3 client has. */
 const GROUPS = ['X25519MLKEM768', 'X25519', 'CurveP256'];
 
-/** JetStream keeps a little beside the streams' messages; without room for it the last stream cannot be created. */
+/** A full ring is one message over its limit for a moment; what refuses a message must never be a limit above the streams'. */
 const STORE_SLACK_BYTES = 64 * 1024 * 1024;
 
-/** The whole config file. `replicas` above 1 needs a cluster, which this does not render. */
+/** The whole config file of one server. Throws when the policy wants more than one replica and no cluster is given. */
 export function renderNats(policy: Policy, options: NatsOptions): string {
+  if (policy.replicas > 1 && options.cluster === undefined) {
+    throw new Error(
+      `the policy wants ${policy.replicas} replicas of each stream: that needs a cluster, and none is given`,
+    );
+  }
   const out = new ConfigWriter();
-  const maxStore = storeBytes(policy);
   out.line('# Rendered from the policy; change the policy and render again.');
   out.entry('server_name', quoted(options.serverName));
   out.entry('listen', quoted(`${options.host ?? '127.0.0.1'}:${options.port ?? 4222}`));
@@ -56,38 +76,56 @@ export function renderNats(policy: Policy, options: NatsOptions): string {
     out.entry('sync_interval', 'always');
     out.entry('strict', true);
     out.entry('max_mem', MAX_PAYLOAD_BYTES);
-    out.entry('max_file', maxStore);
+    out.entry('max_file', storeBytes(policy, 1));
   });
-  renderTls(out, policy, options);
-  out.block('accounts', () => renderAccounts(out, policy, maxStore));
+  renderTls(out, policy, options, 'verify_and_map');
+  if (options.cluster !== undefined) renderCluster(out, policy, options.cluster);
+  out.block('accounts', () => renderAccounts(out, policy));
   return out.text();
 }
 
-function storeBytes(policy: Policy): number {
-  const streams = expectedStreams(policy).reduce((sum, { max_bytes: bytes }) => sum + bytes, 0);
-  return streams * policy.replicas + STORE_SLACK_BYTES;
+/** Room for all streams: once for a server, which holds one copy of each, `replicas` times for the account. */
+function storeBytes(policy: Policy, copies: number): number {
+  return expectedStreams(policy).reduce((sum, { max_bytes: bytes }) => sum + bytes, 0) * copies + STORE_SLACK_BYTES;
 }
 
-function renderTls(out: ConfigWriter, policy: Policy, { certFile, keyFile, caFile }: NatsOptions): void {
+function renderTls(
+  out: ConfigWriter,
+  policy: Policy,
+  { certFile, keyFile, caFile }: NatsTlsFiles,
+  verify: 'verify_and_map' | 'verify',
+): void {
   out.block('tls', () => {
     out.entry('cert_file', quoted(certFile));
     out.entry('key_file', quoted(keyFile));
     out.entry('ca_file', quoted(caFile));
-    out.entry('verify_and_map', true);
-    out.entry('handshake_first', true);
+    out.entry(verify, true);
+    if (verify === 'verify_and_map') out.entry('handshake_first', true);
     out.entry('min_version', quoted('1.3'));
     out.entry('curve_preferences', `[${GROUPS.map(quoted).join(', ')}]`);
     out.entry('timeout', policy.broker.tlsTimeoutMs / 1000);
   });
 }
 
-function renderAccounts(out: ConfigWriter, policy: Policy, maxStore: number): void {
+function renderCluster(out: ConfigWriter, policy: Policy, cluster: NatsCluster): void {
+  out.block('cluster', () => {
+    out.entry('name', quoted(cluster.name));
+    out.entry('listen', quoted(`${cluster.host ?? '127.0.0.1'}:${cluster.port}`));
+    out.list(
+      'routes',
+      cluster.routes.map((route) => quoted(`nats-route://${route}`)),
+    );
+    renderTls(out, policy, cluster, 'verify');
+  });
+}
+
+function renderAccounts(out: ConfigWriter, policy: Policy): void {
   const crossings = crossingsOf(policy);
   const identities = identitiesOf(policy);
   const producers = policy.producers.map(({ name }) => name);
   for (const account of ['SYS', 'AUDIT', 'INGEST', 'SEALER', 'VERIFIER', 'OPS', ...producers]) {
     out.block(quoted(account), () => {
-      if (account === 'AUDIT') renderAccountStore(out, policy, maxStore);
+      if (account === 'AUDIT') renderAccountStore(out, policy);
       if (producers.includes(account)) {
         out.block('limits', () => out.entry('max_connections', policy.broker.maxConnectionsPerProducer));
       }
@@ -105,10 +143,10 @@ function renderAccounts(out: ConfigWriter, policy: Policy, maxStore: number): vo
   }
 }
 
-function renderAccountStore(out: ConfigWriter, policy: Policy, maxStore: number): void {
+function renderAccountStore(out: ConfigWriter, policy: Policy): void {
   out.block('jetstream', () => {
     out.entry('max_mem', 0);
-    out.entry('max_file', maxStore);
+    out.entry('max_file', storeBytes(policy, policy.replicas));
     out.entry('max_streams', expectedStreams(policy).length);
     out.entry('max_consumers', 1);
     out.entry('max_bytes_required', true);

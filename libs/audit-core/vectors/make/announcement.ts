@@ -17,6 +17,7 @@ import {
 } from '@everseal/audit-core';
 import { CAST, castOf, ORIGIN, OTHER_ORIGIN } from '../cast.js';
 import { bytesOf, invalid, valid, type Bytes, type Case, type VectorFile } from '../vector-file.js';
+import { LOG_LEAVES } from './block.js';
 import { FRAME_NOTE } from './frame.js';
 import { GENESIS, GENESIS_NOTE, NEXT_NOTE } from './key-set.js';
 
@@ -38,11 +39,9 @@ export function readAnnouncement({ announcement, frames }: AnnouncementInput, gi
   return { ...read, checkpoint: { size, root } };
 }
 
-/** The leaves of a log: key set, block, frame of a with its events, a later key set, more. */
+/** The small log of block.ts and four entries more: 7 stands for a heartbeat block or the next key set, 8 for frame 9 of b. */
 const FRAME_HASH = leafHash(Buffer.from(FRAME_NOTE));
-const LEAVES: Hash[] = Array.from({ length: 11 }, (_, i) => sha256(Buffer.from(`leaf ${i}`)));
-LEAVES[0] = leafHash(Buffer.from(GENESIS_NOTE));
-LEAVES[2] = FRAME_HASH;
+const LEAVES: Hash[] = [...LOG_LEAVES, ...[7, 8, 9, 10].map((index) => sha256(Buffer.from(`entry ${index}`)))];
 const ROTATED = LEAVES.with(7, leafHash(Buffer.from(NEXT_NOTE)));
 
 const CHECKPOINT = { origin: ORIGIN, size: 11, root: treeRoot(LEAVES) };
@@ -67,8 +66,8 @@ const HEAD: AnnouncedHead = {
 const HEAD_B: AnnouncedHead = {
   ingester: 'b',
   number: 9,
-  index: 5,
-  proof: proveInclusion(5, LEAVES),
+  index: 8,
+  proof: proveInclusion(8, LEAVES),
   debts: [
     [2, 4],
     [6, 6],

@@ -1,7 +1,9 @@
-import { formatBlockText, leafHash, openBlock, sha256, signBlock, ZERO_HASH, type Block } from '@everseal/audit-core';
+import { formatBlockText, leafHash, openBlock, signBlock, treeRoot, ZERO_HASH, type Block } from '@everseal/audit-core';
 import { at, CAST, castKeys, castOf, ORIGIN } from '../cast.js';
 import { bytesOf, invalid, valid, type Case, type Keys, type VectorFile } from '../vector-file.js';
+import { ENTRIES, FRAME_NOTE } from './frame.js';
 import type { LogRecordInput } from './gap.js';
+import { GENESIS_NOTE } from './key-set.js';
 import { noteCases, textCases } from './note-cases.js';
 
 const FIRST: Block = {
@@ -10,21 +12,27 @@ const FIRST: Block = {
   previous: ZERO_HASH,
   first: 0,
   entries: 1,
-  root: sha256(Buffer.from('root of entry 0')),
+  root: leafHash(Buffer.from(GENESIS_NOTE)),
   sealed: at(0),
 };
 const FIRST_NOTE = signBlock(FIRST, CAST.log);
 
-/** The block after the first, over the frame of frame.json and its three events. */
+/** Entries 0 to 5 of the small log that the files have in common: key set, block 0, frame 1 of a, its three events. */
+const LEAVES = [GENESIS_NOTE, FIRST_NOTE, FRAME_NOTE, ...ENTRIES].map((entry) => leafHash(Buffer.from(entry)));
+
+/** The block after the first, over the frame and its events. */
 export const BLOCK: Block = {
   origin: ORIGIN,
   height: 1,
   previous: leafHash(Buffer.from(FIRST_NOTE)),
   first: 2,
   entries: 4,
-  root: sha256(Buffer.from('root of 6 entries')),
+  root: treeRoot(LEAVES),
   sealed: at(2),
 };
+
+/** Leaf hashes of the small log, entries 0 to 6. */
+export const LOG_LEAVES = [...LEAVES, leafHash(Buffer.from(signBlock(BLOCK, CAST.log)))];
 
 export function readBlock({ note, log }: LogRecordInput, keyOf: Keys): Block {
   return openBlock(bytesOf(note), [keyOf(log)]);

@@ -31,6 +31,7 @@ const VALID: [name: string, entry: Bytes][] = [
   ['bytes that are not JSON', [{ text: PREFIX }, { hex: 'ff00fe' }, { text: '}' }]],
   ['one byte', `${PREFIX}x}`],
   ['an event that looks like the end of an envelope', `${PREFIX}{}},"event":{}}`],
+  ['an event that JSON parsers would read as another producer', `${PREFIX}{},"producer":"orders"}`],
   ['white space inside is the producer’s', `${PREFIX}{ "id" :\n"1" }}`],
   ['the largest event', [{ text: PREFIX }, { text: 'x', times: 61_440 }, { text: '}' }]],
   [

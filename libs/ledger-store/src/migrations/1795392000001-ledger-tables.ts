@@ -93,7 +93,7 @@ CREATE TABLE everseal.frame (
   number    bigint NOT NULL CHECK (number >= 0),
   hash      bytea NOT NULL CHECK (octet_length(hash) = 32),
   position  bigint CHECK (position > 0),
-  sequence  bigint CHECK (sequence > 0),
+  sequence  bigint CHECK (sequence >= 0),
   reason    text COLLATE "C" CHECK (octet_length(reason) BETWEEN 1 AND 63),
   bytes     bytea CHECK (octet_length(bytes) <= 1048576),
   PRIMARY KEY (ledger_id, ingester, number, hash),

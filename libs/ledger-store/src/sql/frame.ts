@@ -20,7 +20,7 @@ export interface SealedFrame {
   hash: Hash;
   /** Index of the frame note in the log. */
   position: number;
-  /** Stream sequence it was read at; null when it did not come through the stream. */
+  /** Stream sequence it was read at; null (or 0) when it did not come through the stream. */
   sequence: number | null;
 }
 
