@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { findNatsServer, freePort, startNatsServer } from '@everseal/local';
-import { jetstream, jetstreamManager, type StorageType } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type ConnectionOptions } from '@nats-io/transport-node';
 import { publishEach } from './baselines.js';
 
@@ -30,7 +30,7 @@ tls {
   try {
     const nc = await connect({ ...login, servers: [`tls://localhost:${port}`], inboxPrefix: '_INBOX' });
     const manager = await jetstreamManager(nc);
-    await manager.streams.add({ name: 'BASELINE', subjects: ['baseline.>'], storage: 'file' as StorageType });
+    await manager.streams.add({ name: 'BASELINE', subjects: ['baseline.>'], storage: 'file' });
     const rate = await publishEach(jetstream(nc), 'baseline.event', 256, seconds, Buffer.from(event));
     await nc.close();
     return rate;

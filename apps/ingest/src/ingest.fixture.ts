@@ -301,7 +301,10 @@ export class RunningIngest {
   /** Repeated requests that wait for an answer. */
   get followers(): number {
     const { queue, unanswered } = this.intake.commit;
-    const framed = unanswered.flatMap((frame) => [...frame.followers, ...frame.requests.flatMap((one) => one.followers)]);
+    const framed = unanswered.flatMap((frame) => [
+      ...frame.followers,
+      ...frame.requests.flatMap((one) => one.followers),
+    ]);
     return framed.length + queue.waiting.flatMap((one) => one.followers).length;
   }
 

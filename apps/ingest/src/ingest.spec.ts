@@ -42,7 +42,8 @@ async function eventsInLane(): Promise<string[]> {
   return frames.flatMap(({ events }) => events);
 }
 
-const timesIn = (entries: string[], id: string): number => entries.filter((entry) => entry.includes(`"id":"${id}"`)).length;
+const timesIn = (entries: string[], id: string): number =>
+  entries.filter((entry) => entry.includes(`"id":"${id}"`)).length;
 
 describe('a receipt', () => {
   it('proves each request of many that come at once, and the frames form one chain', async () => {
@@ -89,7 +90,7 @@ describe('a receipt', () => {
   });
 
   it('is not given while the PubAck is missing; the frame is kept, and the repeated request gets its receipt', async () => {
-    const { ingest, proxy } = await startBehindProxy({ waitMs: 300, ackTimeoutMs: 400 });
+    const { ingest, proxy } = await startBehindProxy({ waitMs: 300, ackTimeoutMs: 1_500 });
     const billing = await lab.producer();
     const text = event(fresh());
     proxy.shut('toServer');
@@ -170,7 +171,11 @@ describe('a repeated request', () => {
     expect(twice).toMatchObject({ refusal: { code: 'event.conflict', position: 1 } });
     expect((await eventsInLane()).length).toBe(before);
     const line = ingest.lines.map((text) => JSON.parse(text)).find(({ eventId }) => eventId === id);
-    expect(line).toMatchObject({ code: 'event.conflict', producer: 'billing', known: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(line).toMatchObject({
+      code: 'event.conflict',
+      producer: 'billing',
+      known: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
     expect(line.known).not.toBe(line.sent);
     await billing.accepted(event('twin'));
   });
@@ -210,8 +215,8 @@ describe('ingest tells others', () => {
     const sealer = await lab.link('sealer', 's1');
     const beats: string[] = [];
     let nudges = 0;
-    verifier.nc.subscribe(heartbeatSubject('ingest', 'a'), { callback: (_, message) => beats.push(message.string()) });
-    sealer.nc.subscribe(nudgeSubject('main'), { callback: () => (nudges += 1) });
+    verifier.nc.subscribe(heartbeatSubject('ingest', 'a'), { callback: (_, message) => void beats.push(message.string()) });
+    sealer.nc.subscribe(nudgeSubject('main'), { callback: () => void (nudges += 1) });
     await Promise.all([verifier.nc.flush(), sealer.nc.flush()]);
     await (await lab.producer()).accepted(event(fresh()));
     await waitUntil(() => nudges > 0, { what: 'a nudge' });

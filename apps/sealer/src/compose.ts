@@ -161,8 +161,8 @@ interface Shared {
 interface LedgerService {
   readonly origin: string;
   readonly size: () => number;
-  start(): void;
-  stop(): Promise<void>;
+  readonly start: () => void;
+  readonly stop: () => Promise<void>;
 }
 
 async function composeLedger(
@@ -244,7 +244,7 @@ function ledgerLoops(
   health: Health,
   sealPulse: ReturnType<Health['pulse']>,
   { seal, checkpoints, index }: { seal: SealLedger; checkpoints: CheckpointLedger; index: IndexLedger },
-): { start(): void; stop(): Promise<void> } {
+): { start: () => void; stop: () => Promise<void> } {
   const loops: Loop[] = [];
   const fate = (error: unknown): ReturnType<typeof fateOf> => (isUnknown(error) ? 'retry' : fateOf(error));
   const common = { logger, within: LOOP_BOUND_MS, onStop: stop, fate };

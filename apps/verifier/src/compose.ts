@@ -65,8 +65,8 @@ export interface VerifierService {
 interface LedgerService {
   readonly witness: WitnessLedger;
   readonly verify: VerifyLedger;
-  start(): void;
-  stop(): Promise<void>;
+  readonly start: () => void;
+  readonly stop: () => Promise<void>;
 }
 
 export async function composeVerifier(context: Context): Promise<VerifierService> {
@@ -249,7 +249,7 @@ function ledgerLoops(
   { settings, logger, health, stop }: Context,
   name: string,
   verify: VerifyLedger,
-): { start(): void; stop(): Promise<void>; wakeTail(): void } {
+): { start: () => void; stop: () => Promise<void>; wakeTail: () => void } {
   const loops: Loop[] = [];
   const tailCondition = health.condition(`tail ${name}`, 'the newest blocks are not read yet');
   const run = (what: string, within: number, body: (signal: AbortSignal) => Promise<number>): Loop => {
@@ -278,7 +278,7 @@ function answerWitness(
   { settings, logger, stop: end }: Context,
   link: NatsLink,
   ledgers: readonly LedgerService[],
-): { start(): void; stop(): Promise<void> } {
+): { start: () => void; stop: () => Promise<void> } {
   let serving: ReturnType<typeof serve> | null = null;
   const answer = async (data: Buffer): Promise<WitnessAnswer> => {
     const origin = data.toString('utf8').split('\n\n', 2)[1]?.split('\n', 1)[0];

@@ -6,7 +6,7 @@
  * One reader at a time: the tail loop and the hold requests of the sealer go through the same queue.
  */
 
-import { equalHash, LogState, type Finding, type Hash, type LogMemory, type LogTrust } from '@everseal/audit-core';
+import { equalHash, type LogState, type Finding, type Hash, type LogMemory, type LogTrust } from '@everseal/audit-core';
 import { readBodies, readHead, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import type { BodyRing } from './body-ring.js';

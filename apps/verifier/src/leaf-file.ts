@@ -31,7 +31,7 @@ export class LeafFile {
   }
 
   append(leaves: readonly Hash[]): void {
-    const bytes = Buffer.concat(leaves as Hash[], leaves.length * HASH_BYTES);
+    const bytes = Buffer.concat(leaves, leaves.length * HASH_BYTES);
     const at = this.written * HASH_BYTES;
     for (let done = 0; done < bytes.length;) done += writeSync(this.fd, bytes, done, bytes.length - done, at + done);
     this.written += leaves.length;

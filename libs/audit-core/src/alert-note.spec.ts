@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { assert, integer, jsonValue, property } from 'fast-check';
 import { at, CAST, DOMAIN } from '../vectors/cast.js';
 import { readAlert, type AlertInput } from '../vectors/make/alert-note.js';
-import { expected, keysOf, outcome, readVectors } from '../vectors/vector-file.js';
+import { bytesOf, expected, keysOf, outcome, readVectors } from '../vectors/vector-file.js';
 import { openAlert, signAlert } from './alert-note.js';
 
 const file = readVectors<AlertInput>('alert-note');
@@ -26,6 +26,12 @@ describe('alert', () => {
         expect(Object.keys(parsed)).toEqual(['alert', 'note']);
       }),
     );
+  });
+
+  it('is one alert for every reader; control: JSON alone would read the hidden one', () => {
+    const hidden = file.cases.find(({ name }) => name === 'a second alert hidden in the first') as AlertInput;
+    expect(outcome(() => openAlert(bytesOf(hidden.message), KEYS))).toEqual({ code: 'alert.json' });
+    expect((JSON.parse(bytesOf(hidden.message).toString()) as { alert: unknown }).alert).toEqual({ code: 'none' });
   });
 
   it('is refused with any byte changed', () => {

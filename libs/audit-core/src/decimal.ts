@@ -6,7 +6,6 @@ import { FormatError } from './format-error.js';
 import { quote } from './quote.js';
 
 const DIGITS = /^(?:0|[1-9][0-9]*)$/;
-const MOST_DIGITS = 16;
 
 /** True for a number that the formats can carry: an integer, 0 ≤ n < 2^53. */
 export function isCount(n: number): boolean {
@@ -25,7 +24,7 @@ export function parseDecimal(text: string): number {
     throw new FormatError('decimal.syntax', `${quote(text)} is not a decimal number without sign and leading zeros`);
   }
   const n = Number(text);
-  if (text.length > MOST_DIGITS || !isCount(n)) {
+  if (!isCount(n)) {
     throw new FormatError('decimal.range', `${quote(text)} is not below 2^53`);
   }
   return n;

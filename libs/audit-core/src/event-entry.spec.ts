@@ -29,6 +29,12 @@ describe('event entry', () => {
     );
   });
 
+  it('names the producer of the envelope; control: read as JSON an event can name another', () => {
+    const entry = entryOf(Buffer.from('{},"producer":"orders"'));
+    expect(parseEventEntry(entry).producer).toBe('billing');
+    expect((JSON.parse(entry.toString()) as { producer: string }).producer).toBe('orders');
+  });
+
   it('refuses to write what no reader takes', () => {
     expect(outcome(() => entryOf(Buffer.alloc(0)))).toEqual({ code: 'event-entry.event-size' });
     expect(outcome(() => entryOf(Buffer.alloc(61_441)))).toEqual({ code: 'event-entry.event-size' });

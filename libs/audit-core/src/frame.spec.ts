@@ -5,7 +5,8 @@ import { FRAME, FRAME_NOTE, readFrame, type FrameInput } from '../vectors/make/f
 import { GENESIS } from '../vectors/make/key-set.js';
 import { expected, keysOf, outcome, readVectors } from '../vectors/vector-file.js';
 import { formatFrameText, openFrame, openFrameAny, parseFrameText, signFrame } from './frame.js';
-import { ZERO_HASH } from './hash.js';
+import { leafHash, ZERO_HASH } from './hash.js';
+import { formatNote, openNote, parseNote, signatureLine } from './note.js';
 import { formatTimestamp } from './timestamp.js';
 
 const file = readVectors<FrameInput>('frame');
@@ -57,6 +58,22 @@ describe('frame', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('has lines that nobody can add to; control: by the C2SP rule anyone could, and change the leaf hash', () => {
+    const added = formatNote(formatFrameText(FRAME), [
+      ...parseNote(FRAME_NOTE).signatures.map(({ line }) => line),
+      signatureLine(CAST.stranger.verifier, Buffer.alloc(64)),
+    ]);
+    expect(outcome(() => openFrame(added, [CAST.a.verifier], ORIGIN))).toEqual({ code: 'note.line-count' });
+    expect(openNote(added, [CAST.a.verifier]).text).toBe(formatFrameText(FRAME));
+    expect(leafHash(Buffer.from(added)).equals(leafHash(Buffer.from(FRAME_NOTE)))).toBe(false);
+  });
+
+  it('belongs to its ledger; control: the signature of the same ingester holds in all of them', () => {
+    const elsewhere = signFrame({ ...FRAME, origin: 'audit.example.com/test' }, CAST.a);
+    expect(outcome(() => openFrame(elsewhere, [CAST.a.verifier], ORIGIN))).toEqual({ code: 'frame.ledger' });
+    expect(openFrame(elsewhere, [CAST.a.verifier], 'audit.example.com/test').count).toBe(3);
   });
 
   it('opens with the keys of a set, for that set’s ledger', () => {

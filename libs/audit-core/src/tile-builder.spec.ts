@@ -107,6 +107,17 @@ describe('TileBuilder', () => {
     expect(whole.root()).toEqual(mth(leaves.slice(0, 600)));
   });
 
+  it('has nothing in common with its clone', () => {
+    const builder = TileBuilder.empty();
+    for (const leaf of leaves.slice(0, 300)) builder.append(leaf);
+    const before = [builder.root(), ...partialsOf(builder)];
+    const clone = builder.clone();
+    for (const leaf of leaves.slice(500, 900)) clone.append(leaf);
+    expect([builder.root(), ...partialsOf(builder)]).toEqual(before);
+    for (const leaf of leaves.slice(300, 700)) builder.append(leaf);
+    expect(clone.root()).toEqual(mth([...leaves.slice(0, 300), ...leaves.slice(500, 900)]));
+  });
+
   it('goes on beyond 2^32', () => {
     const size = 256 ** 5 + 255;
     const partials = [Buffer.concat(leaves.slice(0, 255)), ...Array.from({ length: 4 }, () => Buffer.alloc(0))];

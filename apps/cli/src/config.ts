@@ -1,0 +1,123 @@
+/**
+ * Settings of the command-line tool: where an installation is reached, as whom, and what is trusted. They name files and
+ * addresses and hold no secret. A one-machine installation writes them to `<dir>/config/cli.yaml`; elsewhere they are
+ * written by hand, and each machine has only what its user may do: a producer's has no `ops` and no `postgres`.
+ *
+ * docs/operations/command-line.md lists every field (checked by config.spec.ts).
+ */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { filePath, natsSettings, postgresSettings, readConfig } from '@everseal/process';
+import { z } from 'zod';
+import { usage } from './cli-failure.js';
+
+const certificate = {
+  certFile: filePath('Client certificate (PEM, leaf first) with one spiffe:// URI.'),
+  keyFile: filePath('Its private key (PEM), mode 0600.'),
+  caFile: filePath("Roots of the servers' certificates."),
+};
+
+export const cliSettings = z.strictObject({
+  domain: z.string().min(1).describe('Domain of the installation, as the policy says it, e.g. audit.example.com.'),
+  policyFile: filePath('The policy, everseal.yaml; used by access when --policy is not given.').optional(),
+  alertKeysFile: filePath('Public keys (vkey) of all who may raise alerts, one a line; used by alerts.').optional(),
+  ledgers: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('Name of the ledger in the policy, e.g. main.'),
+        genesisFile: filePath("The ledger's first key set, the note that is its entry 0: trust starts from it."),
+      }),
+    )
+    .min(1)
+    .describe('Ledgers that can be named with --ledger.'),
+  nats: z
+    .strictObject({
+      servers: natsSettings.shape.servers,
+      firstConnectMs: z
+        .int()
+        .min(100)
+        .max(600_000)
+        .default(10_000)
+        .describe('How long to try to connect, milliseconds. Default 10000.'),
+    })
+    .describe('The NATS servers.'),
+  producers: z
+    .array(
+      z.strictObject({ name: z.string().min(1).describe('Name of the producer in the policy.'), ...certificate }),
+    )
+    .default([])
+    .describe('Producers whose certificates are here; submit sends as one of them. Default none.'),
+  ops: z
+    .strictObject({ name: z.string().min(1).describe('Name under ops in the policy.'), ...certificate })
+    .optional()
+    .describe('The operator identity, for status, alerts and verify.'),
+  postgres: postgresSettings.optional().describe('The Postgres connection, as role everseal_reader.'),
+  services: z
+    .array(
+      z.strictObject({
+        service: z.enum(['ingest', 'sealer', 'verifier']).describe('Kind of service.'),
+        name: z.string().min(1).describe('Its name in the policy.'),
+        url: z
+          .string()
+          .regex(/^https:\/\/[^\s/:]+:\d+$/, 'must look like https://host:port')
+          .describe('Where it serves /live, /ready and /metrics, as https://host:port.'),
+      }),
+    )
+    .default([])
+    .describe('Services that status asks. Default none.'),
+});
+
+export type CliSettings = z.output<typeof cliSettings>;
+export type ProducerSettings = CliSettings['producers'][number];
+export type OpsSettings = NonNullable<CliSettings['ops']>;
+
+/** What says where the settings are. */
+export interface SettingsPlace {
+  /** --config. */
+  config?: string | undefined;
+  /** --dir, or else EVERSEAL_DIR. */
+  dir?: string | undefined;
+}
+
+/** The folder of a one-machine installation, unless another is named. */
+const DEFAULT_DIR = '.everseal';
+
+/** The settings file that is meant; it need not exist. */
+export function settingsFile({ config, dir }: SettingsPlace): string {
+  return config ?? path.join(dir ?? DEFAULT_DIR, 'config', 'cli.yaml');
+}
+
+/** @throws ConfigError; CliFailure when no file was named and the usual one is not there */
+export function readSettings(place: SettingsPlace): CliSettings {
+  const file = settingsFile(place);
+  if (place.config === undefined && !existsSync(file)) {
+    throw usage(`there are no settings at ${file}: start an installation (npm start), or name one with --dir or --config`);
+  }
+  return readConfig(file, cliSettings);
+}
+
+/** @throws CliFailure naming the ledgers that there are */
+export function ledgerSettings(settings: CliSettings, name: string): CliSettings['ledgers'][number] {
+  const found = settings.ledgers.find((ledger) => ledger.name === name);
+  if (found) return found;
+  throw usage(`the settings have no ledger "${name}": there is ${settings.ledgers.map((ledger) => ledger.name).join(', ')}`);
+}
+
+/**
+ * The producer to send as: the one that is named, or the only one.
+ * @throws CliFailure
+ */
+export function producerSettings(settings: CliSettings, name: string | undefined): ProducerSettings {
+  const names = settings.producers.map((producer) => producer.name);
+  if (names.length === 0) throw usage('the settings have no producer: add its certificate under producers');
+  if (name === undefined && names.length > 1) throw usage(`say who sends, with --producer: ${names.join(', ')}`);
+  const found = name === undefined ? settings.producers[0] : settings.producers.find((one) => one.name === name);
+  if (found) return found;
+  throw usage(`the settings have no producer "${name}": there is ${names.join(', ')}`);
+}
+
+/** @throws CliFailure */
+export function opsSettings({ ops }: CliSettings): OpsSettings {
+  if (ops === undefined) throw usage('the settings have no section ops: this command needs the operator certificate');
+  return ops;
+}

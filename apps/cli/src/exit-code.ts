@@ -1,0 +1,23 @@
+/**
+ * Exit codes of the command-line tool: a closed set, so that a script decides by the number and never by the words.
+ * docs/operations/command-line.md says the same to people.
+ */
+export const EXIT = {
+  ok: 0,
+  /** verify: the log is not what it has to be. */
+  findings: 1,
+  /** The command line, the settings, a file or a certificate has to be corrected. Nothing was done. */
+  usage: 2,
+  /** submit: at least one event was refused; sending the same again cannot help. */
+  refused: 3,
+  /** Something that was needed did not answer, or the outcome is not known: try again. Never a success. */
+  unavailable: 4,
+  /** status: at least one part does not do its work. */
+  unhealthy: 5,
+  /** alerts: at least one alert is open. */
+  alertsOpen: 6,
+  /** A bug of this tool. */
+  bug: 70,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
