@@ -1,5 +1,5 @@
 /** Times for people: how long ago, and `--since` as a duration (`90s`, `15m`, `2h`, `7d`) or as an RFC 3339 time. */
-import { InvalidArgumentError } from 'commander';
+import { usage } from './cli-failure.js';
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -14,12 +14,12 @@ export function formatAge(ms: number): string {
 
 /**
  * Milliseconds since 1970 that a `--since` means.
- * @throws InvalidArgumentError
+ * @throws CliFailure
  */
 export function parseSince(text: string, now: number): number {
   const duration = /^(\d{1,9})([smhd])$/.exec(text);
   if (duration) return now - Number(duration[1]) * UNITS[duration[2] as keyof typeof UNITS];
   const time = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time)) throw new InvalidArgumentError('give a duration (90s, 15m, 2h, 7d) or an RFC 3339 time.');
+  if (Number.isNaN(time)) throw usage(`--since ${text} is no duration (90s, 15m, 2h, 7d) and no RFC 3339 time`);
   return time;
 }

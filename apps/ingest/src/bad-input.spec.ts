@@ -55,9 +55,12 @@ const refusals: [row: string, body: string | Buffer, code: string, headers?: Rec
   ['24 bytes beyond ASCII in a header', event('x'), 'request.malformed', { 'X-Note': 'gr\u00fcn' }],
   ['25 binary mode', '{}', 'request.malformed', { 'ce-id': 'x', 'ce-source': '/billing' }],
   ['27 headers too large', event('x'), 'request.malformed', { 'X-Large': 'x'.repeat(4_096) }],
-  ['27 too many headers', event('x'), 'request.malformed', Object.fromEntries(
-    Array.from({ length: 600 }, (_, i) => [`X-${i}`, '1']),
-  )],
+  [
+    '27 too many headers',
+    event('x'),
+    'request.malformed',
+    Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`X-${i}`, '1'])),
+  ],
   ['unknown content type', event('x'), 'request.malformed', { 'Content-Type': 'text/xml' }],
 ];
 
@@ -91,14 +94,21 @@ describe('ingest keeps', () => {
   const kept: [row: string, body: string][] = [
     ['10 integers beyond 2^53', text('"data":{"n":9007199254740993}').replace('"id":"x"', '"id":"k10"')],
     ['11 -0 and 1.0', text('"data":[-0,1.0,1e2]').replace('"id":"x"', '"id":"k11"')],
-    ['4 many keys in data', text(`"data":${JSON.stringify(Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`k${i}`, i])))}`).replace('"id":"x"', '"id":"k4"')],
+    [
+      '4 many keys in data',
+      text(
+        `"data":${JSON.stringify(Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`k${i}`, i])))}`,
+      ).replace('"id":"x"', '"id":"k4"'),
+    ],
     ['13 an escaped NUL in data', text('"data":"a\\u0000b"').replace('"id":"x"', '"id":"k13"')],
     ['28 twins and marks', text('"data":"e\u0301 \u202egnp.exe"').replace('"id":"x"', '"id":"k28"')],
     ['34 payloads', text('"data":"=cmd|calc\'; DROP TABLE block; {{7*7}}"').replace('"id":"x"', '"id":"k34"')],
   ];
   it.each(kept)('row %s, byte for byte', async (_row, body) => {
     await billing.accepted(body);
-    expect((await lab.frames()).flatMap(({ events }) => events).some((entry) => entry.endsWith(`"event":${body}}`))).toBe(true);
+    expect(
+      (await lab.frames()).flatMap(({ events }) => events).some((entry) => entry.endsWith(`"event":${body}}`)),
+    ).toBe(true);
   });
 
   it('row 19 and 22: a replay, and a time far off, which plays no part', async () => {
@@ -125,7 +135,12 @@ describe('ingest does not let a request reach anything else', () => {
     const inside = await lab.link('ingest', 'b');
     const lane = framesSubject('main', 'b');
     const before = (await lab.frames()).length;
-    for (const reply of [lane, `JSA.STREAM.INFO.${framesStream('main')}`, '_INBOX_ingest-b.x', 'audit.heartbeat.ingest.b']) {
+    for (const reply of [
+      lane,
+      `JSA.STREAM.INFO.${framesStream('main')}`,
+      '_INBOX_ingest-b.x',
+      'audit.heartbeat.ingest.b',
+    ]) {
       inside.nc.publish(submitSubject('main', 'billing'), event('astray'), { reply });
     }
     inside.nc.publish(submitSubject('main', 'billing'), event('astray'));
@@ -139,7 +154,11 @@ describe('ingest does not let a request reach anything else', () => {
   it('row 24 and 27 on the raw connection: header blocks that no client library would send', async () => {
     const raw = await RawClient.open(lab, 'billing');
     const body = event('x');
-    for (const block of ['NATS/1.0\r\nContent-Type: application/json\u0000\r\n\r\n', 'NATS/1.0\r\nA: 1\nB: 2\r\n\r\n', 'NATS/1.0\r\n: x\r\n\r\n']) {
+    for (const block of [
+      'NATS/1.0\r\nContent-Type: application/json\u0000\r\n\r\n',
+      'NATS/1.0\r\nA: 1\nB: 2\r\n\r\n',
+      'NATS/1.0\r\n: x\r\n\r\n',
+    ]) {
       const answer = await raw.ask(submitSubject('main', 'billing'), Buffer.from(block), body);
       expect(answer).toContain('"request.malformed"');
     }
@@ -158,7 +177,10 @@ describe('ingest does not let a request reach anything else', () => {
     const before = ingest.lines.length;
     await Promise.all(Array.from({ length: 400 }, () => billing.send('nonsense')));
     expect(ingest.lines.length - before).toBeLessThan(200);
-    await waitUntil(() => ingest.lines.some((line) => line.includes('leftOut')), { what: 'the count of lines left out', timeoutMs: 15_000 });
+    await waitUntil(() => ingest.lines.some((line) => line.includes('leftOut')), {
+      what: 'the count of lines left out',
+      timeoutMs: 15_000,
+    });
   });
 });
 
@@ -173,7 +195,10 @@ class TestClient {
   async ask(body: string): Promise<string> {
     const reply = '_R_.test.1';
     const got = new Promise<string>((resolve) => {
-      const watch = ingest.link.nc.subscribe(reply, { max: 1, callback: (_error, message) => resolve(message.string()) });
+      const watch = ingest.link.nc.subscribe(reply, {
+        max: 1,
+        callback: (_error, message) => resolve(message.string()),
+      });
       void watch;
     });
     await ingest.link.nc.flush();
@@ -202,7 +227,9 @@ class RawClient {
     });
     const client = new RawClient(socket);
     await waitUntil(() => client.received.includes('INFO '), { what: 'the greeting' });
-    socket.write('CONNECT {"verbose":false,"headers":true,"no_responders":true,"lang":"raw","version":"1"}\r\nPING\r\n');
+    socket.write(
+      'CONNECT {"verbose":false,"headers":true,"no_responders":true,"lang":"raw","version":"1"}\r\nPING\r\n',
+    );
     await waitUntil(() => client.received.includes('PONG'), { what: 'the session' });
     socket.write(`SUB _INBOX_${producer}.raw 1\r\n`);
     return client;

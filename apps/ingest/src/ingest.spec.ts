@@ -215,7 +215,9 @@ describe('ingest tells others', () => {
     const sealer = await lab.link('sealer', 's1');
     const beats: string[] = [];
     let nudges = 0;
-    verifier.nc.subscribe(heartbeatSubject('ingest', 'a'), { callback: (_, message) => void beats.push(message.string()) });
+    verifier.nc.subscribe(heartbeatSubject('ingest', 'a'), {
+      callback: (_, message) => void beats.push(message.string()),
+    });
     sealer.nc.subscribe(nudgeSubject('main'), { callback: () => void (nudges += 1) });
     await Promise.all([verifier.nc.flush(), sealer.nc.flush()]);
     await (await lab.producer()).accepted(event(fresh()));

@@ -30,7 +30,7 @@ export class LogTiles {
     private readonly ledgerId: number,
   ) {}
 
-  /** Remembers tiles that filled, so that a proof just after does not wait for their commit. */
+  /** Remembers tiles as they fill: until their block is committed they stand nowhere else. */
   keep(tiles: readonly FullTile[]): void {
     for (const { level, number, data } of tiles) this.recent.set(`${level}/${number}`, data);
     for (const key of this.recent.keys()) {
@@ -41,13 +41,14 @@ export class LogTiles {
 
   /** Tile data for a proof; of a tile that has grown since, the asked width is a prefix. */
   readonly read: TileReader = async (refs) => {
-    const missing = refs.filter((ref) => this.inMemory(ref) === null);
+    // Memory is looked at once, before the wait: the right edge moves on while the database answers.
+    const found = refs.map((ref) => this.inMemory(ref));
+    const missing = refs.filter((_, i) => found[i] === null);
     const stored = await readTiles(this.pool, this.ledgerId, missing);
-    return refs.map((ref) => {
-      const row = stored.find(({ level, number }) => level === ref.level && number === ref.number);
-      const data = this.inMemory(ref) ?? row?.data;
-      if (!data) throw new Error(`tile ${ref.level}/${ref.number} is neither in memory nor in the database`);
-      return data.subarray(0, ref.width * HASH_BYTES);
+    return refs.map(({ level, number, width }, i) => {
+      const data = found[i] ?? stored.find((row) => row.level === level && row.number === number)?.data;
+      if (!data) throw new Error(`tile ${level}/${number} is neither in memory nor in the database`);
+      return data.subarray(0, width * HASH_BYTES);
     });
   };
 

@@ -67,10 +67,14 @@ export class OpenBlock {
   private bytes = 0;
   private readonly first: number;
 
-  /** @param tree the ledger's tree; entries are appended to it as they come */
+  /**
+   * @param tree the ledger's tree; entries are appended to it as they come
+   * @param onFull told of every tile as it fills
+   */
   constructor(
     private readonly start: BlockStart,
     private readonly tree: TileBuilder,
+    private readonly onFull: (tiles: readonly FullTile[]) => void,
   ) {
     this.first = tree.size;
   }
@@ -130,7 +134,9 @@ export class OpenBlock {
 
   private append(leaf: Hash): void {
     const finished = this.tree.append(leaf);
-    if (finished.length > 0) this.tiles.push(...finished);
+    if (finished.length === 0) return;
+    this.tiles.push(...finished);
+    this.onFull(finished);
   }
 
   private push(...chunks: Buffer[]): void {

@@ -90,24 +90,6 @@ export interface SealerParts {
   readonly onSealed: (sealed: Sealed, block: CutBlock | null) => void;
 }
 
-interface Ready {
-  readonly fence: number;
-  readonly tree: TileBuilder;
-  readonly tiles: LogTiles;
-  readonly lanes: Lanes;
-  readonly held: HeldLanes;
-  readonly source: FrameSource;
-  keys: KeySet;
-  keysNote: string;
-  keysIndex: number;
-  height: number;
-  previous: Hash;
-  sealed: string;
-  databaseSize: number;
-  /** Milliseconds that this machine's clock is ahead of Postgres. */
-  clockAhead: number;
-}
-
 export class SealLedger {
   private source: FrameSource | null = null;
   private lastBlockAt = 0;
@@ -127,70 +109,6 @@ export class SealLedger {
     this.source = ready.source;
     this.lastBlockAt = this.parts.now();
     await this.sealFrames(ready, signal);
-  }
-
-  /** What is the head? Everything in memory is made anew from the database. */
-  private async recover(fence: number): Promise<Ready> {
-    const { pool, ledgerId, origin } = this.parts;
-    const head = await readHead(pool, ledgerId);
-    if (head.origin !== origin)
-      throw new StopProcess('head.origin', `the database holds ledger ${head.origin}, not ${origin}`);
-    const tree = await recallTree(pool, ledgerId, head.size);
-    const frontier = tree.frontier().hashes();
-    if (frontier.length !== head.frontier.length || frontier.some((hash, i) => !equalHash(hash, head.frontier[i]!))) {
-      throw new StopProcess(
-        'head.frontier',
-        `the stored tiles of ${origin} do not give the tree of its head row (size ${head.size})`,
-      );
-    }
-    const keys = await this.recallKeys(head);
-    const lanes = new Lanes(await this.recallHeads());
-    const source = new FrameSource(this.parts.reader, head.cursor);
-    const ready: Ready = {
-      fence,
-      tree,
-      tiles: new LogTiles(tree, pool, ledgerId),
-      lanes,
-      held: new HeldLanes(await waitingFrames(pool, ledgerId)),
-      clockAhead: this.parts.now() - (await databaseTime(pool)),
-      source,
-      ...keys,
-      height: head.height + 1,
-      previous: head.previous ?? ZERO_HASH,
-      sealed: head.sealed ?? '',
-      databaseSize: head.size,
-    };
-    const sealed = head.size > 0 ? this.sealedState(ready, head.height, head.size, tree.root()) : null;
-    await this.parts.confirmHead(head.size, sealed);
-    if (sealed) this.parts.onSealed(sealed, null);
-    this.parts.log.info({ origin, height: head.height, size: head.size, fence }, 'recovered the head of the ledger');
-    return ready;
-  }
-
-  private async recallKeys(head: LedgerHead): Promise<{ keys: KeySet; keysNote: string; keysIndex: number }> {
-    const { pool, ledgerId, origin, genesis } = this.parts;
-    if (head.size === 0) return { keys: openGenesis(genesis, origin), keysNote: genesis.toString(), keysIndex: -1 };
-    const note = head.keysIndex === 0 ? genesis : await readEntry(pool, ledgerId, head.keysIndex);
-    const stored = await readEntry(pool, ledgerId, 0);
-    if (!equalHash(leafHash(stored), leafHash(genesis))) {
-      throw new StopProcess(
-        'head.genesis',
-        `entry 0 of ${origin} is not the key set that this sealer was configured with`,
-      );
-    }
-    if (head.keysIndex === 0) return { keys: openGenesis(note, origin), keysNote: note.toString(), keysIndex: 0 };
-    const before = openGenesis(genesis, origin);
-    return { keys: openKeySet(note, before, leafHash(genesis)), keysNote: note.toString(), keysIndex: head.keysIndex };
-  }
-
-  private async recallHeads(): Promise<Map<string, LaneHead>> {
-    const { pool, ledgerId } = this.parts;
-    const heads = new Map<string, LaneHead>();
-    for (const { ingester, number, hash, position } of await frameHeads(pool, ledgerId)) {
-      const { accepted } = parseFrameText(parseNote(await readEntry(pool, ledgerId, position)).text);
-      heads.set(ingester, { number, hash, position, accepted });
-    }
-    return heads;
   }
 
   /** A held frame, out of the database again; checked anew, because the database is not to be trusted with it. */
@@ -265,7 +183,8 @@ export class SealLedger {
 
   private newBlock(ready: Ready): OpenBlock {
     const { height, previous, sealed } = ready;
-    return new OpenBlock({ origin: this.parts.origin, height, previous, sealed }, ready.tree);
+    const start = { origin: this.parts.origin, height, previous, sealed };
+    return new OpenBlock(start, ready.tree, (tiles) => ready.tiles.keep(tiles));
   }
 
   /** Seals, skips, holds back or puts aside one message; after it, whatever it set free in its lane. */
@@ -309,7 +228,6 @@ export class SealLedger {
     this.refuseWildClock(ready, time);
     const cut = open.cut(formatTimestamp(time), parts.logKey);
     const expect = this.expected(ready, cut.block.first);
-    ready.tiles.keep(cut.tiles);
     ready.height = cut.block.height + 1;
     ready.previous = cut.hash;
     ready.sealed = cut.block.sealed;

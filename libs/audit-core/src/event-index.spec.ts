@@ -108,17 +108,19 @@ const NAMES = [
       .match(/[A-Za-z]+/g)!,
   ),
 ];
-const TEXTS = [
-  ...['', 'u-1', 'a'.repeat(255), 'a'.repeat(300), `${'a'.repeat(255)}€`, 'é'.repeat(200), '😀'.repeat(70)],
-  ...['\0', 'a\0b', '\ud800', `${'€'.repeat(85)}\ud800`, '\ud83d\ude00\ude00', '\ufffd'],
-  ...['2026-11-23T10:15:30.1234567Z', '2026-11-23t10:15:30-12:30', '2016-12-31T23:59:60Z', '0000-12-31T23:59:59-00:01'],
-  ...[
-    '9999-12-31T23:59:59.9999999Z',
-    '9999-12-31T23:59:59-00:01',
-    '2026-02-29T00:00:00Z',
-    '0004-02-29T00:00:00.5+23:59',
-  ],
+const LONG_TEXTS = ['a'.repeat(255), 'a'.repeat(300), `${'a'.repeat(255)}€`, 'é'.repeat(200), '😀'.repeat(70)];
+const ODD_TEXTS = ['', 'u-1', '\0', 'a\0b', '\ud800', `${'€'.repeat(85)}\ud800`, '\ud83d\ude00\ude00', '\ufffd'];
+const TIMES = [
+  '2026-11-23T10:15:30.1234567Z',
+  '2026-11-23t10:15:30-12:30',
+  '2016-12-31T23:59:60Z',
+  '0000-12-31T23:59:59-00:01',
+  '9999-12-31T23:59:59.9999999Z',
+  '9999-12-31T23:59:59-00:01',
+  '2026-02-29T00:00:00Z',
+  '0004-02-29T00:00:00.5+23:59',
 ];
+const TEXTS = [...LONG_TEXTS, ...ODD_TEXTS, ...TIMES];
 
 /** Objects in which some of the paths lead to something, in any order and spelling. */
 const pathEvent = fc
@@ -174,9 +176,9 @@ describe('indexEvent', () => {
         expect(row).toEqual(slowRow(producer, event));
         if (Object.values(row).some((column) => column !== null)) rows++;
       }),
-      { numRuns: 3_000 },
+      { numRuns: 2_000 },
     );
-    expect(rows).toBeGreaterThan(500);
+    expect(rows).toBeGreaterThan(300);
   });
 
   it('gives the same row wherever the event lies in a buffer', () => {
@@ -217,7 +219,7 @@ describe('indexEvent', () => {
       });
     expect(records.length).toBeGreaterThan(1_000);
     const filled = { actor: 0, action: 0, target: 0, outcome: 0 };
-    for (const record of records) {
+    const seen = records.map((record) => {
       const { eventID: id, eventSource, eventName, eventTime: time } = record;
       const event = {
         specversion: '1.0',
@@ -229,13 +231,15 @@ describe('indexEvent', () => {
       };
       const bytes = Buffer.from(JSON.stringify(event));
       const row = index(bytes);
-      expect(row).toEqual(slowRow('billing', bytes));
-      expect(row.occurred).toBe(String(Date.parse(time!) * 1000));
-      expect(parseSubmission(undefined, bytes).events).toEqual([
-        { start: 0, end: bytes.length, id, source: event.source },
-      ]);
       for (const column of Object.keys(filled) as (keyof typeof filled)[]) if (row[column] !== null) filled[column]++;
-    }
+      const accepted = parseSubmission(undefined, bytes).events;
+      return {
+        row: Object.entries(slowRow('billing', bytes)).every(([column, value]) => row[column as keyof Row] === value),
+        occurred: row.occurred === String(Date.parse(time!) * 1000),
+        accepted: accepted.length === 1 && accepted[0]!.end === bytes.length && accepted[0]!.id === id,
+      };
+    });
+    expect(seen.filter(({ row, occurred, accepted }) => !row || !occurred || !accepted)).toEqual([]);
     // Real data reaches the paths that were made for it.
     for (const count of Object.values(filled)) expect(count).toBeGreaterThan(0);
   });

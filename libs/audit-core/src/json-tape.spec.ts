@@ -155,6 +155,31 @@ describe('JsonTape', () => {
   });
 });
 
+describe('control: what reading without these checks makes of the same bytes', () => {
+  const read = (text: string | Buffer): unknown => JSON.parse(text.toString());
+
+  it('json.name-repeated: the last value stands, the first is gone', () => {
+    expect(read('{"amount":1,"amount":1000}')).toEqual({ amount: 1000 });
+  });
+
+  it('json.surrogate: two different ids become the same bytes', () => {
+    expect(read('"\\ud800"')).not.toBe(read('"\\udfff"'));
+    expect(Buffer.from(read('"\\ud800"') as string)).toEqual(Buffer.from(read('"\\udfff"') as string));
+  });
+
+  it('json.utf8: two different byte strings become the same text', () => {
+    expect(read(Buffer.from('"\xff"', 'latin1'))).toBe(read(Buffer.from('"\xfe"', 'latin1')));
+  });
+
+  it('json.number-overflow: the number comes out as null', () => {
+    expect(JSON.stringify(read('{"amount":1e400}'))).toBe('{"amount":null}');
+  });
+
+  it('json.name-reserved: a copied member sets the prototype', () => {
+    expect(Object.assign({}, read('{"__proto__":{"admin":true}}'))).toHaveProperty('admin', true);
+  });
+});
+
 describe('repeated names in large objects', () => {
   const tape = new JsonTape();
   const object = (names: readonly string[]) => Buffer.from(`{${names.map((name) => `${name}:0`).join(',')}}`);

@@ -112,10 +112,12 @@ describe('TileBuilder', () => {
     for (const leaf of leaves.slice(0, 300)) builder.append(leaf);
     const before = [builder.root(), ...partialsOf(builder)];
     const clone = builder.clone();
-    for (const leaf of leaves.slice(500, 900)) clone.append(leaf);
+    const [given] = leaves.slice(500, 900).flatMap((leaf) => [...clone.append(leaf)]);
     expect([builder.root(), ...partialsOf(builder)]).toEqual(before);
     for (const leaf of leaves.slice(300, 700)) builder.append(leaf);
     expect(clone.root()).toEqual(mth([...leaves.slice(0, 300), ...leaves.slice(500, 900)]));
+    const tile = [...leaves.slice(256, 300), ...leaves.slice(500, 712)];
+    expect(sha256((given as FullTile).data)).toEqual(sha256(Buffer.concat(tile)));
   });
 
   it('goes on beyond 2^32', () => {

@@ -131,18 +131,13 @@ describe('assertDurable', () => {
     await store.sql('ALTER ROLE everseal_sealer RESET synchronous_commit');
   });
 
-  it.each([
-    ['fsync', 'off'],
-    ['full_page_writes', 'off'],
-    ['synchronous_commit', 'local'],
-  ])('refuses a server with %s = %s', async (name, value) => {
-    const careless = await TestPostgres.start({ settings: { [name]: value } });
+  it('names everything that is wrong with a server', async () => {
+    const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'local' };
+    const careless = await TestPostgres.start({ settings });
     const other = await SpecStore.create(careless, 'careless');
-    try {
-      await expect(assertDurable(await other.sealer())).rejects.toThrow(`${name} is ${value}`);
-    } finally {
-      await other.close();
-      await careless.stop();
-    }
+    const told = await assertDurable(await other.sealer()).catch((error: Error) => error.message);
+    for (const [name, value] of Object.entries(settings)) expect(told).toContain(`${name} is ${value}`);
+    await other.close();
+    await careless.stop();
   });
 });

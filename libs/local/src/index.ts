@@ -17,6 +17,7 @@ export { ManagedProcess, type ProcessExit, type ProcessPlan } from './managed-pr
 export { findNatsServer, type NatsOptions, type NatsProcess, startNatsServer } from './nats-process.js';
 export { freePort, isPortFree, requireFreePort } from './port.js';
 export { type PostgresOptions, type PostgresProcess, type PostgresTls, startPostgres } from './postgres-process.js';
+export { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 export { repositoryRoot } from './repository-root.js';
 export { KeyFolder, OPERATOR } from './signing-keys.js';
 export { waitUntil, type WaitOptions, WaitTimeout } from './wait-until.js';

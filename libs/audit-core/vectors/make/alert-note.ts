@@ -88,6 +88,7 @@ function shapeCases(): Case<AlertInput>[] {
       'shape',
       'no escape but the line feed',
     ),
+    bad('a note of 2,049 bytes', messageOf(JSON_TEXT, 'x'.repeat(2_049)), 'shape', 'no alert note is that long'),
     bad('no note', `{"alert":${JSON_TEXT}}`, 'shape', 'two members'),
     bad('an alert that is not closed', ofBytes('{"code":"x"'), 'json', 'a JSON object by itself'),
     bad(

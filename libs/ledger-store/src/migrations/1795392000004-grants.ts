@@ -41,7 +41,6 @@ function grantsSql(): string {
   const everyone = `${SEALER_ROLE}, ${VERIFIER_ROLE}, ${READER_ROLE}`;
   return [
     'REVOKE ALL ON SCHEMA everseal FROM PUBLIC;',
-    'REVOKE ALL ON ALL TABLES IN SCHEMA everseal FROM PUBLIC;',
     'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA everseal FROM PUBLIC;',
     `GRANT USAGE ON SCHEMA everseal TO ${everyone};`,
     `GRANT SELECT ON ${tables} TO ${everyone};`,

@@ -166,7 +166,7 @@ describe('partitions', () => {
     const shape = (n: number) =>
       store.sql(
         `SELECT relowner::regrole::text AS owner, relacl::text AS acl,
-           (SELECT string_agg(tgname || ' ' || tgenabled || ' ' || pg_get_triggerdef(t.oid), '; ' ORDER BY tgname)
+           (SELECT string_agg(tgname || ' ' || tgenabled::text || ' ' || pg_get_triggerdef(t.oid), '; ' ORDER BY tgname)
             FROM pg_trigger t WHERE tgrelid = c.oid) AS triggers,
            (SELECT string_agg(pg_get_indexdef(indexrelid), '; ' ORDER BY pg_get_indexdef(indexrelid))
             FROM pg_index WHERE indrelid = c.oid) AS indexes

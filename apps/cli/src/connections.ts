@@ -1,0 +1,59 @@
+/** Connections of one command: to NATS as a producer or as the operator, to Postgres as the reader. Made when needed. */
+import { openPool } from '@everseal/ledger-store';
+import { connectNats, type MessagingLogger, type NatsLink } from '@everseal/messaging';
+import { identityOf } from '@everseal/policy';
+import { loadMaterial, postgresTlsOptions } from '@everseal/tls';
+import type { Pool } from 'pg';
+import { usage } from './cli-failure.js';
+import { opsSettings, type CliSettings, type ProducerSettings } from './config.js';
+
+const QUIET: MessagingLogger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** @throws TlsError, MessagingError nats.unreachable */
+export async function connectAsProducer(settings: CliSettings, producer: ProducerSettings): Promise<NatsLink> {
+  return connect(settings, 'producer', producer);
+}
+
+/** @throws TlsError, MessagingError nats.unreachable, CliFailure without a section ops */
+export async function connectAsOps(settings: CliSettings): Promise<NatsLink> {
+  return connect(settings, 'ops', opsSettings(settings));
+}
+
+async function connect(
+  { domain, nats }: CliSettings,
+  service: 'producer' | 'ops',
+  identity: ProducerSettings,
+): Promise<NatsLink> {
+  const { name, certFile, keyFile, caFile } = identity;
+  // Looked at first: what is wrong with a certificate is said better here than by a broken handshake.
+  await loadMaterial({ certFile, keyFile, caFile }, 'client', Date.now());
+  const { commonName, inboxPrefix } = identityOf(domain, service, name);
+  return connectNats({
+    name: commonName,
+    servers: nats.servers,
+    tls: { certFile, keyFile, caFile },
+    inboxPrefix: inboxPrefix!,
+    logger: QUIET,
+    firstConnectMs: nats.firstConnectMs,
+    // Requests fail by themselves then; there is nothing else to end.
+    onClosed: () => undefined,
+  });
+}
+
+/** @throws TlsError, CliFailure without a section postgres; the first query may throw StoreError */
+export async function openDatabase({ postgres, ops }: CliSettings): Promise<Pool> {
+  if (postgres === undefined) throw usage('the settings have no section postgres: this command reads the database');
+  const { host, port, database, user, certFile, keyFile, caFile } = postgres;
+  const material = await loadMaterial({ certFile, keyFile, caFile }, 'client', Date.now());
+  return openPool({
+    host,
+    port,
+    database,
+    user,
+    tls: postgresTlsOptions(() => material),
+    name: `ops-${ops?.name ?? 'cli'}`,
+    max: 2,
+    transactions: 'long',
+    onIdleError: () => undefined,
+  });
+}

@@ -1,0 +1,64 @@
+/**
+ * What is trusted about a ledger, and what follows from it. Trust starts from the genesis note, a file of this machine;
+ * the newest announcement (newest checkpoint and key set) is believed as far as it proves itself from there.
+ */
+import { readFileSync } from 'node:fs';
+import {
+  announcementTrust,
+  FormatError,
+  leafHash,
+  openGenesis,
+  originOf,
+  verifyAnnouncement,
+  type Hash,
+  type KeySet,
+  type VerifiedAnnouncement,
+} from '@everseal/audit-core';
+import { StreamReader, type NatsLink } from '@everseal/messaging';
+import { ANNOUNCEMENTS, announceSubject } from '@everseal/policy';
+import { CliFailure } from './cli-failure.js';
+import { ledgerSettings, type CliSettings } from './config.js';
+import { EXIT } from './exit-code.js';
+
+export interface LedgerTrust {
+  readonly ledger: string;
+  readonly origin: string;
+  /** Leaf hash of entry 0. */
+  readonly genesis: Hash;
+  /** Its key set. */
+  readonly keys: KeySet;
+}
+
+/** An announcement that verified. */
+export interface NewestAnnouncement extends VerifiedAnnouncement {
+  /** The checkpoint as a note, cosignatures included. */
+  readonly note: string;
+  /** When the broker stored it, RFC 3339. */
+  readonly stored: string;
+}
+
+/** @throws CliFailure for a ledger that the settings do not have, or a file that is not its genesis note */
+export function readTrust(settings: CliSettings, ledger: string): LedgerTrust {
+  const { genesisFile } = ledgerSettings(settings, ledger);
+  const origin = originOf(settings.domain, ledger);
+  const note = readFileSync(genesisFile);
+  try {
+    return { ledger, origin, genesis: leafHash(note), keys: openGenesis(note, origin) };
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    const message = `${genesisFile} is not the first key set of ${origin} (${cause.message}): put the right file there`;
+    throw new CliFailure(EXIT.usage, message, { cause });
+  }
+}
+
+/**
+ * The newest announcement, as the operator reads it; null while there is none.
+ * @throws MessagingError; FormatError when it does not verify
+ */
+export async function newestAnnouncement(link: NatsLink, trust: LedgerTrust): Promise<NewestAnnouncement | null> {
+  const stored = await new StreamReader(link, ANNOUNCEMENTS).lastBySubject(announceSubject(trust.ledger));
+  if (stored === null) return null;
+  const verified = verifyAnnouncement(stored.data, announcementTrust(trust.keys), () => null);
+  const { checkpoint } = JSON.parse(stored.data.toString('utf8')) as { checkpoint: string };
+  return { ...verified, note: checkpoint, stored: stored.time };
+}

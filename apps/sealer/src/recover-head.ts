@@ -1,0 +1,117 @@
+/**
+ * What is the head? Every run of the sealer starts here, after a crash and on an ordinary day: everything that sealing
+ * keeps in memory is made anew from the database, and the tree that the tiles and bodies give must be the one that the
+ * head row names. What does not hold together stops the process: nothing may be signed behind it.
+ */
+
+import {
+  equalHash,
+  leafHash,
+  openGenesis,
+  openKeySet,
+  parseFrameText,
+  parseNote,
+  ZERO_HASH,
+  type Hash,
+  type KeySet,
+  type TileBuilder,
+} from '@everseal/audit-core';
+import {
+  databaseTime,
+  frameHeads,
+  readEntry,
+  readHead,
+  waitingFrames,
+  type LedgerHead,
+  type StreamCursor,
+} from '@everseal/ledger-store';
+import { StopProcess } from '@everseal/process';
+import type { Pool } from 'pg';
+import { HeldLanes } from './held-lanes.js';
+import { Lanes, type LaneHead } from './lanes.js';
+import { LogTiles, recallTree } from './log-tiles.js';
+
+/** The ledger to recover. */
+export interface RecoveredFrom {
+  readonly origin: string;
+  readonly ledgerId: number;
+  readonly pool: Pool;
+  /** The key-set note that is entry 0. */
+  readonly genesis: Buffer;
+  readonly now: () => number;
+}
+
+/** The state of sealing behind the newest committed block. */
+export interface RecoveredHead {
+  readonly tree: TileBuilder;
+  readonly tiles: LogTiles;
+  readonly lanes: Lanes;
+  readonly held: HeldLanes;
+  readonly cursor: StreamCursor;
+  readonly keys: KeySet;
+  readonly keysNote: string;
+  /** Index of the newest key set; −1 before block 0. */
+  readonly keysIndex: number;
+  /** Height of the next block. */
+  readonly height: number;
+  readonly previous: Hash;
+  /** Time of the newest block, empty before block 0. */
+  readonly sealed: string;
+  readonly size: number;
+  /** Milliseconds that this machine's clock is ahead of Postgres. */
+  readonly clockAhead: number;
+}
+
+/** @throws StopProcess head.*; StoreError */
+export async function recoverHead(from: RecoveredFrom): Promise<RecoveredHead> {
+  const { pool, ledgerId, origin } = from;
+  const head = await readHead(pool, ledgerId);
+  if (head.origin !== origin) {
+    throw new StopProcess('head.origin', `the database holds ledger ${head.origin}, not ${origin}`);
+  }
+  const tree = await recallTree(pool, ledgerId, head.size);
+  const frontier = tree.frontier().hashes();
+  if (frontier.length !== head.frontier.length || frontier.some((hash, i) => !equalHash(hash, head.frontier[i]!))) {
+    throw new StopProcess(
+      'head.frontier',
+      `the stored tiles of ${origin} do not give the tree of its head row (size ${head.size})`,
+    );
+  }
+  return {
+    tree,
+    tiles: new LogTiles(tree, pool, ledgerId),
+    ...(await recallKeys(from, head)),
+    lanes: new Lanes(await recallHeads(from)),
+    held: new HeldLanes(await waitingFrames(pool, ledgerId)),
+    cursor: head.cursor,
+    height: head.height + 1,
+    previous: head.previous ?? ZERO_HASH,
+    sealed: head.sealed ?? '',
+    size: head.size,
+    clockAhead: from.now() - (await databaseTime(pool)),
+  };
+}
+
+async function recallKeys(
+  { pool, ledgerId, origin, genesis }: RecoveredFrom,
+  head: LedgerHead,
+): Promise<{ keys: KeySet; keysNote: string; keysIndex: number }> {
+  const first = openGenesis(genesis, origin);
+  if (head.size === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: -1 };
+  const stored = await readEntry(pool, ledgerId, 0);
+  if (!equalHash(leafHash(stored), leafHash(genesis))) {
+    throw new StopProcess('head.genesis', `entry 0 of ${origin} is not the key set that this sealer was configured with`);
+  }
+  if (head.keysIndex === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: 0 };
+  const note = await readEntry(pool, ledgerId, head.keysIndex);
+  return { keys: openKeySet(note, first, leafHash(genesis)), keysNote: note.toString(), keysIndex: head.keysIndex };
+}
+
+async function recallHeads({ pool, ledgerId }: RecoveredFrom): Promise<Map<string, LaneHead>> {
+  const heads = new Map<string, LaneHead>();
+  for (const { ingester, number, hash, position } of await frameHeads(pool, ledgerId)) {
+    const { accepted } = parseFrameText(parseNote(await readEntry(pool, ledgerId, position)).text);
+    heads.set(ingester, { number, hash, position, accepted });
+  }
+  return heads;
+}
