@@ -122,11 +122,17 @@ async function sendAll(
   options: SendOptions & { onSent: (sent: Sent) => void },
 ): Promise<void> {
   const requests = requestsOf(events, batch);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
   const worker = async (): Promise<void> => {
     for (const request of requests) {
-      options.onSent(await sendRequest(link, request, options));
-      if (options.signal.aborted) return;
+      options.onSent(await sendRequest(link, request, { ...options, signal }));
+      if (signal.aborted) return;
     }
   };
-  await Promise.all(Array.from({ length: inFlight }, worker));
+  try {
+    await Promise.all(Array.from({ length: inFlight }, worker));
+  } finally {
+    failed.abort(); // one that failed must not leave the others trying
+  }
 }

@@ -58,7 +58,7 @@ export class FrameSource {
 
   /** The next messages in order; empty when none came before `deadlineMs` passed. */
   async read(deadlineMs: number): Promise<StoredMessage[]> {
-    const deadline = Date.now() + deadlineMs;
+    const deadline = performance.now() + deadlineMs;
     for (;;) {
       const messages = await this.takeBatch(deadline);
       if (messages === null) return [];
@@ -68,7 +68,7 @@ export class FrameSource {
         this.ahead = this.fetch();
         return messages;
       }
-      const left = deadline - Date.now();
+      const left = deadline - performance.now();
       if (left <= 0) return [];
       await this.sleep(Math.min(POLL_MS, left));
     }
@@ -80,7 +80,7 @@ export class FrameSource {
     const batch = this.ahead;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), Math.max(0, deadline - Date.now()));
+      timer = setTimeout(() => resolve(null), Math.max(0, deadline - performance.now()));
     });
     try {
       const messages = await Promise.race([batch, late]);

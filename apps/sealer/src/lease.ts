@@ -46,6 +46,16 @@ export class Lease {
     return this.held;
   }
 
+  /**
+   * Renews now and waits for it. The update waits for the row's lock, so a transaction of ours whose answer was lost has
+   * ended one way or the other when this returns: the head can be read.
+   */
+  async confirm(): Promise<void> {
+    if (this.held !== null && (await renewLease(this.pool, this.ledgerId, this.held, LEASE_MS))) return;
+    this.drop();
+    throw new StopProcess('lease.lost', `${this.holder} lost the lease of the ledger to another sealer`);
+  }
+
   private async renew(): Promise<void> {
     if (this.held === null) return;
     try {

@@ -56,8 +56,6 @@ export interface BlockStart {
   readonly origin: string;
   readonly height: number;
   readonly previous: Hash;
-  /** Time of the block before, empty before block 0. */
-  readonly sealed: string;
 }
 
 export class OpenBlock {

@@ -100,7 +100,10 @@ async function recallKeys(
   if (head.size === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: -1 };
   const stored = await readEntry(pool, ledgerId, 0);
   if (!equalHash(leafHash(stored), leafHash(genesis))) {
-    throw new StopProcess('head.genesis', `entry 0 of ${origin} is not the key set that this sealer was configured with`);
+    throw new StopProcess(
+      'head.genesis',
+      `entry 0 of ${origin} is not the key set that this sealer was configured with`,
+    );
   }
   if (head.keysIndex === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: 0 };
   const note = await readEntry(pool, ledgerId, head.keysIndex);

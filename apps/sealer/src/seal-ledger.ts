@@ -5,52 +5,46 @@
  *     take the lease → recover the head → [ read frames → place each in its lane → fill the block → cut → commit ]*
  *
  * Only the database knows how far sealing is: any failure that is not the process's end leads back to "recover".
+ *
+ * Intervals are measured with the monotonic clock; the wall clock, which somebody may set, is read for block times only.
  */
 
 import {
-  equalHash,
   formatTimestamp,
-  leafHash,
-  openGenesis,
-  openKeySet,
-  parseFrameText,
-  parseNote,
   parseTimestamp,
-  type TileBuilder,
-  ZERO_HASH,
   type Hash,
   type KeySet,
   type SigningKey,
+  type TileBuilder,
   type VerdictCode,
 } from '@everseal/audit-core';
 import {
   advanceCursor,
   commitBlock,
   databaseTime,
-  frameHeads,
   framesAt,
   heldFrames,
-  readEntry,
-  readHead,
-  waitingFrames,
   type ExpectedHead,
-  type LedgerHead,
 } from '@everseal/ledger-store';
 import type { StreamReader, StoredMessage } from '@everseal/messaging';
 import { StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
+import { CommitUnderWay } from './commit-under-way.js';
 import { checkFrame } from './frame-check.js';
 import { FrameSource } from './frame-source.js';
-import { HeldLanes } from './held-lanes.js';
-import { Lanes, type LaneHead } from './lanes.js';
+import type { HeldLanes } from './held-lanes.js';
+import type { LaneHead, Lanes } from './lanes.js';
 import type { Lease } from './lease.js';
-import { LogTiles, recallTree } from './log-tiles.js';
+import type { LogTiles } from './log-tiles.js';
 import { OpenBlock, type CheckedFrame, type CutBlock } from './open-block.js';
+import { recoverHead } from './recover-head.js';
 
 /** A block waits this long for more frames after its first one. */
 const BLOCK_LINGER_MS = 250;
 /** An idle ledger gets a heartbeat block this often. */
 const HEARTBEAT_BLOCK_MS = 10 * 60_000;
+/** An idle sealer looks around this often. */
+const IDLE_TURN_MS = 1_000;
 const STREAM_GUARD_MS = 5_000;
 /** A sealer whose clock is further ahead than this of both Postgres and the newest frame does not seal. */
 const CLOCK_AHEAD_MS = 10 * 60_000;
@@ -90,8 +84,39 @@ export interface SealerParts {
   readonly onSealed: (sealed: Sealed, block: CutBlock | null) => void;
 }
 
+/** What is under way between two turns. */
+interface Work {
+  open: OpenBlock;
+  /** When the open block got its first frame, milliseconds since 1970. */
+  openedAt: number;
+  commit: Promise<void>;
+  /** Messages were dealt with that no transaction carries yet. */
+  pending: boolean;
+}
+
+/** What sealing keeps in memory from block to block; the block being filled comes on top of it. */
+interface Sealing {
+  readonly fence: number;
+  readonly tree: TileBuilder;
+  readonly tiles: LogTiles;
+  readonly lanes: Lanes;
+  readonly held: HeldLanes;
+  readonly source: FrameSource;
+  readonly keys: KeySet;
+  readonly keysNote: string;
+  keysIndex: number;
+  /** Height of the next block, hash and time of the one before. */
+  height: number;
+  previous: Hash;
+  sealed: string;
+  /** Milliseconds that this machine's clock is ahead of Postgres. */
+  clockAhead: number;
+  readonly commit: CommitUnderWay;
+}
+
 export class SealLedger {
   private source: FrameSource | null = null;
+  /** performance.now() of the newest block. */
   private lastBlockAt = 0;
 
   constructor(private readonly parts: SealerParts) {}
@@ -105,15 +130,33 @@ export class SealLedger {
   async run(signal: AbortSignal): Promise<void> {
     const fence = await this.parts.lease.take(signal, this.parts.onTurn);
     if (fence === null) return;
-    const ready = await this.recover(fence);
-    this.source = ready.source;
-    this.lastBlockAt = this.parts.now();
-    await this.sealFrames(ready, signal);
+    await this.parts.lease.confirm();
+    const sealing = await this.recover(fence);
+    this.source = sealing.source;
+    this.lastBlockAt = performance.now();
+    try {
+      await this.sealFrames(sealing, signal);
+    } finally {
+      // Whatever ended this run: the next one reads the head, and a commit still under way would move it after that.
+      await sealing.commit.settled();
+    }
+  }
+
+  private async recover(fence: number): Promise<Sealing> {
+    const { cursor, size, ...head } = await recoverHead(this.parts);
+    const source = new FrameSource(this.parts.reader, cursor);
+    const sealing: Sealing = { ...head, fence, source, commit: new CommitUnderWay() };
+    const sealed = size > 0 ? this.sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
+    await this.parts.confirmHead(size, sealed);
+    if (sealed) this.parts.onSealed(sealed, null);
+    const { origin, log } = this.parts;
+    log.info({ origin, height: head.height - 1, size, fence }, 'recovered the head of the ledger');
+    return sealing;
   }
 
   /** A held frame, out of the database again; checked anew, because the database is not to be trusted with it. */
   private readonly fetchHeld =
-    (ready: Ready) =>
+    (sealing: Sealing) =>
     async (ingester: string, number: number): Promise<CheckedFrame | null> => {
       const [row] = await heldFrames(this.parts.pool, this.parts.ledgerId, ingester, number, 1);
       if (row?.number !== number) return null;
@@ -123,7 +166,7 @@ export class SealLedger {
         time: '',
         data: row.bytes,
       };
-      const result = checkFrame(message, this.parts.origin, ready.keys, this.parts.subjectOf);
+      const result = checkFrame(message, this.parts.origin, sealing.keys, this.parts.subjectOf);
       return result.ok ? result.checked : null;
     };
 
@@ -132,139 +175,132 @@ export class SealLedger {
     return row?.hash ?? null;
   }
 
-  private async sealFrames(ready: Ready, signal: AbortSignal): Promise<void> {
-    let open = this.newBlock(ready);
+  private async sealFrames(sealing: Sealing, signal: AbortSignal): Promise<void> {
+    const { source, commit, held } = sealing;
+    let open = this.newBlock(sealing);
     let openedAt = 0;
-    let commit: Promise<void> = Promise.resolve();
-    let guardedAt = 0;
+    let guardedAt = -Infinity;
     let pending = false; // messages were dealt with that no transaction carries yet
+    const seal = async (): Promise<void> => {
+      await commit.done();
+      commit.begin(this.seal(sealing, open));
+      open = this.newBlock(sealing);
+      pending = false;
+    };
 
-    if (ready.databaseSize === 0) {
-      ready.keysIndex = open.addNote(this.parts.genesis);
-      commit = this.seal(ready, open);
-      open = this.newBlock(ready);
+    if (sealing.tree.size === 0) {
+      sealing.keysIndex = open.addNote(this.parts.genesis);
+      await seal();
     }
     while (!signal.aborted) {
       this.parts.onTurn();
-      if (this.parts.now() - guardedAt >= STREAM_GUARD_MS) {
-        await this.guardStream(ready);
-        ready.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
-        guardedAt = this.parts.now();
+      await commit.check();
+      if (performance.now() - guardedAt >= STREAM_GUARD_MS) {
+        await this.guardStream(sealing);
+        sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
+        guardedAt = performance.now();
       }
-      const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - Date.now() : BLOCK_LINGER_MS * 4;
-      const messages = await ready.source.read(Math.max(0, linger));
-      for (const message of messages) {
-        if (open.entries === 0) openedAt = Date.now();
-        await this.placeMessage(ready, open, message);
-        ready.source.moveTo(message);
+      const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - performance.now() : BLOCK_LINGER_MS * 4;
+      for (const message of await source.read(Math.max(0, linger))) {
+        if (open.entries === 0) openedAt = performance.now();
+        await this.placeMessage(sealing, open, message);
+        source.moveTo(message);
         pending = true;
-        if (open.full) {
-          await commit;
-          commit = this.seal(ready, open);
-          open = this.newBlock(ready);
-          pending = false;
-        }
+        if (open.full) await seal();
       }
-      const due = open.entries > 0 && Date.now() - openedAt >= BLOCK_LINGER_MS;
-      if (due || this.parts.now() - this.lastBlockAt >= HEARTBEAT_BLOCK_MS) {
-        await commit;
-        commit = this.seal(ready, open);
-        open = this.newBlock(ready);
-        pending = false;
-      } else if (pending && open.entries === 0) {
+      const due = open.entries > 0 && performance.now() - openedAt >= BLOCK_LINGER_MS;
+      if (due || performance.now() - this.lastBlockAt >= HEARTBEAT_BLOCK_MS) await seal();
+      else if (pending && open.entries === 0) {
         // Only skipped or held frames: the cursor moves without a block.
-        await commit;
-        await advanceCursor(this.parts.pool, this.expected(ready), ready.source.cursor, ready.held.takeUnstored());
+        await commit.done();
+        await advanceCursor(this.parts.pool, this.expected(sealing), source.cursor, held.takeUnstored());
         pending = false;
       }
     }
-    await commit;
+    await commit.done();
   }
 
-  private newBlock(ready: Ready): OpenBlock {
-    const { height, previous, sealed } = ready;
-    const start = { origin: this.parts.origin, height, previous, sealed };
-    return new OpenBlock(start, ready.tree, (tiles) => ready.tiles.keep(tiles));
+  private newBlock(sealing: Sealing): OpenBlock {
+    const { height, previous, tree, tiles } = sealing;
+    return new OpenBlock({ origin: this.parts.origin, height, previous }, tree, (full) => tiles.keep(full));
   }
 
   /** Seals, skips, holds back or puts aside one message; after it, whatever it set free in its lane. */
-  private async placeMessage(ready: Ready, open: OpenBlock, message: StoredMessage): Promise<void> {
-    const result = checkFrame(message, this.parts.origin, ready.keys, this.parts.subjectOf);
+  private async placeMessage(sealing: Sealing, open: OpenBlock, message: StoredMessage): Promise<void> {
+    const result = checkFrame(message, this.parts.origin, sealing.keys, this.parts.subjectOf);
     if (!result.ok) {
-      this.putAside(ready, message, null, result.verdict, result.why);
+      this.putAside(sealing, message, null, result.verdict, result.why);
       return;
     }
     const { checked } = result;
     const { frame, hash } = checked;
-    const place = await ready.lanes.place(frame, hash, (ingester, number) => this.sealedHash(ingester, number));
+    const place = await sealing.lanes.place(frame, hash, (ingester, number) => this.sealedHash(ingester, number));
     if (place === 'sealed') return;
     if (place === 'conflict') {
-      const head = ready.lanes.head(frame.ingester)?.number ?? 0;
+      const head = sealing.lanes.head(frame.ingester)?.number ?? 0;
       const why = `frame ${frame.number} of ${frame.ingester} does not fit its lane, which is at ${head}`;
-      this.putAside(ready, message, checked, 'custody.conflict', why);
+      this.putAside(sealing, message, checked, 'custody.conflict', why);
       return;
     }
     if (place === 'ahead') {
-      ready.held.hold(checked, message);
-      this.alertHeld(ready);
+      sealing.held.hold(checked, message);
+      this.alertHeld(sealing);
       return;
     }
-    this.append(ready, open, checked);
-    const freed = await ready.held.free(frame.ingester, frame.number, this.fetchHeld(ready));
-    for (const next of freed) this.append(ready, open, next);
-    if (freed.length > 0) this.alertHeld(ready);
+    this.append(sealing, open, checked);
+    const freed = await sealing.held.free(frame.ingester, frame.number, this.fetchHeld(sealing));
+    for (const next of freed) this.append(sealing, open, next);
+    if (freed.length > 0) this.alertHeld(sealing);
   }
 
-  private append(ready: Ready, open: OpenBlock, checked: CheckedFrame): void {
-    const position = ready.tree.size;
+  private append(sealing: Sealing, open: OpenBlock, checked: CheckedFrame): void {
+    const position = sealing.tree.size;
     open.addFrame(checked);
-    ready.lanes.advance(checked.frame, checked.hash, position);
+    sealing.lanes.advance(checked.frame, checked.hash, position);
   }
 
   /** Cuts the block and commits it; everything the next block needs is in memory before the commit is under way. */
-  private seal(ready: Ready, open: OpenBlock): Promise<void> {
+  private seal(sealing: Sealing, open: OpenBlock): Promise<void> {
     const { parts } = this;
-    const time = Math.max(parts.now(), ready.sealed === '' ? 0 : parseTimestamp(ready.sealed) + 1);
-    this.refuseWildClock(ready, time);
+    const time = Math.max(parts.now(), sealing.sealed === '' ? 0 : parseTimestamp(sealing.sealed) + 1);
+    this.refuseWildClock(sealing, time);
     const cut = open.cut(formatTimestamp(time), parts.logKey);
-    const expect = this.expected(ready, cut.block.first);
-    ready.height = cut.block.height + 1;
-    ready.previous = cut.hash;
-    ready.sealed = cut.block.sealed;
-    this.lastBlockAt = parts.now();
-    const sealed = this.sealedState(ready, cut.block.height, cut.size, cut.root);
+    const expect = this.expected(sealing, cut.block.first);
+    sealing.height = cut.block.height + 1;
+    sealing.previous = cut.hash;
+    sealing.sealed = cut.block.sealed;
+    this.lastBlockAt = performance.now();
+    const sealed = this.sealedState(sealing, cut.block.height, cut.size, cut.root);
     // Crash before COMMIT: nothing of this block exists, its frames are read from the stream again.
     // Crash after COMMIT, or its answer lost: the head row names this block, recovery goes on behind it.
-    const committed = commitBlock(parts.pool, {
+    return commitBlock(parts.pool, {
       expect,
       block: { ...cut.block, hash: cut.hash, next: cut.size },
       body: cut.body,
       tiles: cut.tiles,
       frames: cut.frames,
       gaps: [],
-      waiting: ready.held.takeUnstored(),
+      waiting: sealing.held.takeUnstored(),
       frontier: cut.frontier,
-      keysIndex: ready.keysIndex,
-      cursor: ready.source.cursor,
+      keysIndex: sealing.keysIndex,
+      cursor: sealing.source.cursor,
     }).then(() => parts.onSealed(sealed, cut));
-    committed.catch(() => undefined); // whoever awaits it next judges the failure
-    return committed;
   }
 
   /** What the head row must say before the next write; `size` is that of the block before. */
-  private expected(ready: Ready, size = ready.tree.size): ExpectedHead {
-    const previous = ready.height === 0 ? null : ready.previous;
-    return { ledgerId: this.parts.ledgerId, fence: ready.fence, height: ready.height - 1, size, previous };
+  private expected(sealing: Sealing, size = sealing.tree.size): ExpectedHead {
+    const previous = sealing.height === 0 ? null : sealing.previous;
+    return { ledgerId: this.parts.ledgerId, fence: sealing.fence, height: sealing.height - 1, size, previous };
   }
 
-  private sealedState(ready: Ready, height: number, size: number, root: Hash): Sealed {
-    const { fence, tiles, keys, keysNote, keysIndex, sealed } = ready;
-    return { height, size, root, sealed, keys, keysNote, keysIndex, heads: ready.lanes.snapshot(), tiles, fence };
+  private sealedState(sealing: Sealing, height: number, size: number, root: Hash): Sealed {
+    const { fence, tiles, keys, keysNote, keysIndex, sealed } = sealing;
+    return { height, size, root, sealed, keys, keysNote, keysIndex, heads: sealing.lanes.snapshot(), tiles, fence };
   }
 
-  private refuseWildClock(ready: Ready, time: number): void {
-    const accepted = [...ready.lanes.snapshot().values()].map((head) => parseTimestamp(head.accepted));
-    if (ready.clockAhead <= CLOCK_AHEAD_MS || time - Math.max(0, ...accepted) <= CLOCK_AHEAD_MS) return;
+  private refuseWildClock(sealing: Sealing, time: number): void {
+    const accepted = [...sealing.lanes.snapshot().values()].map((head) => parseTimestamp(head.accepted));
+    if (sealing.clockAhead <= CLOCK_AHEAD_MS || time - Math.max(0, ...accepted) <= CLOCK_AHEAD_MS) return;
     throw new StopProcess(
       'clock.ahead',
       `this sealer's clock (${formatTimestamp(time)}) is more than ten minutes ahead of Postgres and of every frame; ` +
@@ -272,26 +308,26 @@ export class SealLedger {
     );
   }
 
-  private async guardStream(ready: Ready): Promise<void> {
-    const check = await ready.source.guard();
+  private async guardStream(sealing: Sealing): Promise<void> {
+    const check = await sealing.source.guard();
     const origin = this.parts.origin;
     if (check.same) {
-      if (ready.source.cursor.epoch === '') ready.source.adopt(check.state);
+      if (sealing.source.cursor.epoch === '') sealing.source.adopt(check.state);
       return;
     }
     this.alert('stream', 'stream.replaced', `the stream of ${origin} is another one: ${check.why}`);
     this.parts.log.warn({ origin, why: check.why }, 'reading the replaced stream from its first message');
-    ready.source.restart(check.state);
+    sealing.source.restart(check.state);
   }
 
   private putAside(
-    ready: Ready,
+    sealing: Sealing,
     message: StoredMessage,
     frame: CheckedFrame | null,
     code: VerdictCode,
     why: string,
   ): void {
-    ready.held.quarantine(message, code, frame);
+    sealing.held.quarantine(message, code, frame);
     this.parts.log.warn({ sequence: message.sequence, code, why }, 'a message of the stream was not sealed');
     const detail = `message ${message.sequence} of the stream is not sealed: ${why}`;
     const evidence = { message: message.data.subarray(0, 4_096).toString('base64'), subject: message.subject };
@@ -303,13 +339,13 @@ export class SealLedger {
   }
 
   /** One alert a lane that waits for a missing frame; cleared when the lane moves again. */
-  private alertHeld(ready: Ready): void {
-    const findings = ready.held.waiting().map(({ ingester, from }) => {
-      const head = ready.lanes.head(ingester)?.number ?? 0;
+  private alertHeld(sealing: Sealing): void {
+    const findings = sealing.held.waiting().map(({ ingester, from }) => {
+      const head = sealing.lanes.head(ingester)?.number ?? 0;
       const detail = `frames ${head + 1} to ${from - 1} of ${ingester} are missing; its lane waits for them`;
       const finding = {
         code: 'custody.gap' as const,
-        index: ready.lanes.head(ingester)?.position ?? null,
+        index: sealing.lanes.head(ingester)?.position ?? null,
         height: null,
         detail,
       };

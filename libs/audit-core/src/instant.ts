@@ -28,10 +28,7 @@ export function parseInstant(text: string): bigint | null {
   const local = midnight + digits(text, 11, 13) * 3600 + digits(text, 14, 16) * 60 + digits(text, 17, 19);
   const seconds = local - offsetSeconds(text);
   if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return null;
-  const fraction = microseconds(text);
-  // Exact as a double between the years 1685 and 2254, and one bigint instead of four.
-  if (Math.abs(seconds) < 9_000_000_000) return BigInt(seconds * 1_000_000 + fraction);
-  return BigInt(seconds) * 1_000_000n + BigInt(fraction);
+  return BigInt(seconds) * 1_000_000n + BigInt(microseconds(text));
 }
 
 function offsetSeconds(text: string): number {

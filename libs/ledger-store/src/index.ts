@@ -15,9 +15,11 @@ export {
 } from './store-error.js';
 
 export type { IndexRow } from './copy/index-row.js';
+export { SCHEMA_CATALOG } from './schema-catalog.js';
 export { anchorsAfter, insertAnchor, type AnchorRow } from './sql/anchor.js';
 export { advanceCursor, blockOf, commitBlock, readBlocks, type BlockRow, type BlockWrite } from './sql/block.js';
 export { bodyOf, MAX_BODY_BYTES, readBodies, type StoredBlock } from './sql/body.js';
+export { compareCatalog, readCatalog, type Catalog, type CatalogDifference } from './sql/catalog.js';
 export {
   checkpointAt,
   checkpointsAfter,

@@ -19,7 +19,7 @@ import path from 'node:path';
 import { LocalError } from './local-error.js';
 import { ManagedProcess } from './managed-process.js';
 import { findPostgres } from './postgres-binaries.js';
-import { identify } from './process-identity.js';
+import { commandLineOf, identify } from './process-identity.js';
 import { giveTo, type RunAs, runAsUnprivileged } from './unprivileged-user.js';
 
 /** The server's certificate with chain, its key, and the root that client certificates must come from. */
@@ -203,7 +203,8 @@ function clearLock(data: string): boolean {
   const file = path.join(data, 'postmaster.pid');
   const pid = Number(lockLines(data)?.[0]);
   if (!Number.isSafeInteger(pid)) return existsSync(file);
-  if (identify(pid) && !commandLine(pid).includes(data)) rmSync(file, { force: true });
+  const command = identify(pid) ? commandLineOf(pid) : null;
+  if (command !== null && !command.includes(data)) rmSync(file, { force: true });
   return true;
 }
 
@@ -220,8 +221,4 @@ function lockLines(data: string): string[] | null {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-}
-
-function commandLine(pid: number): string {
-  return spawnSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }

@@ -65,15 +65,13 @@ describe('encodeIndexRow', () => {
     const fullRow = { ...EMPTY, producer: full, eventId: full, source: full, type: full, subject: full };
     const row: IndexRow = {
       ...fullRow,
-      ...{
-        occurred: 1n,
-        identity: Buffer.alloc(16, 7),
-        duplicateOf: 1,
-        actor: full,
-        action: full,
-        target: full,
-        outcome: full,
-      },
+      occurred: 1n,
+      identity: Buffer.alloc(16, 7),
+      duplicateOf: 1,
+      actor: full,
+      action: full,
+      target: full,
+      outcome: full,
     };
     expect(encode(row).length).toBeLessThanOrEqual(MAX_INDEX_ROW_BYTES);
     expect(decode(encode(row))).toEqual({ ...row, identity: Buffer.alloc(8, 7) });
@@ -87,7 +85,7 @@ describe('encodeIndexRow', () => {
   });
 
   it('refuses U+0000, which Postgres would refuse in the middle of a batch', () => {
-    for (const text of ['\0', 'a\0', 'é\0']) expect(() => encode({ ...EMPTY, subject: text })).toThrow(RangeError);
+    for (const subject of ['\0', 'a\0', 'é\0']) expect(() => encode({ ...EMPTY, subject })).toThrow(RangeError);
   });
 
   it('refuses positions and identities that are none', () => {

@@ -1,0 +1,191 @@
+/** Asks everybody at once. What does not answer becomes a fact too; nothing here throws but a mistake in the settings. */
+import type { Pool } from 'pg';
+import { findLedger, readHead, readIndexHead } from '@everseal/ledger-store';
+import { StreamReader, type NatsLink } from '@everseal/messaging';
+import { ALERTS, ANNOUNCEMENTS, framesStream } from '@everseal/policy';
+import { AlertHistory } from './alert-history.js';
+import { readStored } from './alerts.js';
+import { askService } from './ask-service.js';
+import { explain } from './cli-failure.js';
+import { opsSettings, type CliSettings, type OpsSettings } from './config.js';
+import { connectAsOps, openDatabase } from './connections.js';
+import { newestAnnouncement, readTrust, type LedgerTrust } from './ledger-trust.js';
+import { parseMetrics } from './metrics-text.js';
+import { readAlertKeys, StoredAlerts } from './read-alerts.js';
+import type {
+  AlertFacts,
+  AnnouncedFacts,
+  Asked,
+  LedgerFacts,
+  ServiceFacts,
+  StatusFacts,
+  StoredFacts,
+  StreamFacts,
+  VerifierFacts,
+} from './status-facts.js';
+
+const SWEEPS = ['bodies', 'index', 'stored'] as const;
+
+/** @throws CliFailure, ConfigError for what has to be corrected in the settings */
+export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> {
+  const ops = opsSettings(settings);
+  const trusts = settings.ledgers.map(({ name }) => readTrust(settings, name));
+  const [services, verifiers, broker, stored] = await Promise.all([
+    Promise.all(settings.services.map((service) => askHealth(service, ops))),
+    askVerifiers(settings, ops),
+    askBroker(settings, trusts),
+    askDatabase(settings, trusts),
+  ]);
+  const ledgers = trusts.map(({ ledger, origin }, i): LedgerFacts => ({
+    ledger,
+    origin,
+    stored: stored[i]!,
+    announced: broker.announced[i]!,
+  }));
+  return { services, ledgers, streams: broker.streams, verifiers, alerts: broker.alerts };
+}
+
+async function asked<T>(work: () => Promise<T>): Promise<Asked<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    return { ok: false, problem: explain(error).message };
+  }
+}
+
+async function askHealth(place: CliSettings['services'][number], ops: OpsSettings): Promise<ServiceFacts> {
+  const [live, ready] = await Promise.all(['/live', '/ready'].map((path) => askService(place.url, path, ops)));
+  const reasons = [live!.problem || stuckLoops(live!.body), live!.problem ? '' : ready!.problem || failing(ready!.body)];
+  return {
+    ...place,
+    live: live!.status === 200,
+    ready: ready!.status === 200,
+    reasons: reasons.filter((reason) => reason !== ''),
+  };
+}
+
+/** `{"conditions":[{"name":…,"ok":false,"reason":…}]}` */
+function failing(body: string): string {
+  const conditions = listIn(body, 'conditions').filter(({ ok }) => ok === false);
+  return conditions.map(({ name, reason }) => `${String(name)}: ${String(reason)}`).join('; ');
+}
+
+/** `{"loops":[{"name":…,"ok":false,"age":…}]}` */
+function stuckLoops(body: string): string {
+  const loops = listIn(body, 'loops').filter(({ ok }) => ok === false);
+  return loops.map(({ name, age }) => `loop ${String(name)} has not come round for ${String(age)} ms`).join('; ');
+}
+
+function listIn(body: string, member: string): Record<string, unknown>[] {
+  try {
+    const list = (JSON.parse(body) as Record<string, unknown>)[member];
+    return Array.isArray(list) ? (list as Record<string, unknown>[]) : [];
+  } catch {
+    return [];
+  }
+}
+
+async function askVerifiers({ services }: CliSettings, ops: OpsSettings): Promise<VerifierFacts[]> {
+  const verifiers = services.filter(({ service }) => service === 'verifier');
+  const answers = await Promise.all(verifiers.map(({ url }) => askService(url, '/metrics', ops)));
+  return verifiers.flatMap(({ name }, i) => verifierFacts(name, answers[i]!.body));
+}
+
+function verifierFacts(name: string, metrics: string): VerifierFacts[] {
+  const samples = parseMetrics(metrics);
+  const valueOf = (what: string, origin: string): number =>
+    samples.find((sample) => sample.name === `everseal_${what}` && sample.labels['ledger'] === origin)?.value ?? 0;
+  const origins = samples.flatMap((sample) => (sample.name === 'everseal_verified_size_entries' ? [sample.labels['ledger'] ?? ''] : []));
+  return origins.map((origin) => ({
+    name,
+    origin,
+    verified: valueOf('verified_size_entries', origin),
+    cosigned: valueOf('cosigned_size_entries', origin),
+    sweeps: SWEEPS.map((sweep) => ({
+      name: sweep,
+      passes: valueOf(`sweep_${sweep}_passes_total`, origin),
+      entries: valueOf(`sweep_${sweep}_entries`, origin),
+      seconds: valueOf(`sweep_${sweep}_seconds`, origin),
+    })),
+  }));
+}
+
+interface BrokerFacts {
+  announced: Asked<AnnouncedFacts | null>[];
+  streams: Asked<readonly StreamFacts[]>;
+  alerts: Asked<AlertFacts>;
+}
+
+async function askBroker(settings: CliSettings, trusts: readonly LedgerTrust[]): Promise<BrokerFacts> {
+  const connected = await asked(() => connectAsOps(settings));
+  if (!connected.ok) {
+    return { announced: trusts.map(() => connected), streams: connected, alerts: connected };
+  }
+  const link = connected.value;
+  try {
+    const [announced, streams, alerts] = await Promise.all([
+      Promise.all(trusts.map((trust) => asked(() => askAnnouncement(link, trust)))),
+      asked(() => Promise.all([...trusts.map(({ ledger }) => framesStream(ledger)), ANNOUNCEMENTS, ALERTS].map((name) => askStream(link, name)))),
+      asked(() => askAlerts(link, settings)),
+    ]);
+    return { announced, streams, alerts };
+  } finally {
+    await link.close();
+  }
+}
+
+async function askAnnouncement(link: NatsLink, trust: LedgerTrust): Promise<AnnouncedFacts | null> {
+  const newest = await newestAnnouncement(link, trust);
+  if (newest === null) return null;
+  return {
+    size: newest.checkpoint.size,
+    stored: Date.parse(newest.stored),
+    cosigners: newest.cosignatures.map(({ key, seconds }) => ({ name: key.name, at: seconds * 1_000 })),
+    heads: newest.heads.map(({ ingester, number, debts }) => ({ ingester, number, debts: debts.length })),
+  };
+}
+
+async function askStream(link: NatsLink, stream: string): Promise<StreamFacts> {
+  const { name, messages, bytes, firstSequence, lastSequence, lost } = await new StreamReader(link, stream).info();
+  return { name, messages, bytes, firstSequence, lastSequence, lost };
+}
+
+async function askAlerts(link: NatsLink, settings: CliSettings): Promise<AlertFacts> {
+  const history = new AlertHistory(readAlertKeys(settings));
+  const stored = new StoredAlerts(link);
+  await readStored(history, stored);
+  const codes = history.standing.map(({ body }) => body.code);
+  return {
+    open: codes.length,
+    openCodes: [...new Set(codes)],
+    unverified: history.unverified,
+    gaps: history.gaps(stored.hasFirst).length,
+  };
+}
+
+async function askDatabase(settings: CliSettings, trusts: readonly LedgerTrust[]): Promise<Asked<StoredFacts>[]> {
+  const opened = await asked(() => openDatabase(settings));
+  if (!opened.ok) return trusts.map(() => opened);
+  const pool = opened.value;
+  try {
+    return await Promise.all(trusts.map(({ origin }) => asked(() => askHead(pool, origin))));
+  } finally {
+    await pool.end();
+  }
+}
+
+async function askHead(pool: Pool, origin: string): Promise<StoredFacts> {
+  const ledgerId = await findLedger(pool, origin);
+  if (ledgerId === null) throw new Error(`the database has no ledger ${origin}: start its sealer, which creates it`);
+  const { size, height, sealed, state, holder, leaseLeft } = await readHead(pool, ledgerId);
+  const indexed = await readIndexHead(pool, ledgerId);
+  return {
+    size,
+    height,
+    sealed: sealed === null ? null : Date.parse(sealed),
+    state,
+    holder,
+    leaseLeftMs: leaseLeft,
+    indexed,
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * What `everseal status` knows about an installation, as plain data: what was asked, what came back, what could not be
+ * asked. Judging it is status-problems.ts, showing it status-lines.ts. Times are milliseconds since 1970.
+ */
+
+/** A part that was asked: its facts, or why there are none. */
+export type Asked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+export interface ServiceFacts {
+  readonly service: string;
+  readonly name: string;
+  readonly url: string;
+  readonly live: boolean;
+  readonly ready: boolean;
+  /** Why it is not live or not ready, in its own words or ours. */
+  readonly reasons: readonly string[];
+}
+
+/** What stands in Postgres. */
+export interface StoredFacts {
+  /** Entries in the log. */
+  readonly size: number;
+  /** −1 before the first block. */
+  readonly height: number;
+  /** When the newest block was sealed; null before the first. */
+  readonly sealed: number | null;
+  readonly state: string;
+  readonly holder: string | null;
+  /** Milliseconds until the sealer's lease ends; negative once it has, null without a holder. */
+  readonly leaseLeftMs: number | null;
+  /** Entries that the event index covers. */
+  readonly indexed: number;
+}
+
+/** What was announced, verified from the genesis note on. */
+export interface AnnouncedFacts {
+  readonly size: number;
+  readonly stored: number;
+  readonly cosigners: readonly { readonly name: string; readonly at: number }[];
+  readonly heads: readonly { readonly ingester: string; readonly number: number; readonly debts: number }[];
+}
+
+export interface LedgerFacts {
+  readonly ledger: string;
+  readonly origin: string;
+  readonly stored: Asked<StoredFacts>;
+  /** Null before the first announcement. */
+  readonly announced: Asked<AnnouncedFacts | null>;
+}
+
+export interface StreamFacts {
+  readonly name: string;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Messages that the server found lost in its own files. */
+  readonly lost: number;
+}
+
+export interface VerifierFacts {
+  readonly name: string;
+  readonly origin: string;
+  /** Entries that it derived again. */
+  readonly verified: number;
+  /** Size of the newest checkpoint that it cosigned. */
+  readonly cosigned: number;
+  readonly sweeps: readonly { readonly name: string; readonly passes: number; readonly entries: number; readonly seconds: number }[];
+}
+
+export interface AlertFacts {
+  readonly open: number;
+  readonly openCodes: readonly string[];
+  readonly unverified: number;
+  readonly gaps: number;
+}
+
+export interface StatusFacts {
+  readonly services: readonly ServiceFacts[];
+  readonly ledgers: readonly LedgerFacts[];
+  readonly streams: Asked<readonly StreamFacts[]>;
+  readonly verifiers: readonly VerifierFacts[];
+  readonly alerts: Asked<AlertFacts>;
+}

@@ -1,0 +1,94 @@
+/** `everseal status`: is everything doing its work, and how far has it come? */
+import type { Context } from './context.js';
+import { formatAge } from './durations.js';
+import { EXIT, type ExitCode } from './exit-code.js';
+import { gatherStatus } from './gather-status.js';
+import type { LedgerFacts, StatusFacts } from './status-facts.js';
+import { problemsOf } from './status-problems.js';
+import { count, printable, type Terminal } from './terminal.js';
+
+export interface StatusOptions {
+  json?: boolean | undefined;
+}
+
+export async function status(context: Context, { json }: StatusOptions): Promise<ExitCode> {
+  const { terminal, now } = context;
+  const facts = await gatherStatus(context.settings());
+  const problems = problemsOf(facts, now());
+  if (json) terminal.json({ healthy: problems.length === 0, problems, ...facts });
+  else tell(terminal, facts, problems, now());
+  return problems.length === 0 ? EXIT.ok : EXIT.unhealthy;
+}
+
+function tell(terminal: Terminal, facts: StatusFacts, problems: readonly string[], now: number): void {
+  const { green, red } = terminal.colors;
+  const yes = (ok: boolean, good: string, bad: string): string => (ok ? green(good) : red(bad));
+  terminal.heading('services');
+  terminal.table(
+    ['service', 'live', 'ready', 'at'],
+    facts.services.map(({ service, name, live, ready, url }) => [
+      `${service} ${name}`,
+      yes(live, 'live', 'NOT LIVE'),
+      yes(ready, 'ready', 'NOT READY'),
+      url,
+    ]),
+  );
+  tellLedgers(terminal, facts.ledgers, now);
+  tellVerifiers(terminal, facts);
+  tellStreams(terminal, facts);
+  terminal.line();
+  for (const problem of problems) terminal.line(`${red('problem')}: ${printable(problem)}`);
+  terminal.line(problems.length === 0 ? green('healthy: everything does its work, no alert is open') : red('not healthy'));
+}
+
+function tellLedgers(terminal: Terminal, ledgers: readonly LedgerFacts[], now: number): void {
+  const ago = (time: number | null): string => (time === null ? '-' : `${formatAge(now - time)} ago`.replace('now ago', 'now'));
+  terminal.line();
+  terminal.heading('ledgers');
+  terminal.table(
+    ['ledger', 'entries', 'blocks', 'newest block', 'sealer', 'checkpoint', 'announced', 'cosigned by', 'indexed'],
+    ledgers.map(({ ledger, stored, announced }) => {
+      const signed = announced.ok ? announced.value : null;
+      const database = stored.ok
+        ? [count(stored.value.size), count(stored.value.height + 1), ago(stored.value.sealed), stored.value.holder ?? '-']
+        : ['?', '?', '?', '?'];
+      const cosigners = signed?.cosigners.map(({ name, at }) => `${name.split('/').at(-1)} ${ago(at)}`).join(', ');
+      const checkpoint = [signed ? count(signed.size) : '-', ago(signed?.stored ?? null), cosigners ?? '-'];
+      return [ledger, ...database, ...checkpoint, stored.ok ? count(stored.value.indexed) : '?'].map(printable);
+    }),
+  );
+}
+
+function tellVerifiers(terminal: Terminal, { verifiers }: StatusFacts): void {
+  if (verifiers.length === 0) return;
+  terminal.line();
+  terminal.heading('verifiers');
+  terminal.table(
+    ['verifier', 'ledger', 'derived again', 'cosigned', 'passes over bodies / index / stored'],
+    verifiers.map(({ name, origin, verified, cosigned, sweeps }) => [
+      printable(name),
+      printable(origin),
+      count(verified),
+      count(cosigned),
+      sweeps.map(({ passes, seconds }) => `${count(passes)} (last ${seconds.toFixed(1)} s)`).join(' / '),
+    ]),
+  );
+}
+
+function tellStreams(terminal: Terminal, { streams, alerts }: StatusFacts): void {
+  terminal.line();
+  terminal.heading('streams');
+  if (streams.ok) {
+    terminal.table(
+      ['stream', 'messages', 'bytes', 'first', 'last'],
+      streams.value.map(({ name, messages, bytes, firstSequence, lastSequence }) => [
+        name,
+        count(messages),
+        count(bytes),
+        count(firstSequence),
+        count(lastSequence),
+      ]),
+    );
+  }
+  terminal.line(`open alerts: ${alerts.ok ? count(alerts.value.open) : '?'}`);
+}
