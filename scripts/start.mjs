@@ -4,19 +4,24 @@
  *   npm start                        everything
  *   npm start -- --infra             nats-server and Postgres only, to run services by hand from the sources
  *   npm start -- --dir d --policy f  another folder, another policy file
+ *   npm start -- --nats-port n --postgres-port n
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT, runScript, setup, SetupFailure } from './setup.mjs';
 
 await runScript(async () => {
-  const options = { infra: { type: 'boolean' }, dir: { type: 'string' }, policy: { type: 'string' } };
-  const { values } = parseArgs({ options });
+  const values = parseOptions();
   setup();
   const local = await import('../dist/libs/local/src/index.js');
   const say = (line) => console.log(line);
   try {
-    const installation = local.LocalInstallation.open({ dir: values.dir, policyFile: values.policy, say });
+    const installation = local.LocalInstallation.open({
+      dir: values.dir,
+      policyFile: values.policy,
+      ports: portsIn(values),
+      say,
+    });
     stopOnSignal(installation);
     await installation.prepare();
     await installation.startInfra();
@@ -26,6 +31,27 @@ await runScript(async () => {
     throw new SetupFailure(local.describeFailure(error), { cause: error });
   }
 });
+
+function parseOptions() {
+  const text = { type: 'string' };
+  const options = { infra: { type: 'boolean' }, dir: text, policy: text, 'nats-port': text, 'postgres-port': text };
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw new SetupFailure(error.message.split('. ')[0], { cause: error });
+  }
+}
+
+/** Only the ports that were given; the others keep their fixed values. */
+function portsIn(values) {
+  const given = [
+    ['nats', values['nats-port']],
+    ['postgres', values['postgres-port']],
+  ].filter(([, text]) => text !== undefined);
+  const wrong = given.find(([, text]) => !/^[1-9][0-9]{0,4}$/.test(text) || Number(text) > 65_535);
+  if (wrong) throw new SetupFailure(`--${wrong[0]}-port ${wrong[1]} is not a port: give a number from 1 to 65535`);
+  return Object.fromEntries(given.map(([name, text]) => [name, Number(text)]));
+}
 
 /** The first signal stops everything in order; a second one at once (what still runs then ends by itself when this process is gone). */
 function stopOnSignal(installation) {

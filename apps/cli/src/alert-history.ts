@@ -117,7 +117,15 @@ export class AlertHistory {
     try {
       const { source, number, time, json } = openAlert(data, this.keys);
       const body = bodyOf(json);
-      return { verified: true, source, number, time, body, json: Buffer.from(json), oddity: oddityOf(subject, source, body) };
+      return {
+        verified: true,
+        source,
+        number,
+        time,
+        body,
+        json: Buffer.from(json),
+        oddity: oddityOf(subject, source, body),
+      };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       return { verified: false, subject, time: stored, reason: `${error.code}: ${error.message}` };

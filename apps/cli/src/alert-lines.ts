@@ -45,10 +45,18 @@ export class AlertLines {
     const { red, green } = terminal.colors;
     for (const { source, first, last } of gaps) {
       const what = first === last ? `alert ${first}` : `alerts ${first} to ${last}`;
-      terminal.line(red(`missing: ${what} of ${printable(source)}: it was signed and is not here; look into ${printable(source)}'s alerts.json`));
+      terminal.line(
+        red(
+          `missing: ${what} of ${printable(source)}: it was signed and is not here; look into ${printable(source)}'s alerts.json`,
+        ),
+      );
     }
     if (history.unverified > 0) {
-      terminal.line(red(`${counted(history.unverified, 'message')} not signed by a known key: ignored, but somebody could publish there`));
+      terminal.line(
+        red(
+          `${counted(history.unverified, 'message')} not signed by a known key: ignored, but somebody could publish there`,
+        ),
+      );
     }
     if (!hasFirst) terminal.line('the oldest alerts are no longer in the stream: what they raised may be missing here');
     terminal.line(open === 0 ? green('no alert is open') : red(`${counted(open, 'alert')} open`));
@@ -62,7 +70,11 @@ export class AlertLines {
     }
     const { body, oddity } = alert;
     const open = isOpen(alert);
-    const state = open ? red('open') : body.state === 'cleared' ? green(`clears ${body.clears ?? '?'}`) : dim('cleared');
+    const state = open
+      ? red('open')
+      : body.state === 'cleared'
+        ? green(`clears ${body.clears ?? '?'}`)
+        : dim('cleared');
     const signature = oddity === '' ? 'good' : red(`good, but ${printable(oddity)}`);
     const cells = [body.severity, body.code, body.ledger, whereOf(alert), `${alert.source} ${alert.number}`];
     return [alert.time, state, ...cells.map(printable), signature];
@@ -89,7 +101,15 @@ export class AlertLines {
     }
     const { source, number, time, oddity, json } = alert;
     const said = JSON.parse(json.toString('utf8')) as unknown;
-    terminal.json({ verified: true, open: isOpen(alert), source, number, time, ...(oddity === '' ? {} : { oddity }), alert: said });
+    terminal.json({
+      verified: true,
+      open: isOpen(alert),
+      source,
+      number,
+      time,
+      ...(oddity === '' ? {} : { oddity }),
+      alert: said,
+    });
   }
 }
 

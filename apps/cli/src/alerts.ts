@@ -105,7 +105,9 @@ class Follower {
       this.wake = resolve;
     });
     const over = new AbortController();
-    const rest = sleep(READ_AGAIN_MS, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(() => undefined);
+    const rest = sleep(READ_AGAIN_MS, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(
+      () => undefined,
+    );
     await Promise.race([woken, rest]);
     over.abort();
   }

@@ -26,7 +26,11 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Never rejects. @param path `/live` */
-export function askService(url: string, path: string, { certFile, keyFile, caFile }: OpsSettings): Promise<ServiceAnswer> {
+export function askService(
+  url: string,
+  path: string,
+  { certFile, keyFile, caFile }: OpsSettings,
+): Promise<ServiceAnswer> {
   return new Promise((resolve) => {
     const failed = (problem: string): void => resolve({ status: 0, body: '', problem });
     try {

@@ -28,6 +28,11 @@ export function usage(message: string): CliFailure {
   return new CliFailure(EXIT.usage, message);
 }
 
+/** The database does not know the ledger. */
+export function noLedger(origin: string): CliFailure {
+  return new CliFailure(EXIT.unavailable, `the database has no ledger ${origin}: start its sealer, which creates it`);
+}
+
 export interface Explained {
   message: string;
   exitCode: ExitCode;
@@ -49,6 +54,10 @@ export function explain(error: unknown): Explained {
 
 /** Files that cannot be read or written; the words are those that the services use. */
 function explainSystemError(error: unknown, message: string): Explained {
+  if (codeOf(error) === 'ENOENT') {
+    const { path = 'a file' } = error as NodeJS.ErrnoException;
+    return { message: `${path} does not exist: check its name`, exitCode: EXIT.usage };
+  }
   const { what, help } = explainFailure(error);
   if (help !== '' && codeOf(error) !== undefined) return { message: `${what}: ${help}`, exitCode: EXIT.usage };
   const told = `${message || 'failed without a reason'} (a bug of this tool: run it again with --debug and report what it prints)`;

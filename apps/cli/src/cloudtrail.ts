@@ -31,7 +31,8 @@ const tape = new JsonTape();
 export function cloudEventOf(record: Buffer, file: string, position: number): Buffer {
   const { texts, arn } = readRecord(record, file, position);
   const missing = REQUIRED.find((name) => texts[name] === undefined);
-  if (missing !== undefined) throw new InputError(file, position, `the record has no ${missing}: it is no CloudTrail record`);
+  if (missing !== undefined)
+    throw new InputError(file, position, `the record has no ${missing}: it is no CloudTrail record`);
   const { eventID, eventSource, eventName, eventTime, awsRegion = '-', recipientAccountId = '-' } = texts;
   const attributes = {
     specversion: '1.0',

@@ -42,9 +42,7 @@ export const cliSettings = z.strictObject({
     })
     .describe('The NATS servers.'),
   producers: z
-    .array(
-      z.strictObject({ name: z.string().min(1).describe('Name of the producer in the policy.'), ...certificate }),
-    )
+    .array(z.strictObject({ name: z.string().min(1).describe('Name of the producer in the policy.'), ...certificate }))
     .default([])
     .describe('Producers whose certificates are here; submit sends as one of them. Default none.'),
   ops: z
@@ -91,7 +89,9 @@ export function settingsFile({ config, dir }: SettingsPlace): string {
 export function readSettings(place: SettingsPlace): CliSettings {
   const file = settingsFile(place);
   if (place.config === undefined && !existsSync(file)) {
-    throw usage(`there are no settings at ${file}: start an installation (npm start), or name one with --dir or --config`);
+    throw usage(
+      `there are no settings at ${file}: start an installation (npm start), or name one with --dir or --config`,
+    );
   }
   return readConfig(file, cliSettings);
 }
@@ -100,7 +100,9 @@ export function readSettings(place: SettingsPlace): CliSettings {
 export function ledgerSettings(settings: CliSettings, name: string): CliSettings['ledgers'][number] {
   const found = settings.ledgers.find((ledger) => ledger.name === name);
   if (found) return found;
-  throw usage(`the settings have no ledger "${name}": there is ${settings.ledgers.map((ledger) => ledger.name).join(', ')}`);
+  throw usage(
+    `the settings have no ledger "${name}": there is ${settings.ledgers.map((ledger) => ledger.name).join(', ')}`,
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Asks everybody at once. What does not answer becomes a fact too; nothing here throws but a mistake in the settings. */
+/** Asks everybody. What does not answer becomes a fact too; nothing here throws but a mistake in the settings. */
 import type { Pool } from 'pg';
 import { findLedger, readHead, readIndexHead } from '@everseal/ledger-store';
 import { StreamReader, type NatsLink } from '@everseal/messaging';
@@ -6,7 +6,7 @@ import { ALERTS, ANNOUNCEMENTS, framesStream } from '@everseal/policy';
 import { AlertHistory } from './alert-history.js';
 import { readStored } from './alerts.js';
 import { askService } from './ask-service.js';
-import { explain } from './cli-failure.js';
+import { explain, noLedger } from './cli-failure.js';
 import { opsSettings, type CliSettings, type OpsSettings } from './config.js';
 import { connectAsOps, openDatabase } from './connections.js';
 import { newestAnnouncement, readTrust, type LedgerTrust } from './ledger-trust.js';
@@ -30,10 +30,11 @@ const SWEEPS = ['bodies', 'index', 'stored'] as const;
 export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> {
   const ops = opsSettings(settings);
   const trusts = settings.ledgers.map(({ name }) => readTrust(settings, name));
-  const [services, verifiers, broker, stored] = await Promise.all([
+  // What was announced before the rest: whoever is asked later has to have come as far.
+  const broker = await askBroker(settings, trusts);
+  const [services, verifiers, stored] = await Promise.all([
     Promise.all(settings.services.map((service) => askHealth(service, ops))),
     askVerifiers(settings, ops),
-    askBroker(settings, trusts),
     askDatabase(settings, trusts),
   ]);
   const ledgers = trusts.map(({ ledger, origin }, i): LedgerFacts => ({
@@ -55,7 +56,10 @@ async function asked<T>(work: () => Promise<T>): Promise<Asked<T>> {
 
 async function askHealth(place: CliSettings['services'][number], ops: OpsSettings): Promise<ServiceFacts> {
   const [live, ready] = await Promise.all(['/live', '/ready'].map((path) => askService(place.url, path, ops)));
-  const reasons = [live!.problem || stuckLoops(live!.body), live!.problem ? '' : ready!.problem || failing(ready!.body)];
+  const reasons = [
+    live!.problem || stuckLoops(live!.body),
+    live!.problem ? '' : ready!.problem || failing(ready!.body),
+  ];
   return {
     ...place,
     live: live!.status === 200,
@@ -95,7 +99,9 @@ function verifierFacts(name: string, metrics: string): VerifierFacts[] {
   const samples = parseMetrics(metrics);
   const valueOf = (what: string, origin: string): number =>
     samples.find((sample) => sample.name === `everseal_${what}` && sample.labels['ledger'] === origin)?.value ?? 0;
-  const origins = samples.flatMap((sample) => (sample.name === 'everseal_verified_size_entries' ? [sample.labels['ledger'] ?? ''] : []));
+  const origins = samples.flatMap((sample) =>
+    sample.name === 'everseal_verified_size_entries' ? [sample.labels['ledger'] ?? ''] : [],
+  );
   return origins.map((origin) => ({
     name,
     origin,
@@ -125,7 +131,13 @@ async function askBroker(settings: CliSettings, trusts: readonly LedgerTrust[]):
   try {
     const [announced, streams, alerts] = await Promise.all([
       Promise.all(trusts.map((trust) => asked(() => askAnnouncement(link, trust)))),
-      asked(() => Promise.all([...trusts.map(({ ledger }) => framesStream(ledger)), ANNOUNCEMENTS, ALERTS].map((name) => askStream(link, name)))),
+      asked(() =>
+        Promise.all(
+          [...trusts.map(({ ledger }) => framesStream(ledger)), ANNOUNCEMENTS, ALERTS].map((name) =>
+            askStream(link, name),
+          ),
+        ),
+      ),
       asked(() => askAlerts(link, settings)),
     ]);
     return { announced, streams, alerts };
@@ -176,7 +188,7 @@ async function askDatabase(settings: CliSettings, trusts: readonly LedgerTrust[]
 
 async function askHead(pool: Pool, origin: string): Promise<StoredFacts> {
   const ledgerId = await findLedger(pool, origin);
-  if (ledgerId === null) throw new Error(`the database has no ledger ${origin}: start its sealer, which creates it`);
+  if (ledgerId === null) throw noLedger(origin);
   const { size, height, sealed, state, holder, leaseLeft } = await readHead(pool, ledgerId);
   const indexed = await readIndexHead(pool, ledgerId);
   return {

@@ -16,17 +16,19 @@ export class Progress {
   private isDrawn = false;
 
   /**
+   * @param output null shows nothing
    * @param what what is being done: "submitting events"
    * @param total null when it is not known
    */
   constructor(
-    private readonly output: Output,
+    private readonly output: Output | null,
     private readonly what: string,
     private readonly total: number | null,
   ) {}
 
   add(amount: number): void {
     this.done += amount;
+    if (this.output === null) return;
     const now = performance.now();
     const pause = this.output.isTTY ? DRAW_EVERY_MS : LINE_EVERY_MS;
     if (now - this.started < QUIET_MS || now - this.last < pause) return;
@@ -37,7 +39,7 @@ export class Progress {
 
   /** Takes the bar away, for the result to stand in its place. */
   end(): void {
-    if (this.isDrawn) this.output.write('\r\u001b[K');
+    if (this.isDrawn) this.output?.write('\r\u001b[K');
     this.isDrawn = false;
   }
 
@@ -45,7 +47,7 @@ export class Progress {
     if (this.total === null) return this.text(now);
     const filled = Math.floor((this.done / Math.max(1, this.total)) * BAR_CELLS);
     const line = `[${'='.repeat(filled)}${' '.repeat(BAR_CELLS - filled)}] ${this.text(now)}`;
-    return line.slice(0, Math.max(20, (this.output.columns ?? 80) - 1));
+    return line.slice(0, Math.max(20, (this.output?.columns ?? 80) - 1));
   }
 
   private text(now: number): string {

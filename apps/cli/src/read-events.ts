@@ -62,7 +62,10 @@ function unpacked(bytes: Buffer, file: string): Buffer {
   try {
     return gunzipSync(bytes, { maxOutputLength: MOST_FILE_BYTES });
   } catch (cause) {
-    const why = codeOf(cause) === 'ERR_BUFFER_TOO_LARGE' ? `it unpacks to more than ${MOST_FILE_BYTES} bytes` : 'it is no whole gzip file';
+    const why =
+      codeOf(cause) === 'ERR_BUFFER_TOO_LARGE'
+        ? `it unpacks to more than ${MOST_FILE_BYTES} bytes`
+        : 'it is no whole gzip file';
     throw new InputError(file, null, why, { cause });
   }
 }

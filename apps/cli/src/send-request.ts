@@ -37,7 +37,7 @@ export async function sendRequest(link: NatsLink, request: SubmitRequest, option
   const deadline = started + options.withinMs;
   let pause = FIRST_PAUSE_MS;
   for (let attempts = 1; ; attempts++) {
-    const timeoutMs = Math.max(LEAST_ATTEMPT_MS, Math.min(ANSWER_WITHIN_MS, deadline - performance.now()));
+    const timeoutMs = Math.round(Math.max(LEAST_ATTEMPT_MS, Math.min(ANSWER_WITHIN_MS, deadline - performance.now())));
     const outcome = await attempt(link, request, options, timeoutMs);
     const sent = (settled: Outcome): Sent => ({ request, outcome: settled, attempts, ms: performance.now() - started });
     if (outcome.kind !== 'later') return sent(outcome);

@@ -65,7 +65,12 @@ export interface VerifierFacts {
   readonly verified: number;
   /** Size of the newest checkpoint that it cosigned. */
   readonly cosigned: number;
-  readonly sweeps: readonly { readonly name: string; readonly passes: number; readonly entries: number; readonly seconds: number }[];
+  readonly sweeps: readonly {
+    readonly name: string;
+    readonly passes: number;
+    readonly entries: number;
+    readonly seconds: number;
+  }[];
 }
 
 export interface AlertFacts {

@@ -17,7 +17,7 @@ export function problemsOf(facts: StatusFacts, now: number): string[] {
   return [
     ...services.flatMap(ofService),
     ...ledgers.flatMap((ledger) => ofLedger(ledger, now)),
-    ...verifiers.flatMap((verifier) => ofVerifier(verifier, ledgers)),
+    ...verifiers.flatMap((verifier) => ofVerifier(verifier, ledgers, now)),
     ...(streams.ok ? streams.value : []).flatMap(({ name, lost }) =>
       lost > 0 ? [`stream ${name}: the server lost ${counted(lost, 'message')} in its own files`] : [],
     ),
@@ -43,13 +43,15 @@ function ofLedger({ ledger, stored, announced }: LedgerFacts, now: number): stri
     return problems;
   }
   if (holder === null) add('no sealer holds it: nothing is sealed');
-  else if (leaseLeftMs !== null && leaseLeftMs < 0) add(`sealer ${holder} has let its lease run out ${formatAge(-leaseLeftMs)} ago`);
+  else if (leaseLeftMs !== null && leaseLeftMs < 0)
+    add(`sealer ${holder} has let its lease run out ${formatAge(-leaseLeftMs)} ago`);
   const age = sealed === null ? null : now - sealed;
-  if (age !== null && age > BLOCK_WITHIN_MS) add(`the newest block is ${formatAge(age)} old, even an idle ledger gets one every 10 min`);
+  if (age !== null && age > BLOCK_WITHIN_MS)
+    add(`the newest block is ${formatAge(age)} old, even an idle ledger gets one every 10 min`);
   if (!announced.ok) return problems;
   const signed = announced.value?.size ?? 0;
   if (signed < size && age !== null && age > CHECKPOINT_WITHIN_MS) {
-    add(`${counted(size - signed, 'entry').replace('entrys', 'entries')} beyond the newest checkpoint for ${formatAge(age)}`);
+    add(`${counted(size - signed, 'entry', 'entries')} beyond the newest checkpoint for ${formatAge(age)}`);
   }
   if (signed > size) {
     add(`the database ends at ${count(size)} entries, a checkpoint of ${count(signed)} was cosigned: blocks are gone`);
@@ -57,10 +59,13 @@ function ofLedger({ ledger, stored, announced }: LedgerFacts, now: number): stri
   return problems;
 }
 
-function ofVerifier({ name, origin, verified }: VerifierFacts, ledgers: readonly LedgerFacts[]): string[] {
+/** The one that cosigned is there already; another gets as long as a checkpoint does. */
+function ofVerifier({ name, origin, verified }: VerifierFacts, ledgers: readonly LedgerFacts[], now: number): string[] {
   const announced = ledgers.find((ledger) => ledger.origin === origin)?.announced;
-  const signed = announced?.ok ? (announced.value?.size ?? 0) : 0;
-  return verified < signed ? [`verifier ${name} has derived ${count(verified)} of ${count(signed)} entries of ${origin}`] : [];
+  if (!announced?.ok || announced.value === null) return [];
+  const { size, stored } = announced.value;
+  if (verified >= size || now - stored <= CHECKPOINT_WITHIN_MS) return [];
+  return [`verifier ${name} has derived ${count(verified)} of ${count(size)} entries of ${origin}`];
 }
 
 function ofAlerts(alerts: StatusFacts['alerts']): string[] {
@@ -68,7 +73,9 @@ function ofAlerts(alerts: StatusFacts['alerts']): string[] {
   const { open, openCodes, unverified, gaps } = alerts.value;
   return [
     ...(open > 0 ? [`${counted(open, 'alert')} open: ${openCodes.join(', ')} (everseal alerts --open)`] : []),
-    ...(unverified > 0 ? [`${counted(unverified, 'message')} among the alerts not signed by a known key (everseal alerts)`] : []),
+    ...(unverified > 0
+      ? [`${counted(unverified, 'message')} among the alerts not signed by a known key (everseal alerts)`]
+      : []),
     ...(gaps > 0 ? [`${counted(gaps, 'gap')} in the numbers of the alerts: some were dropped (everseal alerts)`] : []),
   ];
 }

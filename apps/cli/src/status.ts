@@ -38,11 +38,14 @@ function tell(terminal: Terminal, facts: StatusFacts, problems: readonly string[
   tellStreams(terminal, facts);
   terminal.line();
   for (const problem of problems) terminal.line(`${red('problem')}: ${printable(problem)}`);
-  terminal.line(problems.length === 0 ? green('healthy: everything does its work, no alert is open') : red('not healthy'));
+  terminal.line(
+    problems.length === 0 ? green('healthy: everything does its work, no alert is open') : red('not healthy'),
+  );
 }
 
 function tellLedgers(terminal: Terminal, ledgers: readonly LedgerFacts[], now: number): void {
-  const ago = (time: number | null): string => (time === null ? '-' : `${formatAge(now - time)} ago`.replace('now ago', 'now'));
+  const ago = (time: number | null): string =>
+    time === null ? '-' : `${formatAge(now - time)} ago`.replace('now ago', 'now');
   terminal.line();
   terminal.heading('ledgers');
   terminal.table(
@@ -50,7 +53,12 @@ function tellLedgers(terminal: Terminal, ledgers: readonly LedgerFacts[], now: n
     ledgers.map(({ ledger, stored, announced }) => {
       const signed = announced.ok ? announced.value : null;
       const database = stored.ok
-        ? [count(stored.value.size), count(stored.value.height + 1), ago(stored.value.sealed), stored.value.holder ?? '-']
+        ? [
+            count(stored.value.size),
+            count(stored.value.height + 1),
+            ago(stored.value.sealed),
+            stored.value.holder ?? '-',
+          ]
         : ['?', '?', '?', '?'];
       const cosigners = signed?.cosigners.map(({ name, at }) => `${name.split('/').at(-1)} ${ago(at)}`).join(', ');
       const checkpoint = [signed ? count(signed.size) : '-', ago(signed?.stored ?? null), cosigners ?? '-'];

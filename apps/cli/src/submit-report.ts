@@ -18,12 +18,14 @@ const MOST_BAD = 20;
 
 /** What helps, by refusal code. */
 const ADVICE: Readonly<Record<string, string>> = {
-  'request.too-large': 'make it smaller: an event has at most 61,440 bytes; carry what is large elsewhere and its hash here',
+  'request.too-large':
+    'make it smaller: an event has at most 61,440 bytes; carry what is large elsewhere and its hash here',
   'request.malformed': 'correct it',
   'event.invalid': 'correct it',
   'event.forbidden': "use another --producer, or add the source to the producer's sources in the policy",
-  'event.conflict': 'give a new event a new id; send a repeated one byte for byte',
-  'nats.forbidden': 'the policy gives this producer no right to this ledger: use another --ledger or --producer, or change the policy',
+  'event.conflict': 'if it is another event, give it an id of its own; an alert was raised',
+  'nats.forbidden':
+    'the policy gives this producer no right to this ledger: use another --ledger or --producer, or change the policy',
 };
 
 export class SubmitReport {
@@ -50,7 +52,9 @@ export class SubmitReport {
       else this.tell(`refused: ${placeOf(event)}: ${code}: ${message}`, ADVICE[code]);
     }
     if (this.isJson) {
-      terminal.json({ summary: { ...this.summary(), events: total, refused: bad.length, notSent: total - bad.length } });
+      terminal.json({
+        summary: { ...this.summary(), events: total, refused: bad.length, notSent: total - bad.length },
+      });
     } else {
       if (bad.length > MOST_BAD) terminal.line(`… and ${count(bad.length - MOST_BAD)} more`);
       terminal.line(`nothing was sent: ${count(bad.length)} of ${counted(total, 'event')} would be refused`);
@@ -69,7 +73,15 @@ export class SubmitReport {
       const last = receipt.first + receipt.count - 1;
       const positions = receipt.count === 1 ? String(receipt.first) : `${receipt.first}–${last}`;
       const id = printable(first?.id ?? '');
-      this.rows.push([...numbers, id, frame.ingester, count(frame.number), positions, frame.accepted, `${Math.round(sent.ms)}`]);
+      this.rows.push([
+        ...numbers,
+        id,
+        frame.ingester,
+        count(frame.number),
+        positions,
+        frame.accepted,
+        `${Math.round(sent.ms)}`,
+      ]);
       return;
     }
     const [what, advice] = troubleOf(sent);
@@ -123,9 +135,15 @@ export class SubmitReport {
 function troubleOf({ request, outcome }: Sent): [string, string] {
   const [first] = request.events;
   const last = request.events.at(-1);
-  const all = request.events.length === 1 && first ? placeOf(first) : `${counted(request.events.length, 'event')}, ${placeOf(first!)} to ${placeOf(last!)}`;
+  const all =
+    request.events.length === 1 && first
+      ? placeOf(first)
+      : `${counted(request.events.length, 'event')}, ${placeOf(first!)} to ${placeOf(last!)}`;
   if (outcome.kind === 'unknown') {
-    return [`unknown: ${all}: ${outcome.reason}`, 'submit the same again until receipts come: what was accepted counts once'];
+    return [
+      `unknown: ${all}: ${outcome.reason}`,
+      'submit the same again until receipts come: what was accepted counts once',
+    ];
   }
   if (outcome.kind === 'unverified') {
     const advice = 'do not count these events as accepted; compare the genesis note with the copy that you trust';
@@ -134,10 +152,12 @@ function troubleOf({ request, outcome }: Sent): [string, string] {
   if (outcome.kind === 'receipted') return ['', ''];
   const { code, message, position } = outcome;
   const culprit = position === null ? undefined : request.events[position];
-  const rest = request.events.length - 1;
   const others =
-    culprit && rest > 0 ? `; the other ${counted(rest, 'event')} of its request (${all}) were not accepted either: submit them again` : '';
-  return [`refused: ${culprit ? placeOf(culprit) : all}: ${code}: ${message}`, `${ADVICE[code] ?? 'correct it'}${others}`];
+    culprit && request.events.length > 1 ? `; its whole request was refused (${all}): submit the others again` : '';
+  return [
+    `refused: ${culprit ? placeOf(culprit) : all}: ${code}: ${message}`,
+    `${ADVICE[code] ?? 'correct it'}${others}`,
+  ];
 }
 
 function placeOf({ file, position, id }: InputEvent): string {

@@ -51,7 +51,8 @@ export async function submit(context: Context, files: string[], options: SubmitO
   const keep = receiptKeeper(options.receipts, producer.name);
   const ingestKeys = await newestIngestKeys(context, trust);
   const link = await connectAsProducer(settings, producer);
-  const progress = new Progress(terminal.progressOutput, 'submitting events', events.length);
+  // With --json every request is a line already.
+  const progress = new Progress(options.json ? null : terminal.progressOutput, 'submitting events', events.length);
   try {
     await sendAll(link, events, options, {
       subject: submitSubject(options.ledger, producer.name),

@@ -31,8 +31,8 @@ export function count(number: number): string {
 }
 
 /** `1 event`, `2 events`. */
-export function counted(number: number, noun: string): string {
-  return `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
+export function counted(number: number, noun: string, plural = `${noun}s`): string {
+  return `${count(number)} ${number === 1 ? noun : plural}`;
 }
 
 export class Terminal {

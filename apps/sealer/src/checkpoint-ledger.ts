@@ -20,11 +20,13 @@ import {
   parseSignatureLines,
   parseWitnessSize,
   proveConsistencyFromTiles,
+  rootFromTiles,
   verifierKeyName,
   verifyCosignature,
+  type Hash,
   type VerifierKey,
 } from '@everseal/audit-core';
-import { checkpointAt, insertCheckpoint, insertCosignature, newestCheckpoint } from '@everseal/ledger-store';
+import { insertCheckpoint, insertCosignature } from '@everseal/ledger-store';
 import { RetryLater, StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
 import { buildAnnouncement } from './announce.js';
@@ -48,11 +50,11 @@ export interface CheckpointParts {
   readonly ledgerId: number;
   readonly pool: Pool;
   readonly memory: SignerMemory;
+  readonly logKey: VerifierKey;
   /** Verifier names, in the order in which they are asked to hold. */
   readonly verifiers: readonly string[];
   readonly alerts: AlertBook;
   readonly log: Logger;
-  readonly now: () => number;
   /** One request; null when nobody answered in time. */
   readonly ask: (subject: string, body: Uint8Array, timeoutMs: number) => Promise<Answer | null>;
   /** Publishes an announcement and waits until the stream has it. */
@@ -60,10 +62,18 @@ export interface CheckpointParts {
   readonly onCosigned: (size: number, cosigners: number) => void;
 }
 
+/** The newest checkpoint that a verifier says it has cosigned; without a root when it has cosigned none. */
+interface Known {
+  readonly size: number;
+  readonly root: Hash | null;
+  readonly note: string;
+}
+
 export class CheckpointLedger {
   private newest: Sealed | null = null;
   private announced = -1;
-  private lastAt = 0;
+  /** performance.now() of the newest round that made one: the wall clock may be set back by an hour. */
+  private lastAt = -Infinity;
   /** Size up to which each verifier has cosigned, as far as we know; it is what `old` of a request says. */
   private readonly cosigned = new Map<string, number>();
 
@@ -81,12 +91,12 @@ export class CheckpointLedger {
 
   /** One round of the loop; returns the milliseconds to wait before the next. */
   async round(): Promise<number> {
-    const wait = this.lastAt + CHECKPOINT_EVERY_MS - this.parts.now();
+    const wait = this.lastAt + CHECKPOINT_EVERY_MS - performance.now();
     if (!this.pending || !this.newest) return Math.max(wait, 100);
     if (wait > 0) return wait;
-    this.lastAt = this.parts.now();
+    this.lastAt = performance.now();
     await this.checkpoint(this.newest);
-    return Math.max(0, this.lastAt + CHECKPOINT_EVERY_MS - this.parts.now());
+    return Math.max(0, this.lastAt + CHECKPOINT_EVERY_MS - performance.now());
   }
 
   private async checkpoint(sealed: Sealed): Promise<void> {
@@ -108,8 +118,8 @@ export class CheckpointLedger {
     for (const verifier of parts.verifiers) {
       const subject = `audit.hold.${parts.ledger}.${verifier}`;
       const answer = await parts.ask(subject, formatHoldRequest(sealed.size), HOLD_TIMEOUT_MS);
-      const held = answer && parseHoldAnswer(answer.data);
-      if (!held || held.size !== sealed.size || !held.root) {
+      const held = answer && parsed(parseHoldAnswer, answer.data);
+      if (held?.size !== sealed.size) {
         parts.log.warn(
           { verifier, size: sealed.size, answer: answer?.data.toString() },
           'a verifier does not hold the log yet',
@@ -164,10 +174,11 @@ export class CheckpointLedger {
       const answer = await this.parts.ask(`audit.witness.${verifier}`, body, WITNESS_TIMEOUT_MS);
       if (!answer) return null;
       if (answer.status === '200') return checkedLine(note, answer.data, key);
-      if (answer.status !== '409' || answer.data.length === 0) {
+      const size = answer.status === '409' ? parsed(parseWitnessSize, answer.data) : null;
+      if (size === null) {
         return this.splitView(verifier, `it answers ${answer.status}: ${answer.data.toString('utf8', 0, 200)}`);
       }
-      old = parseWitnessSize(answer.data);
+      old = size;
     }
     return null;
   }
@@ -179,12 +190,12 @@ export class CheckpointLedger {
 
   /**
    * Before the first signature of a new holder (architecture §6): the database must hold what the verifiers have
-   * cosigned. "None" counts only while the ledger is empty.
+   * cosigned. Without an answer nothing is signed, unless the ledger is empty.
    */
   async confirmHead(size: number, sealed: Sealed | null): Promise<void> {
     const { parts } = this;
     const known = await this.newestKnown();
-    if (known === null && size > 0 && parts.memory.size > 0) {
+    if (known === null && size > 0) {
       throw new RetryLater('head.unconfirmed', `no verifier says what it has cosigned of ${parts.origin}`);
     }
     const newest = Math.max(known?.size ?? 0, parts.memory.size);
@@ -198,40 +209,49 @@ export class CheckpointLedger {
       await parts.alerts.flush();
       throw new StopProcess('log.rolled-back', detail);
     }
-    if (sealed && known) await this.refuseOtherHistory(known, sealed);
+    if (known?.root && sealed) await this.refuseOtherHistory(known.size, known.root, sealed);
   }
 
-  private async refuseOtherHistory(known: { size: number; note: string }, sealed: Sealed): Promise<void> {
-    const opened = openCheckpoint(known.note, [sealed.keys.log], this.parts.origin);
-    const stored = await checkpointAt(this.parts.pool, this.parts.ledgerId, opened.size);
-    const root = stored && openCheckpoint(stored.note, [sealed.keys.log], this.parts.origin).root;
-    if (root && equalHash(root, opened.root)) return;
-    throw new StopProcess(
-      'checkpoint.mismatch',
-      `the database has another log at size ${opened.size} than was cosigned`,
-    );
+  private async refuseOtherHistory(size: number, root: Hash, sealed: Sealed): Promise<void> {
+    const derived = size === sealed.size ? sealed.root : await rootFromTiles(size, sealed.tiles.read);
+    if (equalHash(derived, root)) return;
+    throw new StopProcess('checkpoint.mismatch', `the database has another log at size ${size} than was cosigned`);
   }
 
   /** The largest checkpoint that a verifier has cosigned, by asking all of them; null when none answered. */
-  private async newestKnown(): Promise<{ size: number; note: string } | null> {
-    let newest: { size: number; note: string } | null = null;
-    for (const verifier of this.parts.verifiers) {
-      const answer = await this.parts.ask(
-        `audit.hold.${this.parts.ledger}.${verifier}`,
-        formatHoldRequest(0),
-        WITNESS_TIMEOUT_MS,
-      );
-      const held = answer && parseHoldAnswer(answer.data);
-      if (!held) continue;
-      const size = held.checkpoint === '' ? 0 : Number(held.checkpoint.split('\n', 2)[1]);
-      if (!newest || size > newest.size) newest = { size, note: held.checkpoint };
+  private async newestKnown(): Promise<Known | null> {
+    const { ledger, verifiers } = this.parts;
+    let newest: Known | null = null;
+    for (const verifier of verifiers) {
+      const answer = await this.parts.ask(`audit.hold.${ledger}.${verifier}`, formatHoldRequest(0), WITNESS_TIMEOUT_MS);
+      const held = answer && parsed(parseHoldAnswer, answer.data);
+      const known = held && this.openKnown(verifier, held.checkpoint);
+      if (known && (!newest || known.size > newest.size)) newest = known;
     }
     return newest;
   }
 
-  /** The newest stored checkpoint, for `/metrics` and status. */
-  stored(): ReturnType<typeof newestCheckpoint> {
-    return newestCheckpoint(this.parts.pool, this.parts.ledgerId);
+  /** A verifier's word counts by the log key's signature in it: it may have lost its mind, but not ours. */
+  private openKnown(verifier: string, note: string): Known | null {
+    if (note === '') return { size: 0, root: null, note };
+    try {
+      const { size, root } = openCheckpoint(note, [this.parts.logKey], this.parts.origin);
+      return { size, root, note };
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      this.splitView(verifier, `its newest checkpoint is not ours: ${error.message}`);
+      return null;
+    }
+  }
+}
+
+/** What an answer says, or null when it does not follow its format: then it is no answer. */
+function parsed<T>(parse: (body: Uint8Array) => T, body: Uint8Array): T | null {
+  try {
+    return parse(body);
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
   }
 }
 

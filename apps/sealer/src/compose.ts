@@ -38,7 +38,8 @@ import {
   Gauge,
   Loop,
   StopProcess,
-  type Health,
+  type Condition,
+  type Pulse,
   type ServiceContext,
 } from '@everseal/process';
 import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
@@ -52,6 +53,8 @@ import { SignerMemory } from './signer-memory.js';
 
 /** A loop that does not come round in this time hangs. */
 const LOOP_BOUND_MS = 30_000;
+/** A round of checkpoints waits for every verifier in turn, up to the bounds of its requests. */
+const CHECKPOINT_BOUND_MS = 120_000;
 const ALERT_TIMEOUT_MS = 5_000;
 const ANNOUNCE_TIMEOUT_MS = 5_000;
 const HEARTBEAT_MS = 10_000;
@@ -76,14 +79,17 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const ledgers = await Promise.all(
     settings.ledgers.map((ledger) => composeLedger(context, { policy, pool, link, alerts, metrics }, ledger)),
   );
-  const heartbeat = setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS);
+  const timers = [
+    setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
+    setInterval(() => void alerts.flush(), ALERT_TIMEOUT_MS),
+  ];
   return {
     start() {
       for (const ledger of ledgers) ledger.start();
       void alerts.flush();
     },
     async stop() {
-      clearInterval(heartbeat);
+      timers.forEach(clearInterval);
       await Promise.all(ledgers.map((ledger) => ledger.stop()));
       await link.close();
       await pool.end();
@@ -180,6 +186,7 @@ async function composeLedger(
     throw new StopProcess('key.changed', `the log key in ${logKeyFile} is not the one that ${genesisFile} names`);
   }
   const pulse = health.pulse(`seal ${name}`, LOOP_BOUND_MS);
+  const sealing = health.condition(`seal ${name}`, 'the head of the ledger is not recovered yet');
   const memory = SignerMemory.open(path.join(settings.stateDir, `${name}.checkpoint`), origin, logKey);
   const checkpoints = new CheckpointLedger({
     origin,
@@ -188,10 +195,10 @@ async function composeLedger(
     ledgerId,
     pool,
     memory,
+    logKey: logKey.verifier,
     verifiers: policy.verifiers.map((verifier) => verifier.name),
     alerts,
     log: logger,
-    now: Date.now,
     ask: (subject, body, timeoutMs) => ask(link, subject, body, timeoutMs),
     announce: async (message) => {
       const options = { stream: ANNOUNCEMENTS, timeoutMs: ANNOUNCE_TIMEOUT_MS };
@@ -215,7 +222,11 @@ async function composeLedger(
     now: Date.now,
     subjectOf: (ingester) => framesSubject(name, ingester),
     confirmHead: (head, sealed) => checkpoints.confirmHead(head, sealed),
-    onTurn: () => pulse.tick(),
+    // A standby is ready, too: it has asked for the lease and was told that another holds it.
+    onTurn: () => {
+      pulse.tick();
+      sealing.ok();
+    },
     onSealed: (sealed, block) => {
       size = sealed.size;
       checkpoints.offer(sealed);
@@ -224,7 +235,7 @@ async function composeLedger(
       if (block) metrics.blocks.inc({ ledger: name });
     },
   });
-  const loops = ledgerLoops(context, name, health, pulse, { seal, checkpoints, index });
+  const loops = ledgerLoops(context, name, { pulse, condition: sealing }, { seal, checkpoints, index });
   listen(link, nudgeSubject(name), { onMessage: () => seal.nudge(), onFault: context.stop });
   return {
     origin,
@@ -239,26 +250,30 @@ async function composeLedger(
 
 /** Sealing, checkpoints and the index, each a supervised loop of its own: none of them can hold another up. */
 function ledgerLoops(
-  { logger, stop }: Context,
+  { logger, stop, health }: Context,
   name: string,
-  health: Health,
-  sealPulse: ReturnType<Health['pulse']>,
+  sealing: { pulse: Pulse; condition: Condition },
   { seal, checkpoints, index }: { seal: SealLedger; checkpoints: CheckpointLedger; index: IndexLedger },
 ): { start: () => void; stop: () => Promise<void> } {
   const loops: Loop[] = [];
   const fate = (error: unknown): ReturnType<typeof fateOf> => (isUnknown(error) ? 'retry' : fateOf(error));
-  const common = { logger, within: LOOP_BOUND_MS, onStop: stop, fate };
-  const condition = (what: string): ReturnType<Health['condition']> => health.condition(`${what} ${name}`, 'starting');
+  const common = { logger, onStop: stop, fate };
+  const condition = (what: string): Condition => health.condition(`${what} ${name}`, 'starting');
   const rounds = {
-    checkpoint: { body: () => checkpoints.round(), condition: condition('checkpoint') },
-    index: { body: () => index.round(), condition: condition('index') },
+    checkpoint: {
+      body: () => checkpoints.round(),
+      condition: condition('checkpoint'),
+      within: CHECKPOINT_BOUND_MS,
+    },
+    index: { body: () => index.round(), condition: condition('index'), within: LOOP_BOUND_MS },
   };
   return {
     start() {
-      loops.push(Loop.run({ ...common, name: `seal ${name}`, pulse: sealPulse, body: (signal) => seal.run(signal) }));
-      for (const [what, { body, condition: met }] of Object.entries(rounds)) {
-        const pulse = health.pulse(`${what} ${name}`, LOOP_BOUND_MS);
-        loops.push(Loop.run({ ...common, name: `${what} ${name}`, pulse, body, condition: met }));
+      const seals = { ...common, ...sealing, name: `seal ${name}`, within: LOOP_BOUND_MS };
+      loops.push(Loop.run({ ...seals, body: (signal) => seal.run(signal) }));
+      for (const [what, round] of Object.entries(rounds)) {
+        const pulse = health.pulse(`${what} ${name}`, round.within);
+        loops.push(Loop.run({ ...common, ...round, name: `${what} ${name}`, pulse }));
       }
     },
     async stop() {

@@ -13,7 +13,7 @@ import {
   readIndexHead,
   readLeafHashes,
 } from '@everseal/ledger-store';
-import { StopProcess } from '@everseal/process';
+import { RetryLater } from '@everseal/process';
 import type { Pool } from 'pg';
 import type { CutBlock } from './open-block.js';
 
@@ -22,6 +22,8 @@ const KEEP_BYTES = 32 * 1024 * 1024;
 /** Rows between two turns of the event loop, so that indexing never delays sealing by more than some milliseconds. */
 const ROWS_A_TURN = 512;
 const BLOCKS_A_READ = 4;
+/** Pause when everything is indexed. */
+const IDLE_MS = 200;
 
 export interface IndexedBlock {
   readonly first: number;
@@ -33,6 +35,7 @@ export class IndexLedger {
   private readonly recent = new Map<number, IndexedBlock>();
   private recentBytes = 0;
   private readonly tape = new JsonTape();
+  /** As index_head says it; null when that has to be asked (again): at start and after any failure. */
   private position: number | null = null;
   private sealedSize = 0;
 
@@ -66,9 +69,16 @@ export class IndexLedger {
   /** One round of the loop: indexes what is there; returns the milliseconds to wait. */
   async round(): Promise<number> {
     this.position ??= await readIndexHead(this.pool, this.ledgerId);
-    if (this.position >= this.sealedSize) return 200;
-    for (const block of await this.nextBlocks(this.position)) await this.indexBlock(block);
-    return 0;
+    if (this.position >= this.sealedSize) return IDLE_MS;
+    try {
+      const blocks = await this.nextBlocks(this.position);
+      for (const block of blocks) await this.indexBlock(block);
+      return blocks.length > 0 ? 0 : IDLE_MS;
+    } catch (error) {
+      // The answer to a COMMIT may be among what was lost: only the database knows how far the index is.
+      this.position = null;
+      throw error;
+    }
   }
 
   private async nextBlocks(position: number): Promise<IndexedBlock[]> {
@@ -78,7 +88,8 @@ export class IndexLedger {
     const blocks: IndexedBlock[] = [];
     if (!start) return blocks;
     for await (const { first, next, body } of readBodies(this.pool, this.ledgerId, start.height, BLOCKS_A_READ)) {
-      if (!body) throw new StopProcess('index.body', `the body of the block at entry ${first} is not in the database`);
+      // The verifier raises the alert; sealing goes on meanwhile, and the index once the body is back.
+      if (!body) throw new RetryLater('index.body', `the body of the block at entry ${first} is not in the database`);
       blocks.push({ first, next, body });
     }
     return blocks;

@@ -44,12 +44,17 @@ export class Lanes {
     const head = this.heads.get(frame.ingester);
     const number = head?.number ?? 0;
     if (frame.number > number + 1) return 'ahead';
-    if (frame.number === number + 1) {
-      const continues = equalHash(frame.previous, head?.hash ?? ZERO_HASH);
-      return continues && (!head || frame.accepted >= head.accepted) ? 'next' : 'conflict';
-    }
+    if (frame.number === number + 1) return this.continues(frame) ? 'next' : 'conflict';
     const sealed = frame.number === number ? head!.hash : await sealedHash(frame.ingester, frame.number);
     return sealed && equalHash(sealed, hash) ? 'sealed' : 'conflict';
+  }
+
+  /** Whether the frame is the next of its lane. */
+  continues(frame: Frame): boolean {
+    const head = this.heads.get(frame.ingester);
+    if (!head) return frame.number === 1 && equalHash(frame.previous, ZERO_HASH);
+    const { number, hash, accepted } = head;
+    return frame.number === number + 1 && equalHash(frame.previous, hash) && frame.accepted >= accepted;
   }
 
   advance(frame: Frame, hash: Hash, position: number): void {

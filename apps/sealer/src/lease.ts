@@ -16,6 +16,7 @@ const STANDBY_POLL_MS = 500;
 export class Lease {
   private timer: NodeJS.Timeout | null = null;
   private held: number | null = null;
+  private renewing = false;
 
   constructor(
     private readonly pool: Pool,
@@ -36,8 +37,8 @@ export class Lease {
    */
   async take(signal: AbortSignal, onTurn: () => void): Promise<number | null> {
     while (!signal.aborted && this.held === null) {
-      onTurn();
       const lease = await acquireLease(this.pool, this.ledgerId, this.holder, LEASE_MS);
+      onTurn();
       if (lease) {
         this.held = lease.fence;
         this.timer = setInterval(() => void this.renew(), RENEW_MS);
@@ -57,15 +58,20 @@ export class Lease {
   }
 
   private async renew(): Promise<void> {
-    if (this.held === null) return;
+    // A database that hangs must not be given one more waiting connection every second.
+    if (this.held === null || this.renewing) return;
+    this.renewing = true;
     try {
       if (await renewLease(this.pool, this.ledgerId, this.held, LEASE_MS)) return;
+      if (this.held === null) return; // given back meanwhile
       this.drop();
       this.onLost(new StopProcess('lease.lost', `${this.holder} lost the lease of the ledger to another sealer`));
     } catch (error) {
       // Postgres did not answer, or the outcome is unknown. Every write checks the fence itself, so the next renewal or
       // write tells; a failure that cannot pass ends the process.
       if (fateOf(error) === 'stop' && !isUnknown(error)) this.onLost(error as Error);
+    } finally {
+      this.renewing = false;
     }
   }
 

@@ -8,6 +8,8 @@
  */
 
 import {
+  BLOCK_CUT_BYTES,
+  BLOCK_CUT_ENTRIES,
   leafHash,
   signBlock,
   type Block,
@@ -17,9 +19,6 @@ import {
   type SigningKey,
   type TileBuilder,
 } from '@everseal/audit-core';
-
-export const BLOCK_CUT_ENTRIES = 8_192;
-export const BLOCK_CUT_BYTES = 4 * 1024 * 1024;
 
 /** A frame whose signature, events and root were checked. `events` is the message behind the note, verbatim. */
 export interface CheckedFrame {

@@ -7,6 +7,7 @@
 import {
   equalHash,
   leafHash,
+  openBlock,
   openGenesis,
   openKeySet,
   parseFrameText,
@@ -77,16 +78,18 @@ export async function recoverHead(from: RecoveredFrom): Promise<RecoveredHead> {
       `the stored tiles of ${origin} do not give the tree of its head row (size ${head.size})`,
     );
   }
+  const keys = await recallKeys(from, head);
+  const lanes = new Lanes(await recallLanes(from));
+  // What a lane has passed by stays in its table for good: rows are only ever added.
+  const waiting = await waitingFrames(pool, ledgerId);
   return {
     tree,
     tiles: new LogTiles(tree, pool, ledgerId),
-    ...(await recallKeys(from, head)),
-    lanes: new Lanes(await recallHeads(from)),
-    held: new HeldLanes(await waitingFrames(pool, ledgerId)),
+    ...keys,
+    ...(await recallNewest(from, head, keys.keys)),
+    lanes,
+    held: new HeldLanes(waiting.filter(({ ingester, number }) => number > (lanes.head(ingester)?.number ?? 0))),
     cursor: head.cursor,
-    height: head.height + 1,
-    previous: head.previous ?? ZERO_HASH,
-    sealed: head.sealed ?? '',
     size: head.size,
     clockAhead: from.now() - (await databaseTime(pool)),
   };
@@ -110,11 +113,30 @@ async function recallKeys(
   return { keys: openKeySet(note, first, leafHash(genesis)), keysNote: note.toString(), keysIndex: head.keysIndex };
 }
 
-async function recallHeads({ pool, ledgerId }: RecoveredFrom): Promise<Map<string, LaneHead>> {
-  const heads = new Map<string, LaneHead>();
-  for (const { ingester, number, hash, position } of await frameHeads(pool, ledgerId)) {
-    const { accepted } = parseFrameText(parseNote(await readEntry(pool, ledgerId, position)).text);
-    heads.set(ingester, { number, hash, position, accepted });
+/** The newest block, as its note says it: the head row's word for it would be sealed over. */
+async function recallNewest(
+  { pool, ledgerId, origin }: RecoveredFrom,
+  head: LedgerHead,
+  keys: KeySet,
+): Promise<{ height: number; previous: Hash; sealed: string }> {
+  if (head.size === 0) return { height: 0, previous: ZERO_HASH, sealed: '' };
+  const note = await readEntry(pool, ledgerId, head.size - 1);
+  const { height, sealed } = openBlock(note, [keys.log]);
+  if (height !== head.height || !equalHash(leafHash(note), head.previous!)) {
+    throw new StopProcess('head.block', `the head row of ${origin} does not name the block that stands at its end`);
   }
-  return heads;
+  return { height: height + 1, previous: head.previous!, sealed };
+}
+
+async function recallLanes({ pool, ledgerId, origin }: RecoveredFrom): Promise<Map<string, LaneHead>> {
+  const lanes = new Map<string, LaneHead>();
+  for (const { ingester, number, hash, position } of await frameHeads(pool, ledgerId)) {
+    const note = await readEntry(pool, ledgerId, position);
+    if (!equalHash(leafHash(note), hash)) {
+      throw new StopProcess('head.frame', `table frame of ${origin} does not say what entry ${position} is`);
+    }
+    const { accepted } = parseFrameText(parseNote(note).text);
+    lanes.set(ingester, { number, hash, position, accepted });
+  }
+  return lanes;
 }

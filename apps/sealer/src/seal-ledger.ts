@@ -12,6 +12,7 @@
 import {
   formatTimestamp,
   parseTimestamp,
+  type Finding,
   type Hash,
   type KeySet,
   type SigningKey,
@@ -32,7 +33,7 @@ import type { Pool } from 'pg';
 import { CommitUnderWay } from './commit-under-way.js';
 import { checkFrame } from './frame-check.js';
 import { FrameSource } from './frame-source.js';
-import type { HeldLanes } from './held-lanes.js';
+import { MOST_VERSIONS, type HeldLanes } from './held-lanes.js';
 import type { LaneHead, Lanes } from './lanes.js';
 import type { Lease } from './lease.js';
 import type { LogTiles } from './log-tiles.js';
@@ -82,16 +83,6 @@ export interface SealerParts {
   readonly onTurn: () => void;
   /** Told of every committed block, its body included. */
   readonly onSealed: (sealed: Sealed, block: CutBlock | null) => void;
-}
-
-/** What is under way between two turns. */
-interface Work {
-  open: OpenBlock;
-  /** When the open block got its first frame, milliseconds since 1970. */
-  openedAt: number;
-  commit: Promise<void>;
-  /** Messages were dealt with that no transaction carries yet. */
-  pending: boolean;
 }
 
 /** What sealing keeps in memory from block to block; the block being filled comes on top of it. */
@@ -154,20 +145,18 @@ export class SealLedger {
     return sealing;
   }
 
-  /** A held frame, out of the database again; checked anew, because the database is not to be trusted with it. */
+  /** Held frames, out of the database again; checked anew, because the database is not to be trusted with them. */
   private readonly fetchHeld =
     (sealing: Sealing) =>
-    async (ingester: string, number: number): Promise<CheckedFrame | null> => {
-      const [row] = await heldFrames(this.parts.pool, this.parts.ledgerId, ingester, number, 1);
-      if (row?.number !== number) return null;
-      const message = {
-        sequence: row.sequence ?? 0,
-        subject: this.parts.subjectOf(ingester),
-        time: '',
-        data: row.bytes,
-      };
-      const result = checkFrame(message, this.parts.origin, sealing.keys, this.parts.subjectOf);
-      return result.ok ? result.checked : null;
+    async (ingester: string, number: number): Promise<CheckedFrame[]> => {
+      const { pool, ledgerId, origin, subjectOf } = this.parts;
+      const rows = await heldFrames(pool, ledgerId, ingester, number, MOST_VERSIONS);
+      const subject = subjectOf(ingester);
+      return rows.flatMap(({ sequence, bytes }) => {
+        const message = { sequence: sequence ?? 0, subject, time: '', data: bytes };
+        const result = checkFrame(message, origin, sealing.keys, subjectOf);
+        return result.ok ? [result.checked] : [];
+      });
     };
 
   private async sealedHash(ingester: string, number: number): Promise<Hash | null> {
@@ -187,10 +176,20 @@ export class SealLedger {
       open = this.newBlock(sealing);
       pending = false;
     };
+    const add = async (frame: CheckedFrame): Promise<void> => {
+      if (open.entries === 0) openedAt = performance.now();
+      this.append(sealing, open, frame);
+      if (open.full) await seal();
+    };
 
     if (sealing.tree.size === 0) {
       sealing.keysIndex = open.addNote(this.parts.genesis);
       await seal();
+    }
+    // Held frames whose turn came in a block that was cut before them: nothing on the stream calls for them again.
+    for (const ingester of new Set([...sealing.lanes.snapshot().keys(), ...held.waiting()])) {
+      await this.addFreed(sealing, ingester, add);
+      this.alertLane(sealing, ingester);
     }
     while (!signal.aborted) {
       this.parts.onTurn();
@@ -200,13 +199,14 @@ export class SealLedger {
         sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
         guardedAt = performance.now();
       }
-      const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - performance.now() : BLOCK_LINGER_MS * 4;
+      const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - performance.now() : IDLE_TURN_MS;
       for (const message of await source.read(Math.max(0, linger))) {
-        if (open.entries === 0) openedAt = performance.now();
-        await this.placeMessage(sealing, open, message);
+        const next = await this.judge(sealing, message);
         source.moveTo(message);
         pending = true;
-        if (open.full) await seal();
+        if (!next) continue;
+        await add(next);
+        await this.addFreed(sealing, next.frame.ingester, add);
       }
       const due = open.entries > 0 && performance.now() - openedAt >= BLOCK_LINGER_MS;
       if (due || performance.now() - this.lastBlockAt >= HEARTBEAT_BLOCK_MS) await seal();
@@ -225,38 +225,55 @@ export class SealLedger {
     return new OpenBlock({ origin: this.parts.origin, height, previous }, tree, (full) => tiles.keep(full));
   }
 
-  /** Seals, skips, holds back or puts aside one message; after it, whatever it set free in its lane. */
-  private async placeMessage(sealing: Sealing, open: OpenBlock, message: StoredMessage): Promise<void> {
+  /** The frame of a message when it is the next of its lane. Else the message is skipped, held back or put aside: null. */
+  private async judge(sealing: Sealing, message: StoredMessage): Promise<CheckedFrame | null> {
     const result = checkFrame(message, this.parts.origin, sealing.keys, this.parts.subjectOf);
     if (!result.ok) {
       this.putAside(sealing, message, null, result.verdict, result.why);
-      return;
+      return null;
     }
     const { checked } = result;
     const { frame, hash } = checked;
     const place = await sealing.lanes.place(frame, hash, (ingester, number) => this.sealedHash(ingester, number));
-    if (place === 'sealed') return;
-    if (place === 'conflict') {
-      const head = sealing.lanes.head(frame.ingester)?.number ?? 0;
-      const why = `frame ${frame.number} of ${frame.ingester} does not fit its lane, which is at ${head}`;
-      this.putAside(sealing, message, checked, 'custody.conflict', why);
-      return;
+    switch (place) {
+      case 'next':
+        return checked;
+      case 'sealed':
+        return null;
+      case 'ahead':
+        if (sealing.held.hold(checked, message)) this.alertLane(sealing, frame.ingester);
+        else this.putAsideConflict(sealing, message, checked);
+        return null;
+      case 'conflict':
+        this.putAsideConflict(sealing, message, checked);
+        return null;
     }
-    if (place === 'ahead') {
-      sealing.held.hold(checked, message);
-      this.alertHeld(sealing);
-      return;
+  }
+
+  /** Held frames that the head of their lane has reached: one after another, since they may fill many blocks. */
+  private async addFreed(
+    sealing: Sealing,
+    ingester: string,
+    add: (frame: CheckedFrame) => Promise<void>,
+  ): Promise<void> {
+    const { held, lanes } = sealing;
+    const continues = ({ frame }: CheckedFrame): boolean => lanes.continues(frame);
+    let number = (lanes.head(ingester)?.number ?? 0) + 1;
+    if (held.first(ingester) !== number) return;
+    for (; held.first(ingester) === number; number++) {
+      const next = await held.find(ingester, number, continues, this.fetchHeld(sealing));
+      if (!next) break;
+      await add(next);
     }
-    this.append(sealing, open, checked);
-    const freed = await sealing.held.free(frame.ingester, frame.number, this.fetchHeld(sealing));
-    for (const next of freed) this.append(sealing, open, next);
-    if (freed.length > 0) this.alertHeld(sealing);
+    this.alertLane(sealing, ingester);
   }
 
   private append(sealing: Sealing, open: OpenBlock, checked: CheckedFrame): void {
     const position = sealing.tree.size;
+    const { ingester, number } = checked.frame;
     open.addFrame(checked);
     sealing.lanes.advance(checked.frame, checked.hash, position);
+    sealing.held.forget(ingester, number);
   }
 
   /** Cuts the block and commits it; everything the next block needs is in memory before the commit is under way. */
@@ -320,6 +337,13 @@ export class SealLedger {
     sealing.source.restart(check.state);
   }
 
+  private putAsideConflict(sealing: Sealing, message: StoredMessage, checked: CheckedFrame): void {
+    const { ingester, number } = checked.frame;
+    const head = sealing.lanes.head(ingester)?.number ?? 0;
+    const why = `frame ${number} of ${ingester} does not fit its lane, which is at ${head}`;
+    this.putAside(sealing, message, checked, 'custody.conflict', why);
+  }
+
   private putAside(
     sealing: Sealing,
     message: StoredMessage,
@@ -338,20 +362,24 @@ export class SealLedger {
     );
   }
 
-  /** One alert a lane that waits for a missing frame; cleared when the lane moves again. */
-  private alertHeld(sealing: Sealing): void {
-    const findings = sealing.held.waiting().map(({ ingester, from }) => {
-      const head = sealing.lanes.head(ingester)?.number ?? 0;
-      const detail = `frames ${head + 1} to ${from - 1} of ${ingester} are missing; its lane waits for them`;
-      const finding = {
-        code: 'custody.gap' as const,
-        index: sealing.lanes.head(ingester)?.position ?? null,
-        height: null,
-        detail,
-      };
-      return { finding, context: { ledger: this.parts.origin } };
-    });
-    this.parts.alerts.reconcile(`lanes of ${this.parts.origin}`, findings);
+  /** One alert a lane that waits, for as long as it does. */
+  private alertLane({ held, lanes }: Sealing, ingester: string): void {
+    const ledger = this.parts.origin;
+    const head = lanes.head(ingester)?.number ?? 0;
+    const from = held.first(ingester);
+    const finding = (code: VerdictCode, detail: string): { finding: Finding; context: { ledger: string } }[] => [
+      { finding: { code, index: null, height: null, detail }, context: { ledger } },
+    ];
+    const findings =
+      from === null
+        ? []
+        : from > head + 1
+          ? finding(
+              'custody.gap',
+              `frames ${head + 1} to ${from - 1} of ${ingester} are missing; its lane waits for them`,
+            )
+          : finding('custody.conflict', `no held frame ${from} of ${ingester} continues its lane, which waits for it`);
+    this.parts.alerts.reconcile(`lane ${ingester} of ${ledger}`, findings);
   }
 
   private alert(scope: string, code: VerdictCode, detail: string): void {

@@ -3,14 +3,20 @@
 import type { Block, Hash } from '@everseal/audit-core';
 import type { StoredBlock } from '@everseal/ledger-store';
 
-/** The first column that does not say what the note says, for people; null when all do. */
-export function rowMismatch(row: StoredBlock, block: Block, hash: Hash): string | null {
+/**
+ * The first column that does not say what the note says, for people; null when all do. (`stored`, the database's own
+ * time, is said by nobody else.)
+ *
+ * @param sealed what the row says; it is not read with the body
+ */
+export function rowMismatch(row: StoredBlock, sealed: string | undefined, block: Block, hash: Hash): string | null {
   const columns: [string, unknown, unknown][] = [
     ['height', row.height, block.height],
     ['first', row.first, block.first],
     ['entries', row.entries, block.entries],
     ['next', row.next, block.first + block.entries + 1],
     ['hash', row.hash.toString('base64'), hash.toString('base64')],
+    ['sealed', sealed ?? block.sealed, block.sealed],
   ];
   const wrong = columns.find(([, stored, signed]) => stored !== signed);
   return wrong

@@ -56,7 +56,12 @@ export class BodyRing {
 
   /** The body of a block, or null when it is not kept (any more). */
   read(height: number): Buffer | null {
-    return this.sizes.has(height) ? readFileSync(this.file(height)) : null;
+    if (!this.sizes.has(height)) return null;
+    try {
+      return readFileSync(this.file(height));
+    } catch {
+      return null; // taken away by somebody, or a bad disk: it is one copy of several
+    }
   }
 
   private forgetOldest(): void {

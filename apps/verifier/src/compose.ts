@@ -197,7 +197,7 @@ async function composeLedger(
   const cosigned = (): number => witness.cosignedSize;
   const sweeps = {
     bodies: new SweepBodies(pool, ledgerId, tree, keys, pace(sweep.bodies)),
-    index: new SweepIndex(pool, ledgerId, origin, tree, pace(sweep.index)),
+    index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory.heads, pace(sweep.index)),
     stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, pace(sweep.stored)),
   };
   const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, Date.now);
@@ -226,11 +226,14 @@ async function composeLedger(
 
 /** The sealer creates a ledger when it first runs; both may be started at once. */
 async function waitForLedger(pool: Pool, origin: string): Promise<number> {
-  for (const deadline = Date.now() + LEDGER_WAIT_MS; ; ) {
+  for (const deadline = Date.now() + LEDGER_WAIT_MS; ;) {
     const ledgerId = await findLedger(pool, origin);
     if (ledgerId !== null) return ledgerId;
     if (Date.now() > deadline) {
-      throw new StopProcess('ledger.missing', `the database has no ledger ${origin}: start its sealer, which creates it`);
+      throw new StopProcess(
+        'ledger.missing',
+        `the database has no ledger ${origin}: start its sealer, which creates it`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 250));
   }

@@ -34,9 +34,9 @@ export const verifierSettings = z.strictObject({
     .describe('How much of the newest block bodies is kept for each ledger, bytes. Default 1073741824 (1 GiB).'),
   sweep: z
     .strictObject({
-      bodies: entriesPerSecond(100_000, 'the bodies'),
-      index: entriesPerSecond(20_000, 'the event index'),
-      stored: entriesPerSecond(100_000, 'tiles and checkpoints'),
+      bodies: entriesPerSecond(25_000, 'the bodies'),
+      index: entriesPerSecond(2_500, 'the event index'),
+      stored: entriesPerSecond(25_000, 'tiles and checkpoints'),
       pauseMs: z
         .int()
         .min(0)

@@ -3,7 +3,8 @@
  * kept (leaf hashes, body). What lies beyond the newest cosigned checkpoint is provisional: it is in memory and on disk,
  * and is dropped and read again after a restart.
  *
- * One reader at a time: the tail loop and the hold requests of the sealer go through the same queue.
+ * One reader at a time: the tail loop and the hold requests of the sealer go through the same queue. A block is taken whole
+ * or not at all: body, leaf hashes and state move together, so a disk that is full leaves nothing half-remembered.
  */
 
 import { equalHash, type LogState, type Finding, type Hash, type LogMemory, type LogTrust } from '@everseal/audit-core';
@@ -13,6 +14,8 @@ import type { BodyRing } from './body-ring.js';
 import type { RememberedTree } from './remembered-tree.js';
 
 const BLOCKS_A_READ = 16;
+/** Block ends that a checkpoint may still be asked for: a quarter of an hour of blocks at full load. */
+const MOST_MARKS = 4_096;
 
 /** A size at which a checkpoint may be: the end of a block. */
 interface Mark {
@@ -31,14 +34,14 @@ export class FollowLedger {
     readonly trust: LogTrust,
     private readonly pool: Pool,
     readonly ledgerId: number,
-    private readonly state: LogState,
+    private state: LogState,
     readonly tree: RememberedTree,
     private readonly ring: BodyRing,
   ) {
     this.marks = state.size > 0 ? [markOf(state)] : [];
   }
 
-  /** Entries derived and kept so far. (The state is ahead of it while a body is being written.) */
+  /** Entries derived and kept so far. */
   get size(): number {
     return this.tree.size;
   }
@@ -91,17 +94,20 @@ export class FollowLedger {
     const at = (code: Finding['code'], detail: string): Finding => ({ code, index: size, height, detail });
     if (stored.height !== height) return at('block.missing', `block ${height} is gone, block ${stored.height} stands`);
     if (!stored.body) return at('block.missing', `block ${height} stands without its body`);
-    const result = this.state.readBlock(stored.body);
+    const next = this.state.clone();
+    const result = next.readBlock(stored.body);
     if (!result.ok) return result.finding;
     await this.ring.keep(height, stored.body);
     this.tree.append(result.leaves);
-    this.marks.push(markOf(this.state));
+    this.state = next;
+    this.marks.push(markOf(next));
+    if (this.marks.length > MOST_MARKS) this.marks.shift();
     return null;
   }
 
   /** The head row must name the newest block that stands: fewer blocks than it says were cut off, a lower head went back. */
   private async compareHead(): Promise<Finding | null> {
-    const { size, height, previous } = this.state;
+    const { size, height, previous, sealed, keysIndex } = this.state;
     const head = await readHead(this.pool, this.ledgerId);
     const last = height - 1;
     const finding = (code: Finding['code'], detail: string): Finding => ({ code, index: null, height: last, detail });
@@ -113,8 +119,13 @@ export class FollowLedger {
     if (head.size < size) {
       return finding('log.rolled-back', `the head is at size ${head.size}, this verifier has derived ${size}`);
     }
-    if (size > 0 && (head.height !== last || !head.previous || !equalHash(head.previous, previous))) {
-      return finding('block.chain', `the head row names another newest block than the one that stands`);
+    if (size === 0) return null;
+    if (head.height !== last || !head.previous || !equalHash(head.previous, previous)) {
+      return finding('block.chain', 'the head row names another newest block than the one that stands');
+    }
+    if (head.sealed !== sealed || head.keysIndex !== keysIndex) {
+      const column = head.sealed === sealed ? 'keys_index' : 'sealed';
+      return finding('block.chain', `column ${column} of the head row is not what the log says`);
     }
     return null;
   }

@@ -7,15 +7,19 @@ import {
   blockEvents,
   blockFrames,
   FormatError,
+  HASH_BYTES,
   JsonTape,
+  splitBundle,
   type BlockEvent,
   type BlockFrame,
   type Finding,
+  type FrameHead,
   type Hash,
   type VerdictCode,
 } from '@everseal/audit-core';
 import {
   DuplicateFinder,
+  frameHeads,
   framesBetween,
   readBodies,
   readIndexHead,
@@ -26,6 +30,7 @@ import {
 import type { Pool } from 'pg';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
+import { hashLeaves } from './stored-leaves.js';
 import type { SweepResult } from './sweep-bodies.js';
 
 const BLOCKS_A_READ = 16;
@@ -44,6 +49,7 @@ export class SweepIndex {
     private readonly ledgerId: number,
     origin: string,
     private readonly tree: RememberedTree,
+    private readonly heads: () => ReadonlyMap<string, FrameHead>,
     private readonly pace: Pace,
   ) {
     this.duplicates = new DuplicateFinder(pool, ledgerId, origin, (positions) =>
@@ -62,14 +68,16 @@ export class SweepIndex {
     while (first < size && !signal.aborted && findings.length < MOST_FINDINGS) {
       const before = height;
       for await (const stored of readBodies(this.pool, this.ledgerId, height, BLOCKS_A_READ)) {
-        if (stored.next > size || signal.aborted) return { findings, entries: first };
+        if (signal.aborted) break;
+        if (first >= size || stored.next > size) continue; // to the end: leaving a COPY early costs the connection
         findings.push(...(await this.checkBlock(stored)));
-        [height, first] = [stored.height + 1, stored.next];
+        [height, first] = [stored.height + 1, Math.max(first + 1, stored.next)];
         await this.pace.spent(stored.entries);
       }
       if (height === before) break; // the rest is gone: the body sweep says so
     }
-    if (first >= indexed) findings.push(...(await this.beyond(indexed)));
+    if (!signal.aborted && indexed <= this.tree.size) findings.push(...(await this.beyond(indexed)));
+    if (!signal.aborted) findings.push(...(await this.extraFrames()));
     return { findings, entries: first };
   }
 
@@ -82,9 +90,13 @@ export class SweepIndex {
     return [...compareRows(derived.events, rows, stored.height), ...(await this.compareFrames(derived.frames, stored))];
   }
 
+  /** Null when the block does not stand as it was sealed: what it says then is nothing to compare a row with. */
   private derive(stored: StoredBlock): { events: BlockEvent[]; frames: BlockFrame[] } | null {
     try {
       if (!stored.body) return null;
+      const leaves = hashLeaves(stored.body, splitBundle(stored.body));
+      const end = stored.first + leaves.length / HASH_BYTES;
+      if (end > this.tree.size || !leaves.equals(this.tree.leafHashes(stored.first, end))) return null;
       const events = [...blockEvents(stored.body, stored.first, this.tape)];
       return { events, frames: [...blockFrames(stored.body, stored.first)] };
     } catch (error) {
@@ -109,6 +121,17 @@ export class SweepIndex {
       }
     }
     return findings;
+  }
+
+  /** Rows of frames that no block holds: above the newest frame of their lane, at a place that was derived. */
+  private async extraFrames(): Promise<Finding[]> {
+    const rows = await frameHeads(this.pool, this.ledgerId);
+    const heads = this.heads();
+    return rows.flatMap(({ ingester, number, position }) => {
+      if (position >= this.tree.size || number <= (heads.get(ingester)?.number ?? 0)) return [];
+      const detail = `table frame holds frame ${number} of ${ingester}, which was never sealed`;
+      return [finding('index.extra', position, null, detail)];
+    });
   }
 
   /** Rows behind the index head: nobody wrote them who should. The projection may have moved on since, so look again. */

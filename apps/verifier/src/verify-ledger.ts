@@ -3,8 +3,15 @@
  * its own; a round reports all that it found, and what an earlier round had found and this one has not is cleared.
  */
 
-import { JsonTape, indexEvent, parseEventEntry, splitBundle, type Finding } from '@everseal/audit-core';
-import { bodyOf } from '@everseal/ledger-store';
+import {
+  JsonTape,
+  indexEvent,
+  parseEventEntry,
+  splitBundle,
+  type Finding,
+  type VerdictCode,
+} from '@everseal/audit-core';
+import { bodyOf, StoreError } from '@everseal/ledger-store';
 import type { AlertBook, AlertContext } from '@everseal/process';
 import type { Pool } from 'pg';
 import type { BodyRing } from './body-ring.js';
@@ -25,6 +32,13 @@ export interface Coverage {
 export interface Sweep {
   pass(signal: AbortSignal): Promise<SweepResult>;
 }
+
+/** The verdict of a sweep that met a value which cannot have been written by the sealer. */
+const UNREADABLE: Record<SweepName, VerdictCode> = {
+  bodies: 'block.chain',
+  index: 'index.altered',
+  stored: 'tile.altered',
+};
 
 export class VerifyLedger {
   private readonly coverage = new Map<SweepName, Coverage>();
@@ -53,14 +67,18 @@ export class VerifyLedger {
 
   /** One look at the newest blocks. */
   async tail(): Promise<void> {
-    const finding = await this.follow.catchUp();
+    const finding = await this.follow.catchUp().catch((error: unknown) => unreadable(error, 'block.chain'));
     await this.report('the newest blocks', finding ? [finding] : []);
   }
 
   /** One pass of a sweep, reported when it is whole. */
   async sweep(name: SweepName, signal: AbortSignal): Promise<void> {
     const started = this.now();
-    const { findings, entries } = await this.sweeps[name].pass(signal);
+    const result = await this.sweeps[name].pass(signal).catch((error: unknown) => ({
+      findings: [unreadable(error, UNREADABLE[name])],
+      entries: 0,
+    }));
+    const { findings, entries } = result;
     if (signal.aborted) return;
     await this.report(`the ${name} sweep`, findings);
     const endedAt = this.now();
@@ -108,5 +126,23 @@ export class VerifyLedger {
     } catch {
       return null; // not an event, or not readable any more: then it has no id to name
     }
+  }
+}
+
+/**
+ * What a database is guilty of that does not let itself be read: a value of no meaning is tampering with the record, a
+ * refusal with the rights. Anything else (it is away, it restarts) is thrown again and tried again.
+ */
+function unreadable(error: unknown, code: VerdictCode): Finding {
+  if (!(error instanceof StoreError)) throw error;
+  const { message } = error;
+  switch (error.code) {
+    case 'store.unexpected-value':
+    case 'store.unsafe-integer':
+      return { code, index: null, height: null, detail: message };
+    case 'store.refused':
+      return { code: 'store.catalog', index: null, height: null, detail: message };
+    default:
+      throw error;
   }
 }

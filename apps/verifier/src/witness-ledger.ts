@@ -32,6 +32,14 @@ export interface WitnessAnswer {
   readonly body: string;
 }
 
+/** What of a checkpoint's form and signature is not simply malformed (400). */
+const STATUS: Readonly<Record<string, WitnessAnswer['status']>> = {
+  'checkpoint.origin': 404,
+  'note.unverified': 403,
+  'note.signature': 403,
+  'checkpoint.empty-root': 422,
+};
+
 export class WitnessLedger {
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -105,9 +113,7 @@ export class WitnessLedger {
       return openCheckpoint(checkpoint, keys ? [keys.log] : [], this.origin);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      if (error.code === 'checkpoint.origin') return { status: 404, body: 'unknown log\n' };
-      const unsigned = error.code === 'note.unverified' || error.code === 'note.signature';
-      return { status: unsigned ? 403 : 400, body: `${error.message}\n` };
+      return { status: STATUS[error.code] ?? 400, body: `${error.message}\n` };
     }
   }
 

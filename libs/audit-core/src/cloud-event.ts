@@ -15,7 +15,8 @@
  */
 import { FormatError } from './format-error.js';
 import { parseInstant } from './instant.js';
-import { JsonKind, type JsonTape } from './json-tape.js';
+import { JsonKind } from './json-node.js';
+import type { JsonTape } from './json-tape.js';
 import { MemberNames } from './member-names.js';
 import { quote } from './quote.js';
 

@@ -11,7 +11,8 @@
 import { eventIdentity } from './event-identity.js';
 import { parseInstant } from './instant.js';
 import { JsonPaths } from './json-paths.js';
-import { JsonKind, type JsonTape } from './json-tape.js';
+import { JsonKind } from './json-node.js';
+import type { JsonTape } from './json-tape.js';
 
 /** What the index says about one event beside its place in the log; null where the event has no such string. */
 export type EventIndexRow = {

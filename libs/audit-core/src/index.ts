@@ -224,6 +224,7 @@ export { blockEvents, blockFrames, type BlockEvent, type BlockFrame } from './bl
 export { eventIdentity } from './event-identity.js';
 export { indexEvent, MAX_COLUMN_BYTES, type EventIndexRow } from './event-index.js';
 export { JsonError } from './json-error.js';
-export { JsonKind, JsonTape, MAX_DEPTH } from './json-tape.js';
+export { JsonKind } from './json-node.js';
+export { JsonTape, MAX_DEPTH } from './json-tape.js';
 export { Refused } from './refused.js';
 export { parseSubmission, type Submission, type SubmittedEvent } from './submission.js';

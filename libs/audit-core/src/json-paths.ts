@@ -3,7 +3,8 @@
  * the number of paths. A path is member names joined by dots, each optionally followed by `[0]`, the first element of
  * an array: `data.targets[0].id`. Own members only, as a tape has no others.
  */
-import { JsonKind, type JsonTape } from './json-tape.js';
+import { JsonKind } from './json-node.js';
+import type { JsonTape } from './json-tape.js';
 import { MemberNames } from './member-names.js';
 
 /** What is wanted of a value: itself when it is a string (`slot`), its first element, its members. */

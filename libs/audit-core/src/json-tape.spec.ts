@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { JsonError } from './json-error.js';
 import { jsonText, mutated, readSlowly } from './json.fixture.js';
-import { JsonKind, JsonTape, MAX_DEPTH } from './json-tape.js';
+import { JsonKind } from './json-node.js';
+import { JsonTape, MAX_DEPTH } from './json-tape.js';
 import { hashName } from './member-names.js';
 
 type Case = { name: string; text?: string; base64?: string; outcome: string; offset?: number };

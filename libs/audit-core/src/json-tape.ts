@@ -1,15 +1,11 @@
 /**
  * JsonTape: one strict pass over raw bytes that says whether they are one JSON text and where every value lies, without
- * building an object. What is sealed is the producer's bytes, so nothing here re-serialises; the tape only points.
+ * building an object. What is sealed is the producer's bytes, so nothing here re-serialises; the tape only points
+ * (json-node.ts).
  *
  * Accepted is exactly RFC 8259 in strict UTF-8 without a byte order mark, at most MAX_DEPTH containers deep
  * (a lone `{}` is depth 1). Everything else is a fault. What is JSON but can be read in two ways is a finding
  * (json-error.ts); names are compared after unescaping.
- *
- * The tape is four 32-bit numbers a node, in document order: kind and flags, start, end, and for a value the node after
- * its subtree, for a name its hash. A member is a name node followed by its value's nodes. Node handles are offsets
- * into the tape; -1 is no node. start and end are byte offsets into the scanned buffer: of the whole value, and of
- * a name without its quotes; those of an escaped name point into `unescaped`, where its decoded bytes are.
  *
  * A scan allocates nothing once the tape has met its largest input. The walk is iterative: hostile nesting costs a slot
  * in `open`, never a stack frame. Time is linear in the input, save for the sorting of large objects' names
@@ -32,6 +28,7 @@ import {
 } from './json-bytes.js';
 import { JsonError, type JsonFault, type JsonFinding } from './json-error.js';
 import { escapeEnd, isLoneSurrogate, unescapeTo } from './json-escape.js';
+import { END, ESCAPED, HASH, JsonKind, KIND, NEXT, START, STRIDE, UNUSUAL } from './json-node.js';
 import { numberEnd, overflowsDouble } from './json-number.js';
 import { CUT_SHORT } from './lexeme.js';
 import { hashName, MemberNames } from './member-names.js';
@@ -41,26 +38,7 @@ import { multibyteEnd } from './utf8-sequence.js';
 /** How many arrays and objects may be open at once. */
 export const MAX_DEPTH = 32;
 
-/** What a node is. */
-export const JsonKind = { object: 1, array: 2, string: 3, number: 4, true: 5, false: 6, null: 7, name: 8 } as const;
-export type JsonKind = (typeof JsonKind)[keyof typeof JsonKind];
-
-const OBJECT = JsonKind.object;
-const ARRAY = JsonKind.array;
-const STRING = JsonKind.string;
-const NUMBER = JsonKind.number;
-const NAME = JsonKind.name;
-/** Beside the kind: how the bytes of a string or name differ from its text. */
-const KIND = 0x0f;
-const ESCAPED = 0x10;
-const UNUSUAL = 0x20;
-
-const STRIDE = 4;
-const START = 1;
-const END = 2;
-const NEXT = 3;
-const HASH = 3;
-
+const { object: OBJECT, array: ARRAY, string: STRING, number: NUMBER, name: NAME } = JsonKind;
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');

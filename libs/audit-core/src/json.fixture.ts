@@ -60,7 +60,7 @@ function spell(character: string, style: number): string {
 }
 
 const CHARACTERS = [
-  ...'ab/"\\é€😀\u007f',
+  ...Array.from('ab/"\\é€😀\u007f'),
   '\0',
   '\n',
   '\ufeff',

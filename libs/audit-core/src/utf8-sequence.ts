@@ -36,7 +36,7 @@ export function writeCodePoint(target: Uint8Array, at: number, point: number): n
     return at + 1;
   }
   const trailing = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-  target[at] = LEAD_MARKS[trailing]! | (point >> (6 * trailing));
+  target[at] = LEAD_MARKS[trailing] | (point >> (6 * trailing));
   for (let i = 1; i <= trailing; i++) target[at + i] = 0x80 | ((point >> (6 * (trailing - i))) & 0x3f);
   return at + trailing + 1;
 }

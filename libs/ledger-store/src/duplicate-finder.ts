@@ -7,7 +7,7 @@
  * both made with this class, each with leaf hashes from its own source.
  */
 
-import { encodeEventEntry, eventPrefix, formatTimestamp, leafHash, type Hash } from '@everseal/audit-core';
+import { encodeEventEntry, eventPrefix, formatTimestamp, leafHash, sha256, type Hash } from '@everseal/audit-core';
 import type { Pool } from 'pg';
 import { findSameIdentity, MOST_SAME_IDENTITY, PARTITION_POSITIONS } from './sql/event-index.js';
 
@@ -33,27 +33,23 @@ export class DuplicateFinder {
   /**
    * Sets `duplicateOf` of each row.
    *
-   * @param rows events of one partition in order of position, none of them null in duplicateOf for another reason
+   * @param rows events in order of position, all null in duplicateOf; none of them has to be in the index yet
    * @param eventOf the event's bytes as the producer sent them
    */
   async mark<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): Promise<void> {
     const asked = rows.filter((row) => row.identity !== null);
-    await this.markFromIndex(asked, eventOf);
-    const seen = new Map<string, R[]>();
-    for (const row of asked) {
-      if (row.duplicateOf !== null) continue;
-      const key = row.identity!.toString('latin1');
-      const same = seen.get(key)?.find((before) => eventOf(before).equals(eventOf(row)));
-      if (same) row.duplicateOf = same.position;
-      else seen.set(key, [...(seen.get(key) ?? []), row]);
+    for (const partition of new Set(asked.map((row) => partitionOf(row.position)))) {
+      const some = asked.filter((row) => partitionOf(row.position) === partition);
+      await this.markFromIndex(some, eventOf);
     }
+    markAmong(asked, eventOf);
   }
 
   /** Asks again from where an answer was cut, for the few identities that have more candidates than one answer holds. */
   private async markFromIndex<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): Promise<void> {
     let open = rows;
     for (let after = -1; open.length > 0;) {
-      const partition = Math.floor(open[0]!.position / PARTITION_POSITIONS);
+      const partition = partitionOf(open[0]!.position);
       const identities = open.map((row) => row.identity!);
       const found = await findSameIdentity(this.pool, this.ledgerId, partition, identities, after);
       const leaves = await this.leavesAt(found.map(({ position }) => position));
@@ -68,5 +64,34 @@ export class DuplicateFinder {
       open = open.filter((row) => row.duplicateOf === null && counts.get(row)?.count === MOST_SAME_IDENTITY);
       after = Math.min(...open.map((row) => counts.get(row)!.last));
     }
+  }
+}
+
+const partitionOf = (position: number): number => Math.floor(position / PARTITION_POSITIONS);
+
+/** Whether an event at `row` may repeat the one at `position`: same partition or the one before. */
+const inReach = (position: number, row: MarkedEvent): boolean => partitionOf(position) >= partitionOf(row.position) - 1;
+
+/**
+ * Originals among the rows themselves. The bytes are hashed only where an identity comes twice: nearly never, and then
+ * a flood of one identity costs a hash an event and not a comparison of each with each.
+ */
+function markAmong<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): void {
+  /** The only row of an identity so far; null once there were more, which are then in `originals`. */
+  const only = new Map<string, R | null>();
+  const originals = new Map<string, R>();
+  for (const row of rows) {
+    const identity = row.identity!.toString('latin1');
+    const keyOf = (one: R): string => identity + sha256(eventOf(one)).toString('latin1');
+    const first = only.get(identity);
+    only.set(identity, first === undefined ? row : null);
+    if (first === undefined) continue;
+    if (first) originals.set(keyOf(first), first);
+    const key = keyOf(row);
+    const original = originals.get(key);
+    // What is itself a copy counts as an original again for those that cannot reach what it repeats.
+    const usable = original && !(original.duplicateOf !== null && inReach(original.duplicateOf, row));
+    if (row.duplicateOf === null && usable) row.duplicateOf = original.position;
+    if (!original) originals.set(key, row);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Where an installation on one machine keeps what, and which ports it uses.
  *
- *   <dir>/installation.json                 says that this folder is one (npm run reset removes nothing else)
+ *   <dir>/installation.json                 policy file and ports; says that this folder is one (npm run reset removes nothing else)
  *   <dir>/owner.json                        the process that runs it now
  *   <dir>/pki/…  keys/…  trust/…            dev-pki.ts, signing-keys.ts
  *   <dir>/config/<service>-<name>.yaml      settings, written at every start

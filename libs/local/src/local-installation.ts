@@ -31,7 +31,7 @@ import { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 import { askReady } from './readiness.js';
 import { replaceFile } from './replace-file.js';
 import { repositoryRoot } from './repository-root.js';
-import { LOOPBACK, writeSettings } from './service-settings.js';
+import { LOOPBACK, writeCliSettings, writeSettings } from './service-settings.js';
 import { ensureKeys, KeyFolder } from './signing-keys.js';
 
 export interface InstallationOptions {
@@ -39,8 +39,8 @@ export interface InstallationOptions {
   dir?: string | undefined;
   /** Default `everseal.yaml` in the repository. */
   policyFile?: string | undefined;
-  /** Default `fixedPorts(policy)`. */
-  ports?: Ports | undefined;
+  /** Instead of those of `fixedPorts(policy)`. */
+  ports?: Partial<Ports> | undefined;
   /** Gets one line a step. */
   say?: ((line: string) => void) | undefined;
   /** Bound for a service to become ready, milliseconds; default 60,000. */
@@ -82,7 +82,7 @@ export class LocalInstallation {
     const layout = new InstallationLayout(options.dir ?? path.join(repositoryRoot(), '.everseal'));
     mkdirSync(layout.dir, { recursive: true });
     claim(layout);
-    return new LocalInstallation(policy, policyFile, options.ports ?? fixedPorts(policy), options, layout);
+    return new LocalInstallation(policy, policyFile, { ...fixedPorts(policy), ...options.ports }, options, layout);
   }
 
   /** Everything, from nothing to ready. On a failure what had been started is stopped again. */
@@ -101,6 +101,8 @@ export class LocalInstallation {
       const { layout, keys, policy, policyFile, ports } = this;
       const place = { layout, keys, policy, policyFile, ports, database: DATABASE, hosts: LOOPBACK };
       for (const instance of servicesOf(policy)) writeSettings(place, instance);
+      writeCliSettings(place);
+      replaceFile(layout.marker, `${JSON.stringify({ version: 1, policyFile, ports }, null, 2)}\n`, 0o644);
       this.say(`certificates, keys and settings are in ${shown(layout.dir)}`);
     });
   }
@@ -269,7 +271,7 @@ export class LocalInstallation {
     const { signal: asked } = this.ending;
     void running.exited.then(({ code, signal }) => {
       const how = `${running.name} ended (${signal ?? `code ${code}`})`;
-      return asked.aborted ? undefined : this.say(`${how}: ${running.logTail(1)} (log: ${shown(running.logFile)})`);
+      return asked.aborted ? undefined : this.say(`${how}: ${running.lastWords()} (log: ${shown(running.logFile)})`);
     });
   }
 
@@ -288,7 +290,6 @@ function claim(layout: InstallationLayout): void {
     );
   }
   replaceFile(layout.owner, JSON.stringify({ owner: identify(process.pid) }), 0o644);
-  if (!existsSync(layout.marker)) replaceFile(layout.marker, '{"version":1}\n', 0o644);
 }
 
 function ownerIn(file: string): ProcessIdentity | null {

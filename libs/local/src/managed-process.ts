@@ -150,6 +150,12 @@ export class ManagedProcess {
     return tailOf(this.logFile, this.logFrom, lines);
   }
 
+  /** The last line that was meant for people; a service's log lines are JSON. */
+  lastWords(): string {
+    const lines = this.logTail(200).split('\n');
+    return lines.findLast((line) => !line.startsWith('{')) || (lines.at(-1) ?? '');
+  }
+
   private async becomeReady(): Promise<void> {
     const { ready, readyWithinMs = 30_000, name, abort } = this.plan;
     const look = async () => {
@@ -167,7 +173,7 @@ export class ManagedProcess {
     }
     if (!this.ended) return;
     const how = this.ended.signal ?? `code ${this.ended.code}`;
-    const said = this.logTail(1);
+    const said = this.lastWords();
     throw new LocalError(
       'process-exited',
       `${name} ended (${how}) before it was ready${said && `: ${said}`} (log: ${this.logFile})`,

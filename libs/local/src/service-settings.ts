@@ -1,6 +1,6 @@
 /**
- * The settings file of each service of a one-machine installation, as one explicit object a service. The schemas are the apps' own
- * (apps/<service>/src); a field that is not written here has the default documented there.
+ * The settings file of each service of a one-machine installation, as one explicit object a service, and that of the command-line tool.
+ * The schemas are the apps' own (apps/<service>/src); a field that is not written here has the default documented there.
  *
  * Paths are relative to the settings file, so that an installation can be moved as a whole.
  */
@@ -9,7 +9,7 @@ import path from 'node:path';
 import type { Policy } from '@everseal/policy';
 import { stringify } from 'yaml';
 import { filesIn } from './dev-pki.js';
-import type { InstallationLayout, Ports, ServiceInstance } from './installation-layout.js';
+import { type InstallationLayout, type Ports, type ServiceInstance, servicesOf } from './installation-layout.js';
 import { replaceFile } from './replace-file.js';
 import type { KeyFolder } from './signing-keys.js';
 
@@ -41,6 +41,36 @@ export function writeSettings(place: SettingsPlace, instance: ServiceInstance): 
   mkdirSync(place.layout.state(instance.id), { recursive: true, mode: 0o700 });
   const text = `# Rendered from the policy: change that, not this file.\n${stringify(settings)}`;
   replaceFile(place.layout.configFile(instance.id), text, 0o644);
+}
+
+/** Writes `<dir>/config/cli.yaml` for the command-line tool: on one machine its user may be any producer, and the operator. */
+export function writeCliSettings(place: SettingsPlace): void {
+  const { keys, layout, policy, hosts, ports } = place;
+  const [ops] = policy.ops;
+  const identities = policy.producers.map(({ name }) => ({
+    name,
+    ...certificate(place, 'client', `producer-${name}`),
+  }));
+  const operator = { id: `ops-${ops?.name}` };
+  const settings = {
+    domain: policy.domain,
+    policyFile: relative(place, place.policyFile),
+    alertKeysFile: relative(place, keys.alertKeys()),
+    ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    nats: { servers: [`tls://${hosts.nats}:${ports.nats}`] },
+    producers: identities,
+    ops: { name: ops?.name, ...certificate(place, 'client', operator.id) },
+    postgres: postgres(place, operator, 'everseal_reader'),
+    services: servicesOf(policy).map(({ service, name, id }) => {
+      return { service, name, url: `https://localhost:${ports.operations[id]}` };
+    }),
+  };
+  mkdirSync(layout.config, { recursive: true });
+  replaceFile(
+    layout.configFile('cli'),
+    `# Rendered from the policy: change that, not this file.\n${stringify(settings)}`,
+    0o644,
+  );
 }
 
 const SETTINGS = { ingest: ingestSettings, sealer: sealerSettings, verifier: verifierSettings };
@@ -101,7 +131,7 @@ function nats(place: SettingsPlace, { id }: ServiceInstance): object {
   return { servers: [`tls://${place.hosts.nats}:${place.ports.nats}`], ...certificate(place, 'client', id) };
 }
 
-function postgres(place: SettingsPlace, { id }: ServiceInstance, user: string): object {
+function postgres(place: SettingsPlace, { id }: Pick<ServiceInstance, 'id'>, user: string): object {
   const { hosts, ports, database } = place;
   return { host: hosts.postgres, port: ports.postgres, database, user, ...certificate(place, 'client', id) };
 }

@@ -15,9 +15,9 @@ export interface RunAs {
   /** The command and first arguments to put before the program; empty when none. */
   prefix: readonly string[];
   /** For `spawn`; undefined: as ourselves. */
-  user?: { uid: number; gid: number };
+  user?: Owner;
   /** Who must own the data, as seen from here; undefined: no matter. */
-  owner?: { uid: number; gid: number };
+  owner?: Owner;
 }
 
 const NAMESPACE = ['unshare', '--user', '--map-user=65534', '--map-group=65534', '--'] as const;
@@ -39,16 +39,25 @@ export function runAsUnprivileged(folders: readonly string[]): RunAs {
   );
 }
 
-/** Gives a folder and all in it to `owner`, where it belongs to somebody else. */
-export function giveTo(owner: { uid: number; gid: number }, file: string): void {
-  const stat = lstatSync(file);
-  if (stat.isSymbolicLink()) return;
-  if (stat.uid !== owner.uid || stat.gid !== owner.gid) chownSync(file, owner.uid, owner.gid);
-  if (!stat.isDirectory()) return;
-  for (const entry of readdirSync(file)) giveTo(owner, path.join(file, entry));
+export interface Owner {
+  uid: number;
+  gid: number;
 }
 
-function systemUser(name: string): { uid: number; gid: number } | null {
+export function isOwnedBy({ uid, gid }: Owner, file: string): boolean {
+  const stat = lstatSync(file);
+  return stat.uid === uid && stat.gid === gid;
+}
+
+/** Gives a file, or a folder with all that is in it, to `owner`. A folder comes after its content: if interrupted, it shows that more is to do. */
+export function giveTo(owner: Owner, file: string): void {
+  const stat = lstatSync(file);
+  if (stat.isSymbolicLink()) return;
+  if (stat.isDirectory()) for (const entry of readdirSync(file)) giveTo(owner, path.join(file, entry));
+  if (!isOwnedBy(owner, file)) chownSync(file, owner.uid, owner.gid);
+}
+
+function systemUser(name: string): Owner | null {
   const [uid, gid] = ['-u', '-g'].map((option) => spawnSync('id', [option, name], { encoding: 'utf8' }));
   return uid?.status === 0 && gid?.status === 0 ? { uid: Number(uid.stdout), gid: Number(gid.stdout) } : null;
 }

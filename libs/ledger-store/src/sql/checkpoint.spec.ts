@@ -106,4 +106,9 @@ describe('ledgers', () => {
     expect(await findLedger(pool, origin)).toBe(id);
     expect(await listLedgers(await store.reader())).toContainEqual({ ledgerId: id, origin });
   });
+
+  it('are created once by several who start at the same time', async () => {
+    const asked = Array.from({ length: 4 }, () => createLedger(pool, 'audit.example.com/at-once', CURSOR));
+    expect(new Set(await Promise.all(asked)).size).toBe(1);
+  });
 });

@@ -83,13 +83,18 @@ export class EventIndexWriter {
   /** Asks early, while the last partition is half empty, so that a lock that is not granted delays nothing. */
   private async ensurePartition(to: number): Promise<void> {
     if (to + PARTITION_POSITIONS / 2 <= this.partitionsEnd) return;
-    const { rows } = await autocommit<{ end: number }>(
-      this.pool,
-      'extending the event index',
-      'SELECT everseal.extend_event_index() AS "end"',
-      [],
-    );
-    this.partitionsEnd = rows[0]!.end;
+    // One call makes a few partitions at most; an index that was rebuilt may need more.
+    for (let before = -1; before < this.partitionsEnd;) {
+      before = this.partitionsEnd;
+      const { rows } = await autocommit<{ end: number }>(
+        this.pool,
+        'extending the event index',
+        'SELECT everseal.extend_event_index() AS "end"',
+        [],
+      );
+      this.partitionsEnd = rows[0]!.end;
+      if (to <= this.partitionsEnd) return;
+    }
   }
 }
 

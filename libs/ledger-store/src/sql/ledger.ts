@@ -1,7 +1,7 @@
 /** Table `ledger`: the number that stands for an origin in every primary key. */
 import type { Pool } from 'pg';
 import { inTransaction, onConnection } from '../transaction.js';
-import { StoreError } from '../store-error.js';
+import { HeadMoved } from '../store-error.js';
 import type { StreamCursor } from './head.js';
 
 export interface Ledger {
@@ -38,14 +38,23 @@ export async function findLedger(pool: Pool, origin: string): Promise<number | n
 export async function createLedger(pool: Pool, origin: string, cursor: StreamCursor): Promise<number> {
   const existing = await findLedger(pool, origin);
   if (existing !== null) return existing;
+  try {
+    return await insertLedger(pool, origin, cursor);
+  } catch (error) {
+    // Another standby created it between the two statements.
+    const created = error instanceof HeadMoved ? await findLedger(pool, origin) : null;
+    if (created === null) throw error;
+    return created;
+  }
+}
+
+async function insertLedger(pool: Pool, origin: string, cursor: StreamCursor): Promise<number> {
   return inTransaction(pool, `creating ledger ${origin}`, async (client) => {
     const { rows } = await client.query<Ledger>(
       'INSERT INTO ledger (origin) VALUES ($1) RETURNING ledger_id AS "ledgerId"',
       [origin],
     );
-    const ledgerId = rows[0]?.ledgerId;
-    if (ledgerId === undefined)
-      throw new StoreError('store.unexpected-value', `no number came back for ledger ${origin}`);
+    const { ledgerId } = rows[0]!;
     await client.query(
       `INSERT INTO ledger_head (ledger_id, height, size, previous, frontier, sealed, keys_index, stream_epoch,
          stream_created, stream_sequence, stream_hash, holder, fence, lease_until, state)

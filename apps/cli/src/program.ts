@@ -1,0 +1,203 @@
+/**
+ * The command line: every command with its options, as commander reads them. What a command does stands in the file of its
+ * name; here are the words only.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { renderAccess, showAccess, type PolicyOption, type RenderOptions } from './access.js';
+import { alerts, type AlertsOptions } from './alerts.js';
+import { explain } from './cli-failure.js';
+import { readSettings, type SettingsPlace } from './config.js';
+import type { Context } from './context.js';
+import { EXIT, type ExitCode } from './exit-code.js';
+import { INPUT_FORMATS } from './input-format.js';
+import { status, type StatusOptions } from './status.js';
+import { submit, type SubmitOptions } from './submit.js';
+import { printable, type Terminal } from './terminal.js';
+import { verify, type VerifyOptions } from './verify.js';
+
+/** What main.ts takes from the process. */
+export interface Host {
+  terminal: Terminal;
+  stdin: AsyncIterable<Buffer | string>;
+  now: () => number;
+  signal: AbortSignal;
+  /** EVERSEAL_DIR. */
+  dir: string | undefined;
+}
+
+interface GlobalOptions {
+  config?: string | undefined;
+  dir?: string | undefined;
+  debug?: boolean | undefined;
+}
+
+const JSON_OPTION = ['--json', 'one JSON object a line instead of tables'] as const;
+const LEDGER_OPTION = ['--ledger <name>', 'ledger', 'main'] as const;
+
+/**
+ * Runs one command line, errors included.
+ * @param args without the program's own name
+ */
+export async function runProgram(args: string[], host: Host): Promise<ExitCode> {
+  const run = new Run(host);
+  const program = buildProgram(run);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return run.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const { message, exitCode } = explain(error);
+    for (const line of message.split('\n')) host.terminal.note(`everseal: ${printable(line)}`);
+    if (program.opts<GlobalOptions>().debug)
+      host.terminal.note(error instanceof Error ? (error.stack ?? '') : String(error));
+    return exitCode;
+  }
+}
+
+/** One run of the program: hands each command its context and keeps how it ended. */
+class Run {
+  exitCode: ExitCode = EXIT.ok;
+
+  constructor(readonly host: Host) {}
+
+  place(program: Command): SettingsPlace {
+    const { config, dir } = program.opts<GlobalOptions>();
+    return { config, dir: dir ?? this.host.dir };
+  }
+
+  context(program: Command): Context {
+    const { terminal, stdin, now, signal } = this.host;
+    let settings: ReturnType<typeof readSettings> | undefined;
+    return { terminal, stdin, now, signal, settings: () => (settings ??= readSettings(this.place(program))) };
+  }
+}
+
+function buildProgram(run: Run): Command {
+  const { terminal } = run.host;
+  const program = new Command('everseal')
+    .description('Tamper-evident audit log: submit events, see alerts, verify a ledger.')
+    .option('--config <file>', 'settings of this tool (default: <dir>/config/cli.yaml)')
+    .option('--dir <folder>', 'folder of a one-machine installation (default: EVERSEAL_DIR, or .everseal)')
+    .option('--debug', 'show where an error came from')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.line(text.trimEnd()),
+      writeErr: (text) => terminal.note(text.trimEnd()),
+    })
+    .showHelpAfterError('(everseal <command> --help)')
+    .addHelpText('after', '\nExit codes, settings and formats: docs/operations/command-line.md');
+  addSubmit(program, run);
+  addStatus(program, run);
+  addAlerts(program, run);
+  addVerify(program, run);
+  addAccess(program, run);
+  return program;
+}
+
+function addSubmit(program: Command, run: Run): void {
+  program
+    .command('submit')
+    .description('Send events and keep the receipts: one event by its options, or files (- is standard input).')
+    .argument('[files...]', 'CloudEvents as JSON, an array of them or one a line, or CloudTrail log files; gzip too')
+    .option(...LEDGER_OPTION)
+    .option('--producer <name>', 'who sends (default: the only producer of the settings)')
+    .option('--file <file...>', 'the same as naming files as arguments')
+    .addOption(
+      new Option('--format <format>', 'form of the files (default: by their first bytes)').choices([...INPUT_FORMATS]),
+    )
+    .option('--source <uri>', 'CloudEvents source of the one event')
+    .option('--type <type>', 'its type')
+    .option('--id <id>', 'its id (default: a random one)')
+    .option('--subject <subject>', 'its subject')
+    .option('--time <time>', 'its time, RFC 3339 (default: now)')
+    .option('--data <json>', 'its data, JSON')
+    .option('--receipts <path>', 'keep receipts: a file to append to, or a folder (ends with /) for one file each')
+    .option('--batch <n>', 'events a request', whole(1, 512), 512)
+    .option('--in-flight <n>', 'requests at a time; 1 keeps the order of the input', whole(1, 64), 8)
+    .option('--timeout <seconds>', 'until the outcome of a request is given up as unknown', whole(1, 86_400), 60)
+    .option('--no-check', 'send without checking first: ingest then refuses request by request')
+    .option(...JSON_OPTION)
+    .action(async (files: string[], options: SubmitOptions) => {
+      run.exitCode = await submit(run.context(program), files, options);
+    });
+}
+
+function addStatus(program: Command, run: Run): void {
+  program
+    .command('status')
+    .description('Health of every part, how far each ledger has come, open alerts.')
+    .option(...JSON_OPTION)
+    .action(async (options: StatusOptions) => {
+      run.exitCode = await status(run.context(program), options);
+    });
+}
+
+function addAlerts(program: Command, run: Run): void {
+  program
+    .command('alerts')
+    .description('What was raised and cleared, every signature checked.')
+    .option('--open', 'only alerts that are open')
+    .option('--since <time>', 'only alerts since then: 90s, 15m, 2h, 7d, or an RFC 3339 time')
+    .option('--follow', 'go on with alerts as they come, until Ctrl-C')
+    .option(...JSON_OPTION)
+    .action(async (options: AlertsOptions) => {
+      run.exitCode = await alerts(run.context(program), options);
+    });
+}
+
+function addVerify(program: Command, run: Run): void {
+  program
+    .command('verify')
+    .description('Derive a whole ledger again from its stored bytes, trusting its genesis note alone.')
+    .option(...LEDGER_OPTION)
+    .option('--from-database', 'read it from Postgres (the default)')
+    .option(...JSON_OPTION)
+    .action(async (options: VerifyOptions) => {
+      run.exitCode = await verify(run.context(program), options);
+    });
+}
+
+function addAccess(program: Command, run: Run): void {
+  const access = program
+    .command('access')
+    .description('What follows from the policy: who may do what, and the configs that enforce it.');
+  const policy = ['--policy <file>', 'the policy (default: that of the settings, or everseal.yaml)'] as const;
+  access
+    .command('render')
+    .description('Write nats.conf, roles.sql, pg_hba.conf and pg_ident.conf. Paths are those of the servers.')
+    .requiredOption('--out <folder>', 'where to write them')
+    .option(...policy)
+    .option('--nats-name <name>', 'name of the NATS server, unique in a cluster', 'nats')
+    .option('--nats-host <address>', 'address it listens on', '127.0.0.1')
+    .option('--nats-port <port>', 'port it listens on', whole(1, 65_535), 4222)
+    .option('--nats-store <folder>', 'folder of its streams', '/var/lib/everseal/nats')
+    .option('--nats-certificates <folder>', 'folder of its cert.pem, key.pem and ca.pem', '/etc/everseal/nats')
+    .option('--cluster-name <name>', 'name of the cluster it belongs to')
+    .option('--cluster-host <address>', 'address for the other servers', '0.0.0.0')
+    .option('--cluster-port <port>', 'port for the other servers', whole(1, 65_535), 6222)
+    .option('--cluster-route <host:port...>', 'every server of the cluster')
+    .option('--cluster-certificates <folder>', 'as above, for both ends (default: cluster/ below --nats-certificates)')
+    .option('--database <name>', 'name of the database', 'everseal')
+    .option('--postgres-address <cidr...>', 'networks the services connect from', ['127.0.0.1/32'])
+    .action((options: RenderOptions) => {
+      run.exitCode = renderAccess(run.host.terminal, run.place(program), options);
+    });
+  access
+    .command('show')
+    .description('Who there is; with an identity, each of its rights.')
+    .argument('[identity]', 'as in the first column, e.g. producer-billing')
+    .option(...policy)
+    .option(...JSON_OPTION)
+    .action((identity: string | undefined, options: PolicyOption & { json?: boolean | undefined }) => {
+      run.exitCode = showAccess(run.host.terminal, run.place(program), identity, options);
+    });
+}
+
+/** A whole number in a range, for commander. */
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+  };
+}

@@ -1,0 +1,170 @@
+/**
+ * One stored block against what this verifier remembers: every entry is hashed and compared with the leaf hash that was
+ * remembered when it was first derived. One hash an entry, no signature twice. Where the two differ, the sequences are
+ * aligned, and the alignment is the verdict.
+ *
+ * Which entries a body must hold is said by its own block note, as long as that is a remembered entry; only where it is
+ * not, the row is asked. So a spoiled row is told from a spoiled body.
+ */
+
+import {
+  align,
+  entryKind,
+  FormatError,
+  HASH_BYTES,
+  openBlock,
+  parseBlockText,
+  parseNote,
+  splitBundle,
+  type Block,
+  type Difference,
+  type EntryOffsets,
+  type Finding,
+  type Hash,
+  type KeySet,
+  type VerdictCode,
+} from '@everseal/audit-core';
+import type { StoredBlock } from '@everseal/ledger-store';
+import { rowMismatch } from './block-row.js';
+import type { RememberedTree } from './remembered-tree.js';
+import { hashLeaves, splitHashes } from './stored-leaves.js';
+
+const VERDICT: Record<Difference, VerdictCode> = {
+  altered: 'entry.altered',
+  missing: 'entry.missing',
+  inserted: 'entry.inserted',
+  reordered: 'entry.reordered',
+};
+
+/** Where a block is expected: its height, and the index of its first entry. */
+export interface Place {
+  readonly height: number;
+  readonly first: number;
+}
+
+/** What a look at one block gave: what is wrong, and where the block after it is expected. */
+export interface BlockCheck {
+  readonly findings: Finding[];
+  readonly next: Place;
+}
+
+/** A body taken apart. */
+interface OpenBody {
+  readonly bytes: Buffer;
+  readonly offsets: EntryOffsets;
+  /** Leaf hash of every entry. */
+  readonly leaves: Buffer;
+  /** Its note, when that is the remembered entry at its place; null otherwise. */
+  readonly block: Block | null;
+}
+
+/** @param sealed the column that is not read with the body; undefined when the row is gone by now */
+export function checkStoredBlock(
+  stored: StoredBlock,
+  sealed: string | undefined,
+  place: Place,
+  tree: RememberedTree,
+  keys: KeySet | null,
+): BlockCheck {
+  const gone = stored.height - place.height;
+  const body = openBody(stored.body, tree);
+  const block = body?.block ?? null;
+  const first = block?.first ?? (gone > 0 ? stored.first : place.first);
+  const end = block ? block.first + block.entries + 1 : stored.next;
+  const next = { height: stored.height + 1, first: Math.max(place.first + 1, end) };
+
+  const findings: Finding[] = [];
+  if (gone > 0) {
+    const detail = `${gone} blocks from height ${place.height} on are gone`;
+    findings.push({ code: 'block.missing', index: place.first, height: place.height, detail });
+  }
+  const wrong = body
+    ? (rowFinding(stored, sealed, body) ?? compare(stored, body, first, end, tree, keys))
+    : damaged(stored, first);
+  if (wrong) findings.push(wrong);
+  if (gone <= 0 && !wrong && first > place.first) {
+    const detail = `entries ${place.first} to ${first - 1} stand in no block`;
+    findings.push({ code: 'block.missing', index: place.first, height: place.height, detail });
+  }
+  return { findings, next };
+}
+
+/** Null when it is no entry bundle. */
+function openBody(bytes: Buffer | null, tree: RememberedTree): OpenBody | null {
+  if (!bytes) return null;
+  try {
+    const offsets = splitBundle(bytes);
+    const leaves = hashLeaves(bytes, offsets);
+    return { bytes, offsets, leaves, block: provenBlock(noteOf(bytes, offsets), leaves.subarray(-HASH_BYTES), tree) };
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
+}
+
+function noteOf(body: Buffer, offsets: EntryOffsets): Buffer {
+  const last = offsets.count - 1;
+  return last < 0 ? Buffer.alloc(0) : body.subarray(offsets.start(last), offsets.end(last));
+}
+
+function provenBlock(note: Buffer, hash: Hash, tree: RememberedTree): Block | null {
+  try {
+    if (entryKind(note) !== 'block') return null;
+    const block = parseBlockText(parseNote(note).text);
+    const index = block.first + block.entries;
+    return index < tree.size && tree.leafHash(index).equals(hash) ? block : null;
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
+}
+
+function damaged({ height, body }: StoredBlock, index: number): Finding {
+  return body
+    ? { code: 'entry.altered', index, height, detail: `the body of block ${height} is no entry bundle` }
+    : { code: 'block.missing', index, height, detail: `block ${height} stands without its body` };
+}
+
+/** A row that does not say what the note of its own body says. */
+function rowFinding(stored: StoredBlock, sealed: string | undefined, { block, leaves }: OpenBody): Finding | null {
+  const detail = block && rowMismatch(stored, sealed, block, leaves.subarray(-HASH_BYTES));
+  return detail ? { code: 'block.chain', index: block.first, height: stored.height, detail } : null;
+}
+
+function compare(
+  { height }: StoredBlock,
+  body: OpenBody,
+  first: number,
+  end: number,
+  tree: RememberedTree,
+  keys: KeySet | null,
+): Finding | null {
+  const last = Math.min(end, tree.size);
+  const expected = last > first ? tree.leafHashes(first, last) : Buffer.alloc(0);
+  if (body.leaves.equals(expected)) return null;
+  const [remembered, found] = [splitHashes(expected), splitHashes(body.leaves)];
+  const { difference, position, count } = align(remembered, found)!;
+  const index = first + position;
+  const hashes = {
+    expected: remembered[position]?.toString('base64') ?? 'nothing',
+    found: found[position]?.toString('base64') ?? 'nothing',
+  };
+  const rewritten = body.block ? null : judgeNote(noteOf(body.bytes, body.offsets), keys);
+  if (rewritten) {
+    return { ...rewritten, index, height, detail: `block ${height} was rewritten: ${rewritten.detail}`, ...hashes };
+  }
+  const detail = `block ${height}: ${count} of ${remembered.length} entries ${difference}, entry ${index} is the first`;
+  return { code: VERDICT[difference], index, height, detail, ...hashes };
+}
+
+/** A block note that is not the remembered one: without the log key it is a forgery, with it another history. */
+function judgeNote(note: Buffer, keys: KeySet | null): { code: VerdictCode; detail: string } | null {
+  try {
+    if (entryKind(note) !== 'block') return null;
+    openBlock(note, keys ? [keys.log] : []);
+    return { code: 'checkpoint.mismatch', detail: 'its note is signed by the log key, but it is not the sealed one' };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return error.code === 'entry.kind' ? null : { code: 'block.signature', detail: error.message };
+  }
+}
