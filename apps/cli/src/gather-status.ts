@@ -175,7 +175,11 @@ async function askAlerts(link: NatsLink, settings: CliSettings): Promise<AlertFa
   };
 }
 
-async function askDatabase(settings: CliSettings, trusts: readonly LedgerTrust[]): Promise<Asked<StoredFacts>[]> {
+async function askDatabase(
+  settings: CliSettings,
+  trusts: readonly LedgerTrust[],
+): Promise<(Asked<StoredFacts> | null)[]> {
+  if (settings.postgres === undefined) return trusts.map(() => null);
   const opened = await asked(() => openDatabase(settings));
   if (!opened.ok) return trusts.map(() => opened);
   const pool = opened.value;

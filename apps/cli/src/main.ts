@@ -5,6 +5,7 @@
  * The first Ctrl-C lets what is under way come to an end, the second ends at once. A reader that goes away (`| head`) is
  * no failure.
  */
+import { EXIT } from './exit-code.js';
 import { runProgram } from './program.js';
 import { Terminal } from './terminal.js';
 
@@ -17,6 +18,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     stop.abort();
   });
 }
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`everseal: ${error.stack ?? error.message}\n`);
+  process.exit(EXIT.bug); // not Node's 1, which says something else here
+});
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;

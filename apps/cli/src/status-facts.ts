@@ -43,7 +43,8 @@ export interface AnnouncedFacts {
 export interface LedgerFacts {
   readonly ledger: string;
   readonly origin: string;
-  readonly stored: Asked<StoredFacts>;
+  /** Null where the settings name no database. */
+  readonly stored: Asked<StoredFacts> | null;
   /** Null before the first announcement. */
   readonly announced: Asked<AnnouncedFacts | null>;
 }

@@ -34,9 +34,9 @@ function ofService({ service, name, live, ready, reasons }: ServiceFacts): strin
 function ofLedger({ ledger, stored, announced }: LedgerFacts, now: number): string[] {
   const problems: string[] = [];
   const add = (problem: string): void => void problems.push(`ledger ${ledger}: ${problem}`);
-  if (!stored.ok) add(`the database cannot be asked: ${stored.problem}`);
+  if (stored !== null && !stored.ok) add(`the database cannot be asked: ${stored.problem}`);
   if (!announced.ok) add(`the newest announcement cannot be believed: ${announced.problem}`);
-  if (!stored.ok) return problems;
+  if (!stored?.ok) return problems;
   const { size, sealed, state, holder, leaseLeftMs } = stored.value;
   if (state !== 'open') {
     add('it is closed; its successor takes the events');

@@ -52,7 +52,7 @@ function tellLedgers(terminal: Terminal, ledgers: readonly LedgerFacts[], now: n
     ['ledger', 'entries', 'blocks', 'newest block', 'sealer', 'checkpoint', 'announced', 'cosigned by', 'indexed'],
     ledgers.map(({ ledger, stored, announced }) => {
       const signed = announced.ok ? announced.value : null;
-      const database = stored.ok
+      const database = stored?.ok
         ? [
             count(stored.value.size),
             count(stored.value.height + 1),
@@ -62,7 +62,7 @@ function tellLedgers(terminal: Terminal, ledgers: readonly LedgerFacts[], now: n
         : ['?', '?', '?', '?'];
       const cosigners = signed?.cosigners.map(({ name, at }) => `${name.split('/').at(-1)} ${ago(at)}`).join(', ');
       const checkpoint = [signed ? count(signed.size) : '-', ago(signed?.stored ?? null), cosigners ?? '-'];
-      return [ledger, ...database, ...checkpoint, stored.ok ? count(stored.value.indexed) : '?'].map(printable);
+      return [ledger, ...database, ...checkpoint, stored?.ok ? count(stored.value.indexed) : '?'].map(printable);
     }),
   );
 }

@@ -52,9 +52,8 @@ export class SubmitReport {
       else this.tell(`refused: ${placeOf(event)}: ${code}: ${message}`, ADVICE[code]);
     }
     if (this.isJson) {
-      terminal.json({
-        summary: { ...this.summary(), events: total, refused: bad.length, notSent: total - bad.length },
-      });
+      const outcomes = { ...this.events, refused: bad.length, notSent: total - bad.length };
+      terminal.json({ summary: { ...this.summary(), events: total, ...outcomes } });
     } else {
       if (bad.length > MOST_BAD) terminal.line(`… and ${count(bad.length - MOST_BAD)} more`);
       terminal.line(`nothing was sent: ${count(bad.length)} of ${counted(total, 'event')} would be refused`);

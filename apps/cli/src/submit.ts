@@ -115,7 +115,7 @@ async function newestIngestKeys(context: Context, trust: LedgerTrust): Promise<r
   }
 }
 
-/** So many workers take requests from one source; a stop lets each finish what it has. */
+/** So many workers take requests from one source; one that returns closes it, and the others finish what they have. */
 async function sendAll(
   link: NatsLink,
   events: readonly InputEvent[],
@@ -127,8 +127,11 @@ async function sendAll(
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const worker = async (): Promise<void> => {
     for (const request of requests) {
-      options.onSent(await sendRequest(link, request, { ...options, signal }));
-      if (signal.aborted) return;
+      const sent = await sendRequest(link, request, { ...options, signal });
+      options.onSent(sent);
+      // Whoever did not answer this one in all its time, or proved nothing, is not sent the rest.
+      const isSettled = sent.outcome.kind === 'receipted' || sent.outcome.kind === 'refused';
+      if (signal.aborted || !isSettled) return;
     }
   };
   try {

@@ -16,7 +16,16 @@ import {
   type Finding,
   type LogReport,
 } from '@everseal/audit-core';
-import { checkpointsAfter, cosignaturesAt, findLedger, readBodies, readHead } from '@everseal/ledger-store';
+import {
+  checkpointsAfter,
+  cosignaturesAt,
+  findLedger,
+  readBodies,
+  readHead,
+  StoreError,
+  type StoredBlock,
+  type StoreErrorCode,
+} from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { explain, noLedger } from './cli-failure.js';
 import { connectAsOps, openDatabase } from './connections.js';
@@ -144,7 +153,7 @@ class StoredBodies implements AsyncIterable<Buffer> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     for (let read = BLOCKS_A_READ; read === BLOCKS_A_READ;) {
       read = 0;
-      for await (const block of readBodies(this.pool, this.ledgerId, this.height, BLOCKS_A_READ)) {
+      for await (const block of this.read()) {
         read += 1;
         if (block.height !== this.height) this.missing = `block ${this.height} is gone, block ${block.height} stands`;
         else if (!block.body) this.missing = `block ${this.height} stands without its body`;
@@ -155,7 +164,19 @@ class StoredBodies implements AsyncIterable<Buffer> {
       }
     }
   }
+
+  private async *read(): AsyncGenerator<StoredBlock> {
+    try {
+      yield* readBodies(this.pool, this.ledgerId, this.height, BLOCKS_A_READ);
+    } catch (error) {
+      if (!(error instanceof StoreError) || !SPOILED_ROW.includes(error.code)) throw error;
+      this.missing = `block ${this.height} cannot be read: ${error.message}`;
+    }
+  }
 }
+
+/** Codes of rows that say what no row of ours can: somebody else wrote there. */
+const SPOILED_ROW: readonly StoreErrorCode[] = ['store.unexpected-value', 'store.unsafe-integer'];
 
 /** What verifyLog cannot see: it is given bodies and does not know how many there should be. */
 function missingBlocks(report: LogReport, { missing, height }: StoredBodies, expected: Expected): Finding[] {

@@ -71,7 +71,7 @@ export function checkStoredBlock(
   const block = body?.block ?? null;
   const first = block?.first ?? (gone > 0 ? stored.first : place.first);
   const end = block ? block.first + block.entries + 1 : stored.next;
-  const next = { height: stored.height + 1, first: Math.max(place.first + 1, end) };
+  const next = { height: stored.height + 1, first: Math.max(place.first, end) };
 
   const findings: Finding[] = [];
   if (gone > 0) {

@@ -34,9 +34,8 @@ import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
 import type { VerifierSettings } from './config.js';
 import { FollowLedger } from './follow-ledger.js';
-import { LeafFile } from './leaf-file.js';
+import { loadTree } from './load-tree.js';
 import { Pace } from './pace.js';
-import { RememberedTree } from './remembered-tree.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
 import { SweepStored } from './sweep-stored.js';
@@ -237,15 +236,6 @@ async function waitForLedger(pool: Pool, origin: string): Promise<number> {
     }
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
-}
-
-/** The tree of the cosigned size, derived again from the leaf file; a file that gives another root is not believed. */
-async function loadTree(folder: string, state: LogState, file: MemoryFile): Promise<RememberedTree> {
-  const leaves = LeafFile.open(path.join(folder, 'leaves'));
-  if (leaves.size < state.size) throw file.damaged(`the leaf file ends at entry ${leaves.size}`);
-  const tree = await RememberedTree.load(leaves, state.size);
-  if (state.size > 0 && !tree.root().equals(state.root)) throw file.damaged('the leaf file does not give its root');
-  return tree;
 }
 
 function ledgerLoops(

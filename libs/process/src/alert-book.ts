@@ -6,11 +6,20 @@
  * - **Durable**: number, open alerts and unsent messages are one file, replaced atomically and fsynced before anything is
  *   published. After a crash the outbox is sent again; the number inside tells a reader that it is the same alert.
  * - **Signed**: each message carries a note over the hash of the alert's exact bytes (formats.md `everseal/alert/v1`).
+ * - **Bounded**: a flood of single findings (somebody fills the stream with forged frames) is a hundred alerts, not a
+ *   million; the last of them says so.
+ *
+ * The book in memory is replaced only after the one on disk: what cannot be written was not raised.
  */
 
 import { readFileSync } from 'node:fs';
 import { formatTimestamp, signAlert, VERDICTS, type Finding, type SigningKey } from '@everseal/audit-core';
+import { fateOf, StopProcess } from './failure.js';
 import { replaceFile } from './replace-file.js';
+
+/** Single findings of one code and ledger that stand at the same time. */
+const MOST_STANDING = 100;
+const LAST_OF_MANY = ' (more of these are not raised while a hundred of them stand)';
 
 /** What else an alert says, beside the finding. */
 export interface AlertContext {
@@ -39,8 +48,8 @@ interface Unsent {
 
 interface Book {
   next: number;
-  open: OpenAlert[];
-  outbox: Unsent[];
+  readonly open: OpenAlert[];
+  readonly outbox: Unsent[];
 }
 
 /** Hands one alert to the broker; true once the stream has confirmed it. Never throws for an unreachable broker. */
@@ -78,9 +87,10 @@ export class AlertBook {
     const standing = new Set(this.book.open.filter((alert) => alert.scope === scope).map((alert) => alert.key));
     const raised = [...found].filter(([key]) => !standing.has(key));
     if (cleared.length === 0 && raised.length === 0) return;
-    for (const alert of cleared) this.writeCleared(alert);
-    for (const [key, { finding, context }] of raised) this.writeRaised(scope, key, finding, context);
-    this.save();
+    const book = this.copy();
+    for (const alert of cleared) this.writeCleared(book, alert);
+    for (const [key, { finding, context }] of raised) this.writeRaised(book, scope, key, finding, context);
+    this.save(book);
     void this.flush();
   }
 
@@ -88,8 +98,12 @@ export class AlertBook {
   raise(scope: string, finding: Finding, context: AlertContext): void {
     const key = alertKey(finding, context.ledger);
     if (this.book.open.some((alert) => alert.scope === scope && alert.key === key)) return;
-    this.writeRaised(scope, key, finding, context);
-    this.save();
+    const alike = this.book.open.filter(({ code, ledger }) => code === finding.code && ledger === context.ledger);
+    if (alike.length >= MOST_STANDING) return;
+    const detail = alike.length === MOST_STANDING - 1 ? finding.detail + LAST_OF_MANY : finding.detail;
+    const book = this.copy();
+    this.writeRaised(book, scope, key, { ...finding, detail }, context);
+    this.save(book);
     void this.flush();
   }
 
@@ -104,15 +118,28 @@ export class AlertBook {
   private async sendOutbox(): Promise<void> {
     for (let unsent = this.book.outbox[0]; unsent; unsent = this.book.outbox[0]) {
       if (!(await this.send(unsent.code, Buffer.from(unsent.message)))) return;
-      this.book.outbox.shift();
-      this.save();
+      // Crash here: it is sent once more after the restart, with the same number and the same bytes.
+      if (!this.tookOut()) return;
     }
   }
 
-  private writeRaised(scope: string, key: string, finding: Finding, context: AlertContext): void {
+  /** Takes the first message out of the outbox; false when the disk is full: then it is sent again later. */
+  private tookOut(): boolean {
+    const book = this.copy();
+    book.outbox.shift();
+    try {
+      this.save(book);
+      return true;
+    } catch (error) {
+      if (fateOf(error) === 'retry') return false;
+      throw error;
+    }
+  }
+
+  private writeRaised(book: Book, scope: string, key: string, finding: Finding, context: AlertContext): void {
     const since = formatTimestamp(this.now());
     const { severity, meaning } = VERDICTS[finding.code];
-    const number = this.write(finding.code, {
+    const number = this.write(book, finding.code, {
       code: finding.code,
       state: 'raised',
       severity,
@@ -127,12 +154,12 @@ export class AlertBook {
       since,
       runbook: runbookOf(finding.code),
     });
-    this.book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since });
+    book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since });
   }
 
-  private writeCleared(alert: OpenAlert): void {
-    this.book.open = this.book.open.filter((open) => open !== alert);
-    this.write(alert.code, {
+  private writeCleared(book: Book, alert: OpenAlert): void {
+    book.open.splice(book.open.indexOf(alert), 1);
+    this.write(book, alert.code, {
       code: alert.code,
       state: 'cleared',
       ledger: alert.ledger,
@@ -143,17 +170,23 @@ export class AlertBook {
     });
   }
 
-  private write(code: string, body: Record<string, unknown>): number {
-    const number = this.book.next++;
+  private write(book: Book, code: string, body: Record<string, unknown>): number {
+    const number = book.next++;
     const time = formatTimestamp(this.now());
     const alert = Buffer.from(JSON.stringify({ source: this.source, number, time, ...body }));
     const message = signAlert(alert, this.source, number, time, this.key);
-    this.book.outbox.push({ number, code, message: message.toString() });
+    book.outbox.push({ number, code, message: message.toString() });
     return number;
   }
 
-  private save(): void {
-    replaceFile(this.file, JSON.stringify(this.book));
+  private copy(): Book {
+    const { next, open, outbox } = this.book;
+    return { next, open: [...open], outbox: [...outbox] };
+  }
+
+  private save(book: Book): void {
+    replaceFile(this.file, JSON.stringify(book));
+    this.book = book;
   }
 }
 
@@ -174,5 +207,21 @@ function readBook(file: string): Book {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { next: 1, open: [], outbox: [] };
     throw error;
   }
-  return JSON.parse(text) as Book;
+  try {
+    const { next, open, outbox } = JSON.parse(text) as Book;
+    if (Number.isSafeInteger(next) && Array.isArray(open) && Array.isArray(outbox)) return { next, open, outbox };
+  } catch (cause) {
+    throw damaged(file, cause);
+  }
+  throw damaged(file);
+}
+
+/** Alert numbers would begin again, and a reader would take that for a forgery. */
+function damaged(file: string, cause?: unknown): StopProcess {
+  return new StopProcess(
+    'alerts.book',
+    `the alert book ${file} cannot be read: find out who changed it, and put it back. Without it alert numbers are not ` +
+      'dense any more; give this service a new alert key if it is lost',
+    { cause },
+  );
 }

@@ -1,0 +1,151 @@
+/** Answers made with the formats' own functions and an ingest key of our own; the broker's part is in test/system/cli.spec.ts. */
+import { describe, expect, it } from '@jest/globals';
+import {
+  encodeEventEntry,
+  eventPrefix,
+  formatReceipt,
+  formatRefusal,
+  FrameTree,
+  ingestKeyName,
+  leafHash,
+  NOTE_KEY,
+  parseReceipt,
+  sha256,
+  signFrame,
+  SigningKey,
+  ZERO_HASH,
+} from '@everseal/audit-core';
+import { judgeAnswer, type ReceiptTrust } from './judge-answer.js';
+import type { InputEvent } from './read-events.js';
+import { requestsOf, type SubmitRequest } from './submit-request.js';
+
+const ORIGIN = 'audit.example.com/main';
+const ACCEPTED = '2026-01-31T09:30:00.250Z';
+const key = keyOf('a');
+const trust: ReceiptTrust = { origin: ORIGIN, producer: 'billing', ingestKeys: [key.verifier] };
+
+function keyOf(ingester: string): SigningKey {
+  return SigningKey.fromSeed(ingestKeyName('audit.example.com', ingester), sha256(Buffer.from(ingester)), NOTE_KEY);
+}
+
+function requestOf(texts: readonly string[]): SubmitRequest {
+  const events = texts.map((text, position): InputEvent => ({
+    bytes: Buffer.from(text),
+    file: '',
+    position,
+    id: null,
+  }));
+  return [...requestsOf(events)][0]!;
+}
+
+/** The receipt for `request` in a frame that holds another event before and one after it. */
+function receiptFor(request: SubmitRequest, producer = 'billing', signer = key): Buffer {
+  const prefix = eventPrefix(ORIGIN, producer, ACCEPTED);
+  const all = [
+    Buffer.from('{"id":"before"}'),
+    ...request.events.map(({ bytes }) => bytes),
+    Buffer.from('{"id":"after"}'),
+  ];
+  const tree = new FrameTree(all.map((event) => leafHash(encodeEventEntry(prefix, event))));
+  const frame = {
+    origin: ORIGIN,
+    ingester: 'a',
+    number: 7,
+    previous: sha256(Buffer.from('frame 6')),
+    count: all.length,
+    root: tree.root,
+    accepted: ACCEPTED,
+  };
+  const note = signFrame(frame, signer);
+  return formatReceipt({
+    ledger: ORIGIN,
+    frame: note,
+    first: 1,
+    count: all.length - 2,
+    proof: tree.proveRange(1, all.length - 2),
+  });
+}
+
+const request = requestOf(['{"id":"1"}', '{"id":"2"}', '{"id":"3"}']);
+
+describe('an answer', () => {
+  it('is an acceptance when its receipt proves exactly these events', () => {
+    expect(judgeAnswer(receiptFor(request), request, trust)).toMatchObject({
+      kind: 'receipted',
+      frame: { ingester: 'a', number: 7, accepted: ACCEPTED },
+      receipt: { first: 1, count: 3 },
+    });
+  });
+
+  it.each<[string, () => Buffer, SubmitRequest, ReceiptTrust]>([
+    [
+      'one event differs in one byte',
+      () => receiptFor(request),
+      requestOf(['{"id":"1"}', '{"id":"2"}', '{"id":"4"}']),
+      trust,
+    ],
+    ['an event is missing', () => receiptFor(request), requestOf(['{"id":"1"}', '{"id":"2"}']), trust],
+    [
+      'two events changed places',
+      () => receiptFor(request),
+      requestOf(['{"id":"2"}', '{"id":"1"}', '{"id":"3"}']),
+      trust,
+    ],
+    ['it is for another producer', () => receiptFor(request, 'orders'), request, trust],
+    ['it is for another ledger', () => receiptFor(request), request, { ...trust, origin: 'audit.example.com/other' }],
+    [
+      'the ledger names another key',
+      () => receiptFor(request),
+      request,
+      { ...trust, ingestKeys: [keyOf('b').verifier] },
+    ],
+    ['the ledger names no ingester', () => receiptFor(request), request, { ...trust, ingestKeys: [] }],
+    [
+      'another key of that name signed it',
+      () => receiptFor(request, 'billing', SigningKey.fromSeed(key.name, sha256(Buffer.from('x')), NOTE_KEY)),
+      request,
+      trust,
+    ],
+  ])('is no acceptance when %s', (_, answer, asked, trusted) => {
+    expect(judgeAnswer(answer(), asked, trusted).kind).toBe('unverified');
+  });
+
+  it('is no acceptance when any hash of its proof, its place or its frame is another', () => {
+    const good = parseReceipt(receiptFor(request));
+    const tampered = [
+      ...good.proof.map((_, i) => ({ ...good, proof: good.proof.map((hash, j) => (i === j ? ZERO_HASH : hash)) })),
+      { ...good, proof: good.proof.slice(1) },
+      { ...good, proof: [...good.proof, ZERO_HASH] },
+      { ...good, first: 0 },
+      { ...good, frame: good.frame.replace('\n7\n', '\n8\n') },
+    ];
+    expect(good.proof.length).toBeGreaterThan(0);
+    for (const receipt of tampered) {
+      expect(judgeAnswer(formatReceipt(receipt), request, trust).kind).toBe('unverified');
+    }
+  });
+
+  it('is a refusal when it says that the request is bad', () => {
+    const refusal = { code: 'event.forbidden', message: 'not yours', position: 2, retryAfterMs: null } as const;
+    expect(judgeAnswer(formatRefusal(refusal), request, trust)).toEqual({
+      kind: 'refused',
+      code: 'event.forbidden',
+      message: 'not yours',
+      position: 2,
+    });
+  });
+
+  it('settles nothing when it says unavailable, or says nothing that can be read', () => {
+    const busy = formatRefusal({ code: 'unavailable', message: 'full', position: null, retryAfterMs: 250 });
+    expect(judgeAnswer(busy, request, trust)).toEqual({ kind: 'later', reason: 'unavailable: full', afterMs: 250 });
+    for (const garbage of [
+      '',
+      '{}',
+      'ok',
+      '{"error":{"code":"no.such"}}',
+      receiptFor(request).subarray(0, 40).toString(),
+    ]) {
+      expect(judgeAnswer(Buffer.from(garbage), request, trust)).toMatchObject({ kind: 'later', afterMs: null });
+    }
+  });
+});

@@ -1,0 +1,233 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  alertKeyName,
+  NOTE_KEY,
+  openAlert,
+  sha256,
+  SigningKey,
+  VERDICTS,
+  type Finding,
+  type VerdictCode,
+} from '@everseal/audit-core';
+import { AlertBook } from './alert-book.js';
+import { codeOf } from './failure.js';
+
+const SOURCE = 'audit.example.com/verifier/v1';
+const LEDGER = 'audit.example.com/main';
+const KEY = SigningKey.fromSeed(
+  alertKeyName('audit.example.com', 'verifier', 'v1'),
+  sha256(Buffer.from('v1')),
+  NOTE_KEY,
+);
+
+const finding = (code: VerdictCode, index: number | null, detail = 'x'): Finding => ({
+  code,
+  index,
+  height: 3,
+  detail,
+});
+const seen = (...findings: Finding[]): { finding: Finding; context: { ledger: string } }[] =>
+  findings.map((f) => ({ finding: f, context: { ledger: LEDGER } }));
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'everseal-alerts-'));
+  file = path.join(folder, 'alerts.json');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The stream ALERTS: what it took, opened; and whether it takes anything now. */
+class Stream {
+  reachable = true;
+  readonly messages: Buffer[] = [];
+
+  readonly send = (code: string, message: Buffer): Promise<boolean> => {
+    if (this.reachable) this.messages.push(message);
+    const { json } = openAlert(message, [KEY.verifier]);
+    expect((JSON.parse(json.toString()) as { code: string }).code).toBe(code);
+    return Promise.resolve(this.reachable);
+  };
+
+  get alerts(): Record<string, unknown>[] {
+    return this.messages.map((message) => JSON.parse(openAlert(message, [KEY.verifier]).json.toString()));
+  }
+
+  get numbers(): number[] {
+    return this.messages.map((message) => openAlert(message, [KEY.verifier]).number);
+  }
+}
+
+let time = Date.UTC(2026, 0, 1);
+const open = (stream: Stream): AlertBook => new AlertBook(file, SOURCE, KEY, () => (time += 1), stream.send);
+
+describe('the alert book', () => {
+  it('says everything about a finding, signed over its exact bytes', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    const found = { ...finding('entry.altered', 17, 'entry 17 differs'), expected: 'aa', found: 'bb' };
+    const context = { ledger: LEDGER, lastGoodBlock: 2, eventId: 'e-17', evidence: { note: 'n' } };
+    book.reconcile('the bodies sweep', [{ finding: found, context }]);
+    await book.flush();
+    expect(stream.alerts).toEqual([
+      {
+        source: SOURCE,
+        number: 1,
+        time: expect.any(String),
+        code: 'entry.altered',
+        state: 'raised',
+        ...VERDICTS['entry.altered'],
+        detail: 'entry 17 differs',
+        ledger: LEDGER,
+        first: { index: 17, height: 3, eventId: 'e-17' },
+        lastGoodBlock: 2,
+        expected: 'aa',
+        found: 'bb',
+        evidence: { note: 'n' },
+        since: expect.any(String),
+        runbook: 'docs/operations/runbook.md#entryaltered',
+      },
+    ]);
+    const [message] = stream.messages;
+    expect(openAlert(message!, [KEY.verifier])).toMatchObject({ source: SOURCE, number: 1 });
+    // Control: one byte of the alert, and it does not open any more.
+    const changed = Buffer.from(message!);
+    changed[changed.indexOf('entry 17') + 6]! ^= 1;
+    expect(() => openAlert(changed, [KEY.verifier])).toThrow(/alert 1 is for other bytes/);
+  });
+
+  it('is latched: a standing finding is one alert, and it is cleared once', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    for (let look = 0; look < 3; look++) {
+      book.reconcile('the bodies sweep', seen(finding('entry.altered', 17, `look ${look}`)));
+    }
+    expect(book.open).toMatchObject([{ number: 1, code: 'entry.altered', scope: 'the bodies sweep' }]);
+    for (let look = 0; look < 3; look++) book.reconcile('the bodies sweep', []);
+    expect(book.open).toEqual([]);
+    await book.flush();
+    expect(stream.alerts.map(({ number, state, clears }) => [number, state, clears])).toEqual([
+      [1, 'raised', undefined],
+      [2, 'cleared', 1],
+    ]);
+    // It stands again: a new alert with a new number.
+    book.reconcile('the bodies sweep', seen(finding('entry.altered', 17)));
+    await book.flush();
+    expect(stream.numbers).toEqual([1, 2, 3]);
+  });
+
+  it('tells findings apart by scope, code, ledger and place, not by their words', () => {
+    const book = open(new Stream());
+    book.reconcile(
+      'one',
+      seen(finding('entry.altered', 17), finding('entry.altered', 18), finding('entry.missing', 17)),
+    );
+    book.reconcile('two', seen(finding('entry.altered', 17)));
+    book.raise('one', finding('entry.altered', 17, 'other words'), { ledger: LEDGER });
+    book.raise('one', finding('entry.altered', 17), { ledger: 'audit.example.com/orders' });
+    expect(book.open.map(({ number, scope }) => [number, scope])).toEqual([
+      [1, 'one'],
+      [2, 'one'],
+      [3, 'one'],
+      [4, 'two'],
+      [5, 'one'],
+    ]);
+    book.reconcile('one', seen(finding('entry.altered', 18)));
+    expect(book.open.map(({ number }) => number)).toEqual([2, 4]);
+  });
+
+  it('keeps what the broker does not take, in order, and sends it when it is back', async () => {
+    const stream = new Stream();
+    stream.reachable = false;
+    const book = open(stream);
+    book.raise('one', finding('entry.altered', 1), { ledger: LEDGER });
+    book.raise('one', finding('entry.altered', 2), { ledger: LEDGER });
+    book.reconcile('one', []);
+    await book.flush();
+    expect(stream.messages).toEqual([]);
+    stream.reachable = true;
+    await book.flush();
+    await book.flush();
+    expect(stream.numbers).toEqual([1, 2, 3, 4]);
+  });
+
+  it('goes on after a crash with the same open alerts and dense numbers, and sends its outbox', async () => {
+    const stream = new Stream();
+    stream.reachable = false;
+    const before = open(stream);
+    before.raise('one', finding('entry.altered', 1), { ledger: LEDGER });
+    before.raise('one', finding('entry.altered', 2), { ledger: LEDGER });
+    await before.flush();
+
+    stream.reachable = true;
+    const restarted = open(stream);
+    expect(restarted.open).toEqual(before.open);
+    await restarted.flush();
+    // What stands already is not raised again by the new process; what is gone is cleared by it.
+    restarted.reconcile('one', seen(finding('entry.altered', 1)));
+    await restarted.flush();
+    expect(stream.alerts.map(({ number, clears }) => [number, clears])).toEqual([
+      [1, undefined],
+      [2, undefined],
+      [3, 2],
+    ]);
+  });
+
+  it('sends an alert again, byte for byte, after a crash between its sending and the note of that', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    book.raise('one', finding('entry.altered', 1), { ledger: LEDGER });
+    const asOnDisk = readFileSync(file); // the outbox still holds it
+    await book.flush();
+    writeFileSync(file, asOnDisk);
+    await open(stream).flush();
+    expect(stream.messages).toHaveLength(2);
+    expect(stream.messages[0]!.equals(stream.messages[1]!)).toBe(true);
+  });
+
+  it('does not lose an alert that is raised while others are being sent', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    for (let i = 0; i < 5; i++) {
+      book.raise('one', finding('entry.altered', i), { ledger: LEDGER });
+      await Promise.resolve();
+    }
+    await book.flush();
+    expect(stream.numbers).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('raises nothing that it cannot write', () => {
+    const book = open(new Stream());
+    rmSync(folder, { recursive: true, force: true });
+    expect(() => book.raise('one', finding('entry.altered', 1), { ledger: LEDGER })).toThrow(/ENOENT/);
+    expect(book.open).toEqual([]);
+  });
+
+  it('says in the hundredth of many alike that there are more, and raises no more of them', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    for (let i = 0; i < 150; i++) book.raise(`stream ${i}`, finding('custody.forged', null), { ledger: LEDGER });
+    book.raise('stream 1', finding('custody.conflict', null), { ledger: LEDGER });
+    expect(book.open).toHaveLength(101);
+    await book.flush();
+    expect(stream.alerts[98]!['detail']).toBe('x');
+    expect(stream.alerts[99]!['detail']).toMatch(/^x \(more of these are not raised/);
+    expect(stream.alerts[100]!['code']).toBe('custody.conflict');
+  });
+
+  it('does not begin again with number 1 over a damaged book', () => {
+    for (const damaged of ['', '{"next":', '{}', '{"next":1}', 'null', '[]']) {
+      writeFileSync(file, damaged);
+      let code: string | undefined = 'none';
+      try {
+        open(new Stream());
+      } catch (error) {
+        code = codeOf(error);
+      }
+      expect([damaged, code]).toEqual([damaged, 'alerts.book']);
+    }
+  });
+});

@@ -1,0 +1,280 @@
+/**
+ * The command-line tool as its users run it: the built program, as a process of its own, against a whole installation. What it says is
+ * read from its JSON and its exit codes.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  COSIGNATURE_KEY,
+  ingestKeyName,
+  logKeyName,
+  NOTE_KEY,
+  operatorKeyName,
+  sha256,
+  signKeySet,
+  SigningKey,
+  verifierKeyName,
+  ZERO_HASH,
+} from '@everseal/audit-core';
+import { freePorts, LocalInstallation, repositoryRoot, waitUntil } from '@everseal/local';
+import { readPolicy } from '@everseal/policy';
+import { Client } from 'pg';
+
+const START_MS = 180_000;
+const TEST_MS = 90_000;
+const MAIN = path.join(repositoryRoot(), 'dist', 'apps', 'cli', 'src', 'main.js');
+/** Spacing, number and escape that no re-serialising would leave alone. */
+const RECORDS = ['1', '2', '3'].map(
+  (n) =>
+    `{ "eventID":"trail-${n}","eventSource":"iam.amazonaws.com",  "eventName":"CreateUser","eventTime":"2026-01-31T09:30:00Z",` +
+    `"awsRegion":"us-east-1","recipientAccountId":"111122223333","requestParameters":{"big":12345678901234567890,"t":"\\u00e9"} }`,
+);
+
+interface Ran {
+  code: number | null;
+  out: string;
+  err: string;
+  /** Standard output as JSON lines. */
+  lines: () => Record<string, unknown>[];
+}
+
+let dir: string;
+let installation: LocalInstallation;
+
+beforeAll(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), 'everseal-cli-'));
+  const policyFile = path.join(repositoryRoot(), 'everseal.yaml');
+  const ports = await freePorts(readPolicy(policyFile));
+  installation = LocalInstallation.open({ dir, policyFile, ports, readyWithinMs: START_MS });
+  await installation.start();
+}, START_MS);
+
+afterAll(async () => {
+  await installation?.stop();
+  rmSync(dir, { recursive: true, force: true });
+}, START_MS);
+
+function everseal(args: string[], input = ''): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, '--dir', dir, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  child.stdin.end(input);
+  const lines = (): Record<string, unknown>[] =>
+    out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err, lines })));
+}
+
+function submitOne(id: string, data: string, ...more: string[]): Promise<Ran> {
+  const event = ['--source', 'urn:test', '--type', 't', '--id', id, '--data', data, '--time', '2026-01-31T09:30:00Z'];
+  return everseal(['submit', '--producer', 'demo', '--json', ...event, ...more]);
+}
+
+function file(name: string, content: string): string {
+  const place = path.join(dir, name);
+  writeFileSync(place, content);
+  return place;
+}
+
+async function onDatabase<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client(await installation.logins.superuser());
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+describe('everseal submit', () => {
+  it(
+    'brings CloudTrail in byte for byte and keeps the receipts',
+    async () => {
+      const trail = file('trail.json', `{"Records":[${RECORDS.join(' ,\n')}]}`);
+      const receipts = path.join(dir, 'receipts/');
+      const args = ['submit', '--producer', 'demo', '--batch', '2', '--receipts', receipts, '--json', trail];
+      const ran = await everseal(args);
+      expect(ran).toMatchObject({ code: 0, err: '' });
+      const requests = ran.lines().slice(0, -1);
+      expect(requests.map(({ outcome }) => outcome)).toEqual(['receipted', 'receipted']);
+      expect(ran.lines().at(-1)).toMatchObject({ summary: { events: 3, receipted: 3, refused: 0, unknown: 0 } });
+      const kept = readdirSync(receipts).map((name) => readFileSync(path.join(receipts, name), 'utf8'));
+      const ids = kept.flatMap((text) => (JSON.parse(text) as { ids: string[] }).ids);
+      expect(ids.sort()).toEqual(['trail-1', 'trail-2', 'trail-3']);
+
+      // The same again is the same: the receipts are for the places where the events stand already.
+      const again = await everseal(args);
+      expect(again.code).toBe(0);
+      expect(readdirSync(receipts)).toHaveLength(kept.length);
+
+      const body = await waitUntil(() => onDatabase(sealedBytes), { what: 'the events are sealed', everyMs: 250 });
+      for (const record of RECORDS) expect(body.includes(record)).toBe(true);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'names what is refused, and why: before sending, and by ingest',
+    async () => {
+      const bad = file('bad.ndjson', '{"specversion":"1.0","id":"b-1","source":"urn:x","type":"t"}\n{"id":"b-2"}\n');
+      const checked = await everseal(['submit', '--producer', 'demo', '--json', bad]);
+      expect(checked.code).toBe(3);
+      const refused = { outcome: 'refused', sent: false, file: bad, position: 1, id: 'b-2', code: 'event.invalid' };
+      expect(checked.lines()).toEqual([
+        expect.objectContaining(refused),
+        { summary: expect.objectContaining({ events: 2, refused: 1, notSent: 1 }) },
+      ]);
+
+      const batch = `[{"specversion":"1.0","id":"f-1","source":"https://billing.example.com/a","type":"t"},
+        {"specversion":"1.0","id":"f-2","source":"urn:foreign","type":"t"}]`;
+      const forbidden = await everseal(['submit', '--producer', 'billing', '-'], batch);
+      expect(forbidden.code).toBe(3);
+      expect(forbidden.out).toContain('refused: event 1 of standard input (id f-2): event.forbidden');
+      expect(forbidden.out).toContain('what to do: use another --producer');
+    },
+    TEST_MS,
+  );
+
+  it(
+    'never takes an outcome that it does not know for a success',
+    async () => {
+      const ingest = installation.service('ingest', 'a');
+      ingest.kill('SIGKILL');
+      await ingest.exited;
+      const given = await submitOne('later', '1', '--timeout', '1');
+      expect(given.code).toBe(4);
+      expect(given.lines()[0]).toMatchObject({ outcome: 'unknown' });
+
+      const patient = submitOne('later', '1', '--timeout', '60');
+      await installation.startService('ingest', 'a');
+      const ran = await patient;
+      expect(ran).toMatchObject({ code: 0 });
+      expect(ran.lines()[0]).toMatchObject({ outcome: 'receipted', attempts: expect.any(Number) });
+    },
+    TEST_MS,
+  );
+
+  it(
+    'does not believe a receipt that no key of its ledger signed',
+    async () => {
+      const own = readFileSync(installation.layout.configFile('cli'), 'utf8');
+      const genesisFile = file('other-genesis.note', otherGenesis());
+      const config = path.join(installation.layout.config, 'other.yaml');
+      // Without ops: the newest announcement would not verify from this key set either.
+      const withoutOps = own.replace(/^ops:\n( {2}.*\n)+/m, '');
+      writeFileSync(config, withoutOps.replace(/genesisFile: .*/, `genesisFile: ${genesisFile}`));
+      const ran = await submitOne('unproven', '1', '--config', config);
+      expect(ran.code).toBe(4);
+      expect(ran.lines()[0]).toMatchObject({ outcome: 'unverified', reason: expect.stringContaining('note.') });
+    },
+    TEST_MS,
+  );
+});
+
+describe('everseal status, verify and alerts', () => {
+  it(
+    'agree that all is well',
+    async () => {
+      // Until the service that was restarted above is ready again and its last frame has a checkpoint.
+      const healthy = await waitUntil(
+        async () => {
+          const ran = await everseal(['status', '--json']);
+          return ran.code === 0 ? ran : null;
+        },
+        { what: 'healthy', timeoutMs: 60_000, everyMs: 500 },
+      );
+      const [status] = healthy.lines() as [{ ledgers: { announced: { value: { cosigners: object[] } } }[] }];
+      expect(status).toMatchObject({ healthy: true, problems: [], alerts: { value: { open: 0, gaps: 0 } } });
+      expect(status.ledgers[0]?.announced.value.cosigners).toHaveLength(1);
+
+      const verified = await everseal(['verify', '--json']);
+      expect(verified.code).toBe(0);
+      expect(verified.lines()[0]).toMatchObject({ good: true, findings: [], announcementCompared: true });
+      expect((await everseal(['alerts', '--json'])).code).toBe(0);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'agree about a stored byte that was changed',
+    async () => {
+      await onDatabase(async (client) => {
+        await client.query('ALTER TABLE everseal.block_body DISABLE TRIGGER ALL');
+        await client.query(
+          'UPDATE everseal.block_body SET body = set_byte(body, 40, get_byte(body, 40) # 1) WHERE height = 1',
+        );
+      });
+      const verified = await everseal(['verify', '--json']);
+      expect(verified.code).toBe(1);
+      expect(verified.lines()[0]).toMatchObject({ good: false, findings: [{ height: 1, severity: 'tampering' }] });
+
+      const alerts = await waitUntil(
+        async () => {
+          const ran = await everseal(['alerts', '--open', '--json']);
+          return ran.code === 6 ? ran : null;
+        },
+        { what: 'an open alert', timeoutMs: 60_000, everyMs: 500 },
+      );
+      expect(alerts.lines()[0]).toMatchObject({ verified: true, open: true, alert: { first: { height: 1 } } });
+      const status = await everseal(['status', '--json']);
+      expect(status.code).toBe(5);
+      expect(status.lines()[0]).toMatchObject({ healthy: false, problems: [expect.stringContaining('open')] });
+    },
+    TEST_MS,
+  );
+});
+
+describe('everseal access', () => {
+  it(
+    'renders what the installation itself runs with, and refuses what does not go together',
+    async () => {
+      const out = path.join(dir, 'access');
+      const nats = ['--nats-port', String(installation.ports.nats), '--nats-name', 'local'];
+      expect((await everseal(['access', 'render', '--out', out, ...nats])).code).toBe(0);
+      const rendered = readFileSync(path.join(out, 'nats.conf'), 'utf8');
+      const running = readFileSync(path.join(installation.layout.nats, 'nats.conf'), 'utf8');
+      const rights = (text: string): string => text.slice(text.indexOf('\naccounts'));
+      expect(rights(rendered)).toBe(rights(running));
+      expect(rights(rendered).length).toBeGreaterThan(1_000);
+
+      const wrong = await everseal(['access', 'render', '--out', out, '--postgres-address', 'everywhere']);
+      expect(wrong).toMatchObject({ code: 2, out: '' });
+      expect(wrong.err.trimEnd().split('\n')).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+});
+
+/** All stored bodies, once they hold every record; null before. */
+async function sealedBytes(client: Client): Promise<Buffer | null> {
+  const { rows } = await client.query<{ body: Buffer }>('SELECT body FROM everseal.block_body ORDER BY height');
+  const all = Buffer.concat(rows.map(({ body }) => body));
+  return RECORDS.every((record) => all.includes(record.slice(0, 30))) ? all : null;
+}
+
+/** The first key set of the same ledger with keys that nobody here has. */
+function otherGenesis(): string {
+  const { domain } = installation.policy;
+  const origin = `${domain}/main`;
+  const key = (name: string, type: typeof NOTE_KEY | typeof COSIGNATURE_KEY = NOTE_KEY): SigningKey =>
+    SigningKey.fromSeed(name, sha256(Buffer.from(name)), type);
+  const [log, operator] = [key(logKeyName(origin)), key(operatorKeyName(domain, 'local'))];
+  const ingest = [key(ingestKeyName(domain, 'a')).verifier];
+  const verifiers = [key(verifierKeyName(domain, 'v1'), COSIGNATURE_KEY).verifier];
+  const set = {
+    origin,
+    previous: ZERO_HASH,
+    time: '2026-01-01T00:00:00.000Z',
+    log: log.verifier,
+    operators: [operator.verifier],
+    ingest,
+    verifiers,
+  };
+  return signKeySet(set, log, operator);
+}
