@@ -54,7 +54,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await installation?.stop();
-  rmSync(dir, { recursive: true, force: true });
+  console.log(dir);
 }, START_MS);
 
 function everseal(args: string[], input = ''): Promise<Ran> {
@@ -79,6 +79,14 @@ function submitOne(id: string, data: string, ...more: string[]): Promise<Ran> {
 function file(name: string, content: string): string {
   const place = path.join(dir, name);
   writeFileSync(place, content);
+  return place;
+}
+
+/** Another settings file beside the installation's: no operator, so nothing is known of announcements. */
+function settingsWithoutOps(name: string, change: (text: string) => string): string {
+  const own = readFileSync(installation.layout.configFile('cli'), 'utf8');
+  const place = installation.layout.configFile(name);
+  writeFileSync(place, change(own.replace(/^ops:\n( {2}.*\n)+/m, '')));
   return place;
 }
 
@@ -163,12 +171,10 @@ describe('everseal submit', () => {
   it(
     'does not believe a receipt that no key of its ledger signed',
     async () => {
-      const own = readFileSync(installation.layout.configFile('cli'), 'utf8');
       const genesisFile = file('other-genesis.note', otherGenesis());
-      const config = path.join(installation.layout.config, 'other.yaml');
-      // Without ops: the newest announcement would not verify from this key set either.
-      const withoutOps = own.replace(/^ops:\n( {2}.*\n)+/m, '');
-      writeFileSync(config, withoutOps.replace(/genesisFile: .*/, `genesisFile: ${genesisFile}`));
+      const config = settingsWithoutOps('other', (text) =>
+        text.replace(/genesisFile: .*/, `genesisFile: ${genesisFile}`),
+      );
       const ran = await submitOne('unproven', '1', '--config', config);
       expect(ran.code).toBe(4);
       expect(ran.lines()[0]).toMatchObject({ outcome: 'unverified', reason: expect.stringContaining('note.') });
@@ -185,7 +191,7 @@ describe('everseal status, verify and alerts', () => {
       const healthy = await waitUntil(
         async () => {
           const ran = await everseal(['status', '--json']);
-          return ran.code === 0 ? ran : null;
+          console.log(new Date().toISOString(), (JSON.parse(ran.out) as {problems: unknown}).problems); return ran.code === 0 ? ran : null;
         },
         { what: 'healthy', timeoutMs: 60_000, everyMs: 500 },
       );
@@ -225,6 +231,32 @@ describe('everseal status, verify and alerts', () => {
       const status = await everseal(['status', '--json']);
       expect(status.code).toBe(5);
       expect(status.lines()[0]).toMatchObject({ healthy: false, problems: [expect.stringContaining('open')] });
+    },
+    TEST_MS,
+  );
+
+  it(
+    'see a database that was cut off together with its checkpoints, by what was announced outside it',
+    async () => {
+      await onDatabase(async (client) => {
+        for (const table of ['cosignature', 'checkpoint', 'block_body', 'block', 'ledger_head']) {
+          await client.query(`ALTER TABLE everseal.${table} DISABLE TRIGGER ALL`);
+        }
+        await client.query(`
+          DELETE FROM everseal.cosignature WHERE size > (SELECT next FROM everseal.block WHERE height = 0);
+          DELETE FROM everseal.checkpoint WHERE size > (SELECT next FROM everseal.block WHERE height = 0);
+          DELETE FROM everseal.block_body WHERE height > 0;
+          DELETE FROM everseal.block WHERE height > 0;
+          UPDATE everseal.ledger_head SET (height, size) = (SELECT height, next FROM everseal.block);`);
+      });
+      const seen = await everseal(['verify', '--json']);
+      expect(seen.code).toBe(1);
+      expect(seen.lines()[0]).toMatchObject({ findings: [{ code: 'log.rolled-back' }], announcementCompared: true });
+
+      // Control: with the database alone it looks whole, and the result says what it was not compared with.
+      const blind = await everseal(['verify', '--json', '--config', settingsWithoutOps('blind', (text) => text)]);
+      expect(blind.code).toBe(0);
+      expect(blind.lines()[0]).toMatchObject({ findings: [], announcementCompared: false });
     },
     TEST_MS,
   );

@@ -79,7 +79,7 @@ export class DuplicateWindow {
   ordinalsOf(key: number): number[] {
     const found: number[] = [];
     this.find(key, found);
-    return found.reverse();
+    return found.toReversed();
   }
 
   /** The newest ordinal with the key, -1 when there is none; with `all`, every one, newest first. */

@@ -98,7 +98,7 @@ describe('a lane is resolved', () => {
   });
 
   async function accept4(ingest: RunningIngest): Promise<void> {
-    await waitUntil(() => ingest.lines.some((line) => line.includes('connected to NATS again')), { what: 'reconnect' });
+    await waitUntil(() => ingest.link.connected && ingest.link.counts.reconnects > 0, { what: 'reconnect' });
     await waitUntil(
       async () => {
         const answer = await (await lab.producer()).send(event('4')).catch(() => null);
@@ -136,7 +136,7 @@ describe('ingest stops', () => {
     const verifier = await lab.link('verifier', 'v1');
     const alert = await waitUntil(() => new StreamReader(verifier, ALERTS).get(1), { what: 'the alert' });
     const key = SigningKey.fromSeed(alertKeyName(DOMAIN, 'ingest', 'a'), Buffer.alloc(32, 6), NOTE_KEY);
-    const opened = openAlert(alert.data, [key.verifier as VerifierKey]);
+    const opened = openAlert(alert.data, [key.verifier]);
     expect(JSON.parse(opened.json.toString())).toMatchObject({ code: 'custody.conflict', ledger: 'main' });
   });
 

@@ -85,7 +85,7 @@ describe('NatsLink', () => {
     const control = await connect({
       servers: [...servers],
       inboxPrefix,
-      tls: { ...tls, handshakeFirst: true } as NonNullable<Parameters<typeof connect>[0]>['tls'],
+      tls: { ...tls, handshakeFirst: true },
       reconnectTimeWait: 10,
       reconnectJitterTLS: 1,
     });

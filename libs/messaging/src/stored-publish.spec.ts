@@ -106,7 +106,7 @@ describe('publishStored against answers that prove nothing', () => {
     lab = await LabBroker.start();
     link = await lab.link();
     const { streams } = await jetstreamManager(link.nc);
-    await streams.add({ name: 'S', subjects: ['s.*'], max_msgs: 1, discard: 'new' as never, duplicate_window: 60e9 });
+    await streams.add({ name: 'S', subjects: ['s.*'], max_msgs: 1, discard: 'new', duplicate_window: 60e9 });
   });
   afterAll(() => lab.stop());
 
