@@ -23,6 +23,7 @@ export class LedgerView {
   static async open(database: pg.ClientConfig, nats: ConnectionOptions, ledger: string): Promise<LedgerView> {
     const client = new pg.Client(database);
     await client.connect();
+    client.on('error', () => undefined); // it ends with the installation; a query that needs it says so itself
     return new LedgerView(client, await connect(nats), ledger);
   }
 

@@ -108,7 +108,7 @@ function submit(file: string): Promise<number> {
     child.on('close', (code) => {
       const last = output.trim().split('\n').at(-1) ?? '';
       if (code !== 0) reject(new Error(`everseal submit ended with code ${code}: ${last}`));
-      else resolve((JSON.parse(last) as { accepted: number }).accepted);
+      else resolve((JSON.parse(last) as { summary: { receipted: number } }).summary.receipted);
     });
   });
 }

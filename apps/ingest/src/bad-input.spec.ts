@@ -70,7 +70,7 @@ const refusals: [row: string, body: () => string | Buffer, code: string, headers
 ];
 
 describe('ingest refuses', () => {
-  it.each(refusals)('row %s', async (_row, body, code, headers) => {
+  it.each(refusals)('row %s', async (...[, body, code, headers]) => {
     const answer = await billing.send(body(), headers);
     expect(answer).toMatchObject({ refusal: { code, retryAfterMs: null } });
   });

@@ -27,6 +27,7 @@ import { openGap, type Gap } from './gap.js';
 import { encodeBase64 } from './base64.js';
 import { equalHash, leafHashInPlace, ZERO_HASH, type Hash } from './hash.js';
 import { openGenesis, openKeySet, type KeySet } from './key-set.js';
+import { MAX_BLOCK_BYTES } from './limits.js';
 import { openRestore } from './restore.js';
 import type { Finding, VerdictCode } from './verdict.js';
 
@@ -180,6 +181,9 @@ export class LogState {
    * @param body the bytes as stored; the call may write into it while it hashes and leaves it as it was
    */
   readBlock(body: Buffer): BlockResult {
+    if (body.length > MAX_BLOCK_BYTES) {
+      return this.broken('entry.inserted', this.size, `the body has ${body.length} bytes, more than any block`);
+    }
     let offsets: EntryOffsets;
     try {
       offsets = splitBundle(body);

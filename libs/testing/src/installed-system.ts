@@ -1,0 +1,122 @@
+/**
+ * A whole installation for one spec file: real services from the build in dist/, in a temporary folder, at free ports. Gone
+ * with everything in it after `stop()`, also when a start or a test has failed.
+ *
+ *     const system = await InstalledSystem.start();
+ *     …  system.installation  …
+ *     await system.stop();
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import path from 'node:path';
+import { leafHash, openGenesis, originOf, type KeySet, type LogTrust } from '@everseal/audit-core';
+import { freePorts, LocalInstallation, repositoryRoot, servicesOf, type ServiceKind } from '@everseal/local';
+import { readPolicy } from '@everseal/policy';
+import { parse, stringify } from 'yaml';
+import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
+
+/** A busy machine takes its time; nothing is measured by this. */
+const READY_WITHIN_MS = 120_000;
+
+export interface InstalledSystemOptions {
+  /** Default: everseal.yaml of the repository. */
+  policyFile?: string;
+  /** Further settings of a service, by id (`verifier-v1`), put over the rendered ones. */
+  settings?: Readonly<Record<string, object>>;
+}
+
+export class InstalledSystem {
+  private constructor(
+    readonly installation: LocalInstallation,
+    private readonly folder: TemporaryFolder,
+    readonly ledger: string,
+    /** What the services said about themselves while they started, ended, … */
+    readonly said: readonly string[],
+  ) {}
+
+  static async start({ policyFile, settings = {} }: InstalledSystemOptions = {}): Promise<InstalledSystem> {
+    const file = policyFile ?? path.join(repositoryRoot(), 'everseal.yaml');
+    const policy = readPolicy(file);
+    for (const { service } of servicesOf(policy)) requireBuild(service);
+    const folder = temporaryFolder('system');
+    const said: string[] = [];
+    try {
+      const installation = LocalInstallation.open({
+        dir: folder.path,
+        policyFile: file,
+        ports: await freePorts(policy),
+        say: (line) => said.push(line),
+        readyWithinMs: READY_WITHIN_MS,
+      });
+      const system = new InstalledSystem(installation, folder, policy.ledgers[0]!.name, said);
+      await installation.prepare();
+      for (const [id, over] of Object.entries(settings)) system.changeSettings(id, over);
+      await installation.startInfra();
+      await installation.startServices();
+      return system;
+    } catch (error) {
+      folder.remove();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.installation.stop();
+    this.folder.remove();
+  }
+
+  get origin(): string {
+    return originOf(this.installation.policy.domain, this.ledger);
+  }
+
+  /** What an outsider starts from: the key set that the ledger begins with. */
+  get keys(): KeySet {
+    return openGenesis(this.genesis, this.origin);
+  }
+
+  get trust(): LogTrust {
+    return { origin: this.origin, genesis: leafHash(this.genesis) };
+  }
+
+  /** The value of one metric of a service as ops reads it, whatever its labels; NaN when it is not there (yet). */
+  async metric(service: ServiceKind, name: string, what: string): Promise<number> {
+    const text = await this.ask(service, name, '/metrics');
+    const line = text.split('\n').find((l) => l.startsWith(`${what}{`) || l.startsWith(`${what} `));
+    return line ? Number(line.slice(line.lastIndexOf(' ') + 1)) : Number.NaN;
+  }
+
+  /** The body of one of a service's operations endpoints. */
+  ask(service: ServiceKind, name: string, where: string): Promise<string> {
+    const { certFile, keyFile, caFile } = this.installation.logins.certificate('ops', 'ops');
+    const port = this.installation.ports.operations[`${service}-${name}`];
+    const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile), ca: readFileSync(caFile) };
+    return new Promise((resolve, reject) => {
+      const asked = request(
+        { host: 'localhost', port, path: where, ...tls, agent: false, timeout: 5_000 },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
+        },
+      );
+      asked.on('timeout', () => asked.destroy(new Error(`${where} of ${service} ${name} does not answer`)));
+      asked.on('error', reject);
+      asked.end();
+    });
+  }
+
+  private get genesis(): Buffer {
+    return readFileSync(this.installation.keys.genesis(this.ledger));
+  }
+
+  private changeSettings(id: string, over: object): void {
+    const file = this.installation.layout.configFile(id);
+    const settings = parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, stringify({ ...settings, ...over }));
+  }
+}
+
+function requireBuild(service: string): void {
+  const main = path.join(repositoryRoot(), 'dist', 'apps', service, 'src', 'main.js');
+  if (!existsSync(main)) throw new Error(`${main} does not exist: run \`npm run build\` before the system tests`);
+}
