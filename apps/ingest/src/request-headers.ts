@@ -5,7 +5,7 @@
  * nothing of a request's headers is ever sent on.
  */
 import { Refused } from '@everseal/audit-core';
-import type { Msg } from '@nats-io/transport-node';
+import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 
 /** As NATS counts them: from `NATS/1.0` to the empty line. */
 export const MAX_HEADER_BYTES = 4_096;
@@ -21,7 +21,7 @@ const NAME = /^[\x21-\x39\x3b-\x7e]+$/;
 export function contentTypeOf(message: Msg): string | undefined {
   const size = headerBytes(message);
   if (size > MAX_HEADER_BYTES) throw malformed(`the headers have ${size} bytes, at most ${MAX_HEADER_BYTES} are read`);
-  const { headers } = message;
+  const headers = decoded(message);
   if (headers === undefined) return undefined;
   let contentType: string | undefined;
   for (const name of headers.keys()) {
@@ -39,6 +39,15 @@ export function contentTypeOf(message: Msg): string | undefined {
     contentType = values[0];
   }
   return contentType;
+}
+
+/** The client library decodes when asked, and throws for what its own side would not send, a line feed in a value for example. */
+function decoded(message: Msg): MsgHdrs | undefined {
+  try {
+    return message.headers;
+  } catch (cause) {
+    throw new Refused('request.malformed', 'the headers cannot be read', null, { cause });
+  }
 }
 
 /**

@@ -188,7 +188,9 @@ describe('the verdict names what was done', () => {
 
   it('custody.gap, custody.conflict for frames that do not continue their lane', () => {
     expect(sealed((log) => void log.block(log.frame('a', ['{}'], { number: 3 }))).code).toBe('custody.gap');
-    expect(sealed((log) => void log.block(log.frame('a', ['{}'], { number: 1, previous: ZERO_HASH }))).code).toBe('custody.conflict');
+    expect(sealed((log) => void log.block(log.frame('a', ['{}'], { number: 1, previous: ZERO_HASH }))).code).toBe(
+      'custody.conflict',
+    );
     const other = { previous: leafHash(Buffer.from('x')) };
     expect(sealed((log) => void log.block(log.frame('a', ['{}'], other))).code).toBe('custody.conflict');
     const early = { accepted: '2025-01-01T00:00:00.000Z' };
@@ -264,6 +266,7 @@ describe('verifyLog', () => {
     const codes = async (note: string, bodies = log.bodies): Promise<string[]> =>
       (await verifyLog({ trust: log.trust, bodies, checkpoints: [note] })).findings.map((f) => f.code);
     expect(await codes(log.checkpoint(), log.bodies.slice(0, 3))).toEqual(['log.rolled-back']);
+    expect(await codes('no checkpoint')).toEqual(['checkpoint.signature']);
     const other = goodLog();
     other.block(other.frame('b', ['{"x":1}']));
     log.block(log.frame('b', ['{"x":2}']));

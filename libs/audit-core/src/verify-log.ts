@@ -6,7 +6,7 @@
  * again from the stored bytes, from entry 0 on.
  */
 
-import { openCheckpoint, type OpenedCheckpoint } from './checkpoint.js';
+import { openCheckpoint, parseCheckpointText, type OpenedCheckpoint } from './checkpoint.js';
 import { cosignaturesOf } from './cosignature.js';
 import { splitBundle } from './entry-bundle.js';
 import { FormatError } from './format-error.js';
@@ -14,6 +14,7 @@ import { encodeBase64 } from './base64.js';
 import { equalHash, EMPTY_ROOT, type Hash } from './hash.js';
 import { LogState, type BlockReading, type LogTrust } from './log-state.js';
 import type { KeySet } from './key-set.js';
+import { parseNote } from './note.js';
 import type { Finding, VerdictCode } from './verdict.js';
 
 export interface LogReport {
@@ -45,8 +46,8 @@ export interface LogInput {
 /** Reads every block, then compares the checkpoints with the roots that the entries give. */
 export async function verifyLog(input: LogInput): Promise<LogReport> {
   const state = LogState.empty(input.trust);
-  const wanted = openCheckpoints(input.checkpoints ?? []);
   const findings: Finding[] = [];
+  const wanted = bySize(input.checkpoints ?? [], findings);
   const counted = { blocks: 0, frames: 0, events: 0 };
   const roots = new Map<number, { root: Hash; keys: KeySet }>();
 
@@ -84,13 +85,19 @@ function reportEvents(
   }
 }
 
-function openCheckpoints(notes: readonly string[]): Map<number, string[]> {
-  const bySize = new Map<number, string[]>();
+/** Sorts the notes by the size they name; one that is no checkpoint at all is reported at once. */
+function bySize(notes: readonly string[], findings: Finding[]): Map<number, string[]> {
+  const sorted = new Map<number, string[]>();
   for (const note of notes) {
-    const size = Number(note.split('\n', 2)[1]);
-    bySize.set(size, [...(bySize.get(size) ?? []), note]);
+    try {
+      const { size } = parseCheckpointText(parseNote(note).text);
+      sorted.set(size, [...(sorted.get(size) ?? []), note]);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      findings.push({ code: 'checkpoint.signature', index: null, height: null, detail: error.message });
+    }
   }
-  return bySize;
+  return sorted;
 }
 
 function judgeCheckpoints(
@@ -100,12 +107,13 @@ function judgeCheckpoints(
   findings: Finding[],
 ): LogReport['checkpoint'] {
   let largest: LogReport['checkpoint'] = null;
+  const stopped = findings.some(({ height }) => height !== null);
   for (const [size, notes] of [...wanted].sort(([a], [b]) => a - b)) {
     const derived = roots.get(size);
     for (const note of notes) {
       const at = (code: VerdictCode, detail: string): void => void findings.push(about(code, size, detail));
       if (!derived) {
-        if (findings.length > 0 && size > state.size) continue; // reading stopped before it; that finding stands
+        if (stopped && size > state.size) continue; // reading stopped before it; that finding stands
         at('log.rolled-back', `a checkpoint of size ${size} exists, the stored log ends at ${state.size}`);
         continue;
       }
