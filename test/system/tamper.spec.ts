@@ -112,7 +112,7 @@ async function asSuperuser(...statements: readonly [string, ...unknown[]][]): Pr
     await dba.query(switchTriggers('DISABLE'));
     for (const [statement, ...values] of statements) {
       const { rowCount } = await dba.query(statement, values);
-      if (!rowCount) throw new Error(`nothing was changed by ${statement}`);
+      if (rowCount === 0) throw new Error(`nothing was changed by ${statement}`);
     }
     await dba.query(`${switchTriggers('ENABLE ALWAYS')}; COMMIT`);
   } catch (error) {
@@ -187,6 +187,7 @@ function deletion(rows: readonly [table: string, where: string, columns?: string
       .toReversed()
       .flatMap(([table, , columns = '*']): [string][] => [
         [`INSERT INTO ${table} ${columns === '*' ? '' : `(${columns})`} SELECT ${columns} FROM kept_${table}`],
+        [`DROP TABLE kept_${table}`],
       ]),
     codes,
   };
@@ -509,10 +510,9 @@ describe('the event index and the frame table', () => {
   ])(
     'with another %s of a frame: index.altered',
     async (column, value) => {
-      const [alert] = await tamper(
-        await valueCase('frame', column, `position = ${log[3]![0]!.index}`, value, 'index.altered'),
-      );
-      expect(alert).toMatchObject({ first: { index: log[3]![0]!.index, height: 3 } });
+      const { index, where } = await frame();
+      const [alert] = await tamper(await valueCase('frame', column, where, value, 'index.altered'));
+      expect(alert).toMatchObject({ first: { index, height: 3 } });
     },
     START_MS,
   );
@@ -520,19 +520,24 @@ describe('the event index and the frame table', () => {
   it(
     'without the row of a frame: index.missing; with one too many: index.extra',
     async () => {
-      const { index } = log[3]![0]!;
-      await tamper(deletion([['frame', `position = ${index}`]], 'index.missing'));
+      const { where } = await frame();
+      await tamper(deletion([['frame', where]], 'index.missing'));
       const columns = 'ledger_id, ingester, hash, position';
       await tamper({
-        change: [
-          [`INSERT INTO frame (number, ${columns}) SELECT 999, ${columns} FROM frame WHERE position = ${index}`],
-        ],
+        change: [[`INSERT INTO frame (number, ${columns}) SELECT 999, ${columns} FROM frame WHERE ${where}`]],
         restore: [['DELETE FROM frame WHERE number = 999']],
         codes: ['index.extra'],
       });
     },
     START_MS,
   );
+
+  /** A frame in the middle of the log, by what no case changes. */
+  async function frame(): Promise<{ index: number; where: string }> {
+    const { index } = log[3]![0]!;
+    const { rows } = await dba.query<{ number: string }>('SELECT number FROM frame WHERE position = $1', [index]);
+    return { index, where: `ingester = 'a' AND number = ${rows[0]!.number}` };
+  }
 });
 
 describe('afterwards', () => {

@@ -23,6 +23,9 @@ type Run = {
 export class AcceptedRuns {
   #runs: Run[] = [];
 
+  /** @param forgetAtOnce how many runs go at a time */
+  constructor(private readonly forgetAtOnce = 1_024) {}
+
   /** The request's `ordinal` must be above all given before. */
   addRequest(request: PendingRequest): void {
     this.#runs.push({ ordinal: request.ordinal, count: request.count, request, frame: 0, first: 0 });
@@ -59,9 +62,10 @@ export class AcceptedRuns {
     return { in: 'frame', frame: run.frame, position: run.first + position };
   }
 
+  /** Lets go of runs that end before the ordinal, many at a time: the rest moves up. */
   forgetBefore(ordinal: number): void {
     const index = this.indexOf(ordinal);
-    if (index > 0) this.#runs.splice(0, index);
+    if (index >= this.forgetAtOnce) this.#runs.splice(0, index);
   }
 
   /** Index of the run that could hold the ordinal: the last one that starts at or before it; -1 when none does. */

@@ -26,7 +26,7 @@ afterAll(async () => {
 
 const base = { specversion: '1.0', id: 'x', source: '/billing', type: 't' };
 const text = (more: string): string => `${JSON.stringify(base).slice(0, -1)},${more}}`;
-const bytes = (...parts: (string | number[])[]): Buffer =>
+const join = (...parts: (string | number[])[]): Buffer =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))));
 const batch = { 'Content-Type': 'application/cloudevents-batch+json' };
 
@@ -41,14 +41,14 @@ const refusals: [row: string, body: () => string | Buffer, code: string, headers
   ],
   ['2 compressed', () => event('x'), 'request.malformed', { 'Content-Encoding': 'gzip' }],
   ['3 too deep', () => text(`"data":${'['.repeat(32)}${']'.repeat(32)}`), 'event.invalid'],
-  ['5 not UTF-8', () => bytes(text('"data":"').slice(0, -1), [0xc0, 0x80], '"}'), 'request.malformed'],
-  ['6 byte order mark', () => bytes([0xef, 0xbb, 0xbf], event('x')), 'request.malformed'],
+  ['5 not UTF-8', () => join(text('"data":"').slice(0, -1), [0xc0, 0x80], '"}'), 'request.malformed'],
+  ['6 byte order mark', () => join([0xef, 0xbb, 0xbf], event('x')), 'request.malformed'],
   ['7 lone surrogate', () => text('"data":"\\ud800"'), 'event.invalid'],
   ['8 duplicate keys', () => text('"data":{"a":1,"\\u0061":2}'), 'event.invalid'],
   ['9 not a number', () => text('"data":NaN'), 'request.malformed'],
   ['9 infinite', () => text('"data":1e400'), 'event.invalid'],
   ['12 __proto__', () => text('"data":{"__proto__":{}}'), 'event.invalid'],
-  ['13 raw NUL', () => bytes(text('"data":"').slice(0, -1), [0], '"}'), 'request.malformed'],
+  ['13 raw NUL', () => join(text('"data":"').slice(0, -1), [0], '"}'), 'request.malformed'],
   ['13 NUL in an attribute', () => text('"subject":"a\\u0000"'), 'event.invalid'],
   ['14 not an object', () => '[]', 'request.malformed'],
   ['14 empty', () => '', 'request.malformed'],
@@ -174,6 +174,21 @@ describe('ingest does not let a request reach anything else', () => {
     raw.close();
   });
 
+  it('an input that finds a bug in the reading is refused, and nothing stops', async () => {
+    const subject = submitSubject('main', 'billing');
+    const answers = answersTo({
+      subject,
+      reply: '_R_.x',
+      body: event('x'),
+      size: () => {
+        throw new TypeError('a bug');
+      },
+    });
+    expect(answers[0]?.[1]).toContain('"request.malformed"');
+    expect(ingest.failures).toEqual([]);
+    await billing.accepted(event('after a bug'));
+  });
+
   it('row 29: what a client sends cannot write log lines', async () => {
     const answer = await orders.send(event('x', 1), { 'Content-Type': 'text/\u001b[2J evil' });
     expect(answer).toMatchObject({ refusal: { code: 'request.malformed' } });
@@ -194,9 +209,20 @@ describe('ingest does not let a request reach anything else', () => {
 });
 
 /** Hands a message to the running service as if the broker had delivered it, and gives what it answered at once. */
-function answersTo({ subject, reply, body }: { subject: string; reply: string; body: string }): [string, string][] {
+function answersTo({
+  subject,
+  reply,
+  body,
+  size,
+}: {
+  subject: string;
+  reply: string;
+  body: string;
+  size?: () => number;
+}): [string, string][] {
   const data = Buffer.from(body);
-  const message = { subject, reply, data, size: () => subject.length + reply.length + data.length } as unknown as Msg;
+  const all = (): number => subject.length + reply.length + data.length;
+  const message = { subject, reply, data, size: size ?? all } as unknown as Msg;
   const publish = jest.spyOn(ingest.link.nc, 'publish').mockImplementation(() => undefined);
   ingest.intake['submit'].take(message);
   const answers = publish.mock.calls.map(([to, bytes]): [string, string] => [

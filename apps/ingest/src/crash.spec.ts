@@ -68,12 +68,15 @@ class IngestProcess {
     return this.ended;
   }
 
-  status(path: string): Promise<number> {
+  status(page: string): Promise<number> {
     return new Promise((resolve, reject) => {
-      get({ host: 'localhost', port: this.port, path, ca: readFileSync(lab.nats.pki.serversRootFile) }, (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      }).on('error', reject);
+      get(
+        { host: 'localhost', port: this.port, path: page, ca: readFileSync(lab.nats.pki.serversRootFile) },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        },
+      ).on('error', reject);
     });
   }
 }

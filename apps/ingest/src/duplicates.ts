@@ -88,6 +88,7 @@ export class Duplicates {
   /** The requests got their places in a frame. */
   framed(requests: readonly PendingRequest[], frame: number): void {
     this.#runs.frameRequests(requests, frame);
+    this.#runs.forgetBefore(this.window.oldest);
   }
 
   /** A request left the queue without a frame. */
@@ -130,7 +131,6 @@ export class Duplicates {
   }
 
   private async decide(request: PendingRequest): Promise<Repeated | null> {
-    this.#runs.forgetBefore(this.window.oldest);
     let isKnown = true;
     for (const [position, event] of request.events.entries()) {
       const known = await this.knownBytes(request.producer, event);

@@ -19,14 +19,31 @@ import type { Spool } from './spool.js';
 import type { InspectedFrame } from './spool-recovery.js';
 
 /** A frame with its bytes taken apart. */
-export type HeldFrame = {
-  readonly frame: Frame;
-  readonly note: string;
+export class HeldFrame {
   readonly message: FrameMessage;
-  readonly tree: FrameTree;
-  /** Set while its requests wait for its PubAck. */
-  readonly built: BuiltFrame | null;
-};
+  readonly frame: Frame;
+  #tree: FrameTree | null;
+
+  /** @param built set while its requests wait for its PubAck */
+  constructor(
+    bytes: Buffer,
+    readonly built: BuiltFrame | null,
+  ) {
+    this.message = parseFrameMessage(bytes);
+    this.frame = frameOf(this.message.note);
+    this.#tree = built?.tree ?? null;
+  }
+
+  get note(): string {
+    return this.message.note.toString();
+  }
+
+  /** Hashed when it is asked for, and then checked against the signed root. */
+  get tree(): FrameTree {
+    this.#tree ??= new FrameTree(checkFrameMessage(this.frame, this.message));
+    return this.#tree;
+  }
+}
 
 /** A mass of retries after a restart asks for the same few frames again and again. */
 const KEPT = 8;
@@ -65,24 +82,17 @@ export class FrameStore {
 
   async frame(number: number): Promise<HeldFrame | null> {
     const built = this.unanswered().find(({ id }) => id.number === number);
-    if (built !== undefined) return open(built.message, built);
+    if (built !== undefined) return new HeldFrame(built.message, built);
     const kept = this.#kept.get(number);
     if (kept !== undefined) return kept;
     const message = await this.spool.read(number);
     if (message === null) return null;
-    const held = open(message, null);
+    const held = new HeldFrame(message, null);
     this.#kept.set(number, held);
     const oldest = this.#kept.keys().next().value;
     if (this.#kept.size > KEPT && oldest !== undefined) this.#kept.delete(oldest);
     return held;
   }
-}
-
-function open(bytes: Buffer, built: BuiltFrame | null): HeldFrame {
-  const message = parseFrameMessage(bytes);
-  const frame = frameOf(message.note);
-  const tree = built?.tree ?? new FrameTree(checkFrameMessage(frame, message));
-  return { frame, note: message.note.toString(), message, tree, built };
 }
 
 function frameOf(note: Buffer): Frame {

@@ -9,7 +9,6 @@ import type { Condition, Health } from '@everseal/process';
 
 export class Gate {
   readonly #failing = new Set<string>();
-  readonly #all = new Map<string, Condition>();
   #isOpen = false;
 
   constructor(
@@ -42,7 +41,6 @@ export class Gate {
       },
     };
     this.#failing.add(name);
-    this.#all.set(name, condition);
     return condition;
   }
 

@@ -70,7 +70,7 @@ export class IngestService {
     options.metrics.watchSpools(spools, now);
   }
 
-  async start(): Promise<void> {
+  start(): void {
     const { link } = this.options;
     link.listen({
       disconnected: () => this.brokerIs('not connected to NATS'),
@@ -81,7 +81,7 @@ export class IngestService {
       },
     });
     this.loops.push(this.brokerLoop(), this.heartbeatLoop());
-    for (const intake of this.intakes) await intake.start();
+    for (const intake of this.intakes) intake.start();
     void this.alerts.flush();
   }
 

@@ -267,7 +267,7 @@ export class RunningIngest {
       const running = new RunningIngest(service, link);
       Object.assign(running, { health, lines, failures });
       told.running = running;
-      await service.start();
+      service.start();
       return running;
     } catch (error) {
       await link.close();

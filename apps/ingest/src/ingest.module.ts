@@ -3,7 +3,8 @@ import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplica
 import { alertKeyName, ingestKeyName } from '@everseal/audit-core';
 import { connectNats, type NatsLink } from '@everseal/messaging';
 import { identityOf, readPolicy, type Policy } from '@everseal/policy';
-import { OperationsModule, type ServiceContext } from '@everseal/process';
+import { OperationsModule, type Logger, type ServiceContext } from '@everseal/process';
+import { MaterialWatch } from '@everseal/tls';
 import type { IngestSettings } from './config.js';
 import { IngestMetrics } from './ingest-metrics.js';
 import { IngestService } from './ingest-service.js';
@@ -12,13 +13,17 @@ import { readSigningKey } from './signing-key-file.js';
 
 /** Starts and stops the service in Nest's order. */
 class IngestLife implements OnApplicationBootstrap, OnApplicationShutdown {
-  constructor(private readonly service: IngestService) {}
+  constructor(
+    private readonly service: IngestService,
+    private readonly certificate: MaterialWatch,
+  ) {}
 
-  async onApplicationBootstrap(): Promise<void> {
-    await this.service.start();
+  onApplicationBootstrap(): void {
+    this.service.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.certificate.stop();
     await this.service.stop();
   }
 }
@@ -29,33 +34,38 @@ export class IngestModule {
     return {
       module: IngestModule,
       imports: [OperationsModule.with(context.health, context.metrics)],
-      providers: [{ provide: IngestLife, useFactory: async () => new IngestLife(await compose(context)) }],
+      providers: [{ provide: IngestLife, useFactory: () => compose(context) }],
     };
   }
 }
 
-async function compose(context: ServiceContext<IngestSettings>): Promise<IngestService> {
+async function compose(context: ServiceContext<IngestSettings>): Promise<IngestLife> {
   const { settings, health, logger, stop } = context;
   const policy = readPolicy(settings.policyFile);
   const ledgers = servedLedgers(policy, settings);
   const key = readSigningKey(settings.keyFile, ingestKeyName(policy.domain, settings.name));
   const alertKey = readSigningKey(settings.alertKeyFile, alertKeyName(policy.domain, 'ingest', settings.name));
+  // Before the connection: a bad certificate then says what is wrong with it.
+  const certificate = await MaterialWatch.open(settings.nats, 'client', Date.now);
   const link = await connect(context, policy);
   try {
     const metrics = new IngestMetrics(context.metrics);
-    return new IngestService({
+    const now = Date.now;
+    const service = new IngestService({
       settings,
       policy,
       ledgers,
       key,
       alertKey,
       link,
-      now: Date.now,
+      now,
       health,
       metrics,
       logger,
       onStop: stop,
     });
+    renewWith(certificate, link, logger);
+    return new IngestLife(service, certificate);
   } catch (error) {
     await link.close();
     throw error;
@@ -74,4 +84,16 @@ function connect({ settings, logger, stop }: ServiceContext<IngestSettings>, pol
     firstConnectMs,
     onClosed: stop,
   });
+}
+
+/** NATS does not end a session whose certificate has expired, and reads the files at every connect. */
+function renewWith(certificate: MaterialWatch, link: NatsLink, logger: Logger): void {
+  certificate.listen({
+    onRenewed: ({ facts }) => {
+      logger.info({ certificate: facts }, 'connecting to NATS with a renewed certificate');
+      return link.reconnect();
+    },
+    onProblem: (err) => logger.error({ err }, `NATS certificate: ${err.message}`),
+  });
+  certificate.start();
 }

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '@everseal/local';
 import { equalHash, leafHash, openFrame, ZERO_HASH } from '@everseal/audit-core';
-import { heartbeatSubject, nudgeSubject } from '@everseal/policy';
+import { heartbeatSubject, nudgeSubject, resendSubject } from '@everseal/policy';
 import { GatedProxy } from './gated-proxy.fixture.js';
 import { event, IngestLab, KEYS, ORIGIN, type LaneFrame, type RunningIngest } from './ingest.fixture.js';
 
@@ -228,5 +228,18 @@ describe('ingest tells others', () => {
     const { frames } = JSON.parse(beats.at(-1) ?? '{}') as { frames: string[] };
     const newest = (await lab.frames()).at(-1)?.frame;
     expect(openFrame(frames[0] ?? '', [KEYS.a.verifier], ORIGIN)).toEqual(newest);
+  });
+
+  it('of a frame that the sealer asks for again, byte for byte', async () => {
+    const ingest = await start();
+    await (await lab.producer()).accepted(event(fresh()));
+    const sealer = await lab.link('sealer', 's1');
+    const ask = async (body: string): Promise<Buffer> =>
+      Buffer.from((await sealer.inbox.ask(resendSubject('main', 'a'), body, { timeoutMs: 2_000 })).data);
+    const newest = (await lab.frames()).at(-1);
+    expect(await ask(`{"number":${newest?.frame.number}}`)).toEqual(newest?.message.bytes);
+    expect(await ask('{"number":1000000}')).toHaveLength(0);
+    expect((await ask('{"number":-1}')).toString()).toContain('resend.number');
+    expect(ingest.failures).toEqual([]);
   });
 });

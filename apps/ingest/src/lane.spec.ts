@@ -2,16 +2,7 @@
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  equalHash,
-  leafHash,
-  openAlert,
-  SigningKey,
-  ZERO_HASH,
-  alertKeyName,
-  NOTE_KEY,
-  type VerifierKey,
-} from '@everseal/audit-core';
+import { equalHash, leafHash, openAlert, SigningKey, ZERO_HASH, alertKeyName, NOTE_KEY } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { LanePublisher, StreamReader } from '@everseal/messaging';
 import { ALERTS, framesStream, framesSubject, provisionStreams } from '@everseal/policy';

@@ -10,7 +10,15 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { formatRefusal, ingestKeysOf, originOf, parseOrigin, Refused, type SigningKey } from '@everseal/audit-core';
-import { LanePublisher, listen, StreamReader, type Listening, type NatsLink } from '@everseal/messaging';
+import {
+  LanePublisher,
+  listen,
+  serve,
+  StreamReader,
+  type Listening,
+  type NatsLink,
+  type Serving,
+} from '@everseal/messaging';
 import {
   announceSubject,
   ANNOUNCEMENTS,
@@ -18,6 +26,7 @@ import {
   framesSubject,
   INGEST_QUEUE,
   nudgeSubject,
+  resendSubject,
   submitSubject,
   type LedgerPolicy,
   type Policy,
@@ -36,6 +45,7 @@ import type { LaneName } from './frame-builder.js';
 import type { IngestMetrics } from './ingest-metrics.js';
 import { Lane } from './lane.js';
 import { RefusalLog } from './refusal-log.js';
+import { resend } from './resend.js';
 import { Spool } from './spool.js';
 import { Submit } from './submit.js';
 
@@ -83,6 +93,7 @@ export class LedgerIntake {
   private readonly ready: Record<'window' | 'stream' | 'keys' | 'disk' | 'clock' | 'lane', Condition>;
   private listening: Listening | null = null;
   private announced: Listening | null = null;
+  private resending: Serving | null = null;
   private loops: Loop[] = [];
   private timer: NodeJS.Timeout | undefined;
   private isStopping = false;
@@ -127,13 +138,18 @@ export class LedgerIntake {
     this.submit = this.newSubmit(origin);
   }
 
-  /** Resolves when the loops run; the gate opens later, when everything holds. */
-  async start(): Promise<void> {
-    await this.fillWindow();
+  /** Starts everything; the gate opens later, when all conditions hold. */
+  start(): void {
+    this.fillWindow().catch(this.options.onStop);
     this.announced = listen(this.options.link, announceSubject(this.options.ledger.name), {
       onMessage: ({ data }) => {
         this.announcements.take(Buffer.from(data)).then(() => this.look(), this.options.onStop);
       },
+      onFault: this.options.onStop,
+    });
+    this.resending = serve(this.options.link, resendSubject(this.options.ledger.name, this.options.ingester), {
+      handler: ({ data }) => resend(this.spool, data),
+      logger: this.logger,
       onFault: this.options.onStop,
     });
     const pulse = this.options.health.pulse(`commit ${this.options.ledger.name}`, COMMIT_WITHIN_MS);
@@ -156,7 +172,7 @@ export class LedgerIntake {
     this.isStopping = true;
     const deadline = performance.now() + within;
     await this.listening?.stop();
-    await this.announced?.stop();
+    await Promise.all([this.announced?.stop(), this.resending?.stop()]);
     while (performance.now() < deadline && this.commit.isBusy && this.gate.isOpen) await pause(5);
     await Promise.all(this.loops.map((loop) => loop.stop()));
     clearInterval(this.timer);
@@ -216,6 +232,7 @@ export class LedgerIntake {
       answer: (reply, bytes) => this.answer(reply, bytes),
       onConflict: (producer, conflict) => onConflict(ledger.name, producer, conflict),
       onFault: onStop,
+      logger: this.logger,
       refusals: this.refusals,
       metrics,
     });
@@ -225,7 +242,7 @@ export class LedgerIntake {
   private pushback(bytes: number): Refused | null {
     const { ledger, limits, now } = this.options;
     const { spool, commit } = this;
-    if (!this.gate.isOpen) return unavailable('this ingester is not ready', 1_000);
+    if (!this.gate.isOpen || !spool.writable) return unavailable('this ingester is not ready', 1_000);
     if (commit.queue.bytes + bytes > limits.queueBytes) return unavailable('too many requests wait', 200);
     if (spool.full(commit.bytesUnderWay + bytes)) return unavailable('too much waits to be sealed', 2_000);
     const oldest = spool.oldestAccepted;
@@ -259,7 +276,9 @@ export class LedgerIntake {
 
   private async fillWindow(): Promise<void> {
     const { first, newest } = this.spool;
-    for (let number = first; number <= newest.number; number += 1) await this.duplicates.refill(number);
+    for (let number = first; number <= newest.number && !this.isStopping; number += 1) {
+      await this.duplicates.refill(number);
+    }
     this.ready.window.ok();
   }
 

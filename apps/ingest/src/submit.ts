@@ -17,6 +17,7 @@ import {
   type RefusalCode,
 } from '@everseal/audit-core';
 import { mayWrite, sourceRule, type Policy } from '@everseal/policy';
+import type { Logger } from '@everseal/process';
 import type { Msg } from '@nats-io/transport-node';
 import type { Commit } from './commit.js';
 import { Conflict, type Duplicates } from './duplicates.js';
@@ -38,8 +39,9 @@ export type SubmitOptions = {
   readonly pushback: (bytes: number) => Refused | null;
   readonly answer: (reply: string, bytes: Buffer) => void;
   readonly onConflict: (producer: string, conflict: Conflict) => void;
-  /** A bug: ends the process. */
+  /** A bug where something may have been half done: ends the process. */
   readonly onFault: (error: Error) => void;
+  readonly logger: Logger;
   readonly refusals: RefusalLog;
   readonly metrics: IngestMetrics;
 };
@@ -60,11 +62,24 @@ export class Submit {
       return;
     }
     const producer = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+    let request: PendingRequest;
     try {
-      this.accept(this.read(message, reply, producer));
+      request = this.read(message, reply, producer);
+    } catch (error) {
+      this.refuse(reply, producer, error instanceof Refused ? error : this.unreadable(producer, error));
+      return;
+    }
+    try {
+      this.accept(request);
     } catch (error) {
       this.refuse(reply, producer, error);
     }
+  }
+
+  /** Reading has no effect, so even a bug there that some input finds is a refusal and no reason to stop. */
+  private unreadable(producer: string, cause: unknown): Refused {
+    this.options.logger.error({ producer, err: cause }, 'a request could not be read: this is a bug');
+    return new Refused('request.malformed', 'the request could not be read', null, { cause });
   }
 
   /** All checks that need nothing but the request and the policy. @throws Refused */

@@ -38,7 +38,19 @@ const MOST_FINDINGS = 100;
 /** Bytes of an identity that the index stores. */
 const IDENTITY_BYTES = 8;
 
-const TEXTS = ['producer', 'eventId', 'source', 'type', 'subject', 'actor', 'action', 'target', 'outcome'] as const;
+/** Columns of text; a finding names them as the table does. */
+const TEXTS = {
+  producer: 'producer',
+  eventId: 'event_id',
+  source: 'source',
+  type: 'type',
+  subject: 'subject',
+  actor: 'actor',
+  action: 'action',
+  target: 'target',
+  outcome: 'outcome',
+} as const;
+const TEXT_KEYS = Object.keys(TEXTS) as (keyof typeof TEXTS)[];
 
 export class SweepIndex {
   private readonly tape = new JsonTape();
@@ -174,7 +186,7 @@ function differentColumn(event: BlockEvent, row: IndexRow): ColumnDifference | n
     detail: `column ${column} of event ${event.position} is not what the event says`,
     values: { expected: String(expected), found: String(found) },
   });
-  for (const column of TEXTS) if (event[column] !== row[column]) return differ(column, event[column], row[column]);
+  for (const key of TEXT_KEYS) if (event[key] !== row[key]) return differ(TEXTS[key], event[key], row[key]);
   if (event.accepted !== row.accepted) return differ('accepted', event.accepted, row.accepted);
   if (event.occurred !== row.occurred) return differ('occurred', event.occurred, row.occurred);
   if (event.duplicateOf !== row.duplicateOf) return differ('duplicate_of', event.duplicateOf, row.duplicateOf);

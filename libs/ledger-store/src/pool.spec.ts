@@ -44,6 +44,12 @@ describe('a session', () => {
     expect(found).toMatchObject({ default_transaction_read_only: 'on', transaction_timeout: '0' });
   });
 
+  it('of a writer may take its time where it says so, whatever its role has', async () => {
+    const pool = await store.sealer({ transactions: 'long' });
+    const { rows } = await pool.query("SELECT current_setting('transaction_timeout') AS timeout");
+    expect(rows).toEqual([{ timeout: '0' }]);
+  });
+
   it('is TLS 1.3 with the client’s certificate', async () => {
     const pool = await store.sealer();
     const { rows } = await pool.query('SELECT version, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()');

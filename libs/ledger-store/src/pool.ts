@@ -35,7 +35,10 @@ export interface PoolOptions extends DatabaseAddress {
   max: number;
   /** A connection is replaced after this time: below a third of a certificate's lifetime. Default 3600. */
   maxLifetimeSeconds?: number;
-  /** For whom the server ends long transactions: a writer must never hold a row for long, a sweep may take its time. */
+  /**
+   * `short`: the server ends a transaction after 5 s (Postgres 17 and later), for whoever locks the head row. `long`: it
+   * never does, for sweeps and for the index, whose batch must get through on a slow disk as well.
+   */
   transactions: 'short' | 'long';
   /** Called when an idle connection breaks; the pool replaces it by itself. */
   onIdleError: (error: Error) => void;
@@ -44,7 +47,7 @@ export interface PoolOptions extends DatabaseAddress {
 /** Milliseconds. Both bounds are far above what a commit takes (tens of milliseconds) and below a lease. */
 const LOCK_TIMEOUT = 1_000;
 const IDLE_IN_TRANSACTION_TIMEOUT = 2_000;
-const TRANSACTION_TIMEOUT = 5_000;
+const TRANSACTION_TIMEOUT = { short: 5_000, long: 0 };
 const CONNECT_TIMEOUT = 5_000;
 
 const SESSION = [
@@ -86,18 +89,19 @@ export function openPool(options: PoolOptions): Pool {
     max: options.max,
     maxLifetimeSeconds: options.maxLifetimeSeconds ?? 3_600,
     idleTimeoutMillis: 60_000,
-    onConnect: async (client: ClientBase) => {
-      if (options.transactions === 'short') await limitTransactions(client);
-    },
+    onConnect: (client: ClientBase) => limitTransactions(client, TRANSACTION_TIMEOUT[options.transactions]),
   });
   pool.on('error', options.onIdleError);
   return pool;
 }
 
-/** transaction_timeout exists from Postgres 17 on; naming it in the start-up packet would keep an older one from starting. */
-async function limitTransactions(client: ClientBase): Promise<void> {
+/**
+ * transaction_timeout exists from Postgres 17 on; naming it in the start-up packet would keep an older one from starting.
+ * Set in any case: the role may have a default.
+ */
+async function limitTransactions(client: ClientBase, milliseconds: number): Promise<void> {
   await client.query(
     "SELECT set_config(name, $1, false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'",
-    [String(TRANSACTION_TIMEOUT)],
+    [String(milliseconds)],
   );
 }

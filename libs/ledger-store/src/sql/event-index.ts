@@ -164,7 +164,8 @@ async function knownIdentities(
     `SELECT DISTINCT e.identity::text AS identity FROM (
        SELECT * FROM event_index e WHERE e.identity = ANY ((SELECT $2::bigint[])::bigint[]) AND ${candidates} OFFSET 0
      ) AS e WHERE ${original}`,
-    [ledgerId, asked],
+    // As the text Postgres reads: the driver would quote and escape each of thousands of numbers.
+    [ledgerId, `{${asked.join(',')}}`],
   );
   return new Set(rows.map(({ identity }) => identity));
 }
