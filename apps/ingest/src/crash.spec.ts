@@ -6,18 +6,26 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { freePort, waitUntil } from '@everseal/local';
+import { temporaryFolder } from '@everseal/testing';
 import { stringify } from 'yaml';
+import { buildSources } from './build-source.fixture.js';
 import { GatedProxy } from './gated-proxy.fixture.js';
 import { event, IngestLab, type Producer } from './ingest.fixture.js';
 import { scanSegment } from './segment.js';
 
+const built = temporaryFolder('ingest-build');
+let main: string;
 let lab: IngestLab;
 let proxy: GatedProxy;
 let producer: Producer;
 const children: IngestProcess[] = [];
 
+beforeAll(() => {
+  main = buildSources(built.path, 'ingest');
+});
+afterAll(() => built.remove());
 beforeEach(async () => {
   lab = await IngestLab.start();
   proxy = await GatedProxy.start(lab.nats.port);
@@ -46,10 +54,7 @@ class IngestProcess {
     const settings = await lab.settings('a', 'spool-a', {}, server);
     const file = lab.file('ingest-a.yaml');
     writeFileSync(file, stringify({ ...settings, operations: { ...settings.operations, port } }));
-    const loader = path.resolve('apps/ingest/src/run-source.fixture.mjs');
-    const child = spawn(process.execPath, ['--import', loader, path.resolve('apps/ingest/src/main.ts'), file], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(process.execPath, [main, file], { stdio: ['ignore', 'pipe', 'pipe'] });
     const started = new IngestProcess(child, port);
     children.push(started);
     return started;
@@ -124,10 +129,11 @@ describe('a killed ingest process', () => {
   it('after the frame is stored and before anybody knows: the lane shows it, and nothing is doubled', async () => {
     const child = await IngestProcess.start();
     await child.ready();
+    await producer.accepted(event('before'));
     const text = event('stored');
     proxy.shut('toServer');
     const answer = producer.send(text, {}, 3_000).catch((error: Error) => error);
-    await waitUntil(() => spooled() === 1, { what: 'the frame in the spool' });
+    await waitUntil(() => spooled() === 2, { what: 'the frame in the spool' });
     proxy.shut('toClient');
     proxy.open('toServer');
     await waitUntil(async () => (await timesInLane(text)) === 1, { what: 'the frame in the lane' });
