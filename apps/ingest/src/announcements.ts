@@ -6,8 +6,8 @@
  * head by inclusion in it (audit-core, announcement.ts). An announcement that fails is logged and changes nothing; with
  * two exceptions, where our own records contradict the log and going on would fork the custody chain:
  *
- *   - our head there has a number that was never built here
- *   - our head there has a number that we know with another hash
+ *   - our head there, proven by its own note and our key, has a number that was never built here
+ *   - or a number that we know with another hash
  *
  * The trusted key set moves only forward in the log, and is kept on disk (`keys.note` in the spool's folder), because the
  * checkpoint that introduces a new log key is signed by the one before it only for a while.
@@ -18,13 +18,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   announcementTrust,
+  equalHash,
   FormatError,
+  frameOfHead,
+  ingestKeysOf,
   openGenesis,
   parseAnnouncement,
   parseDecimal,
   parseKeySetText,
   parseNote,
   verifyAnnouncement,
+  type AnnouncedHead,
   type Hash,
   type KeySet,
   type VerifiedAnnouncement,
@@ -86,31 +90,40 @@ export class Announcements {
       const announced = parseAnnouncement(bytes);
       const claimed = announced.heads.find(({ ingester }) => ingester === name.ingester);
       const hash = claimed === undefined ? null : await frames.hashOf(claimed.number);
-      const verified = this.verify(bytes, hash);
+      const verified = this.verify(bytes);
       this.adopt(verified, announced.keys.note);
       const head = verified.heads.find(({ ingester }) => ingester === name.ingester);
       if (head === undefined) return;
-      if (head.number > spool.newest.number) {
-        throw this.conflict(`frame ${head.number} is sealed, but the newest one built here is ${spool.newest.number}`);
-      }
-      if (head.proven && hash !== null) await spool.release({ number: head.number, hash }, head.debts);
+      this.refuseOtherLane(verified, head, hash);
+      const sealed = verifyAnnouncement(bytes, announcementTrust(this.#keys.set), (of) =>
+        of === name.ingester ? hash : null,
+      ).heads.find(({ ingester }) => ingester === name.ingester);
+      if (sealed?.proven && hash !== null) await spool.release({ number: head.number, hash }, head.debts);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       logger.warn({ ledger: name.origin, code: error.code }, `announcement not taken: ${error.message}`);
     }
   }
 
-  /** `hash`: that of our frame with the announced number, null when it is not held any more. */
-  private verify(bytes: Uint8Array, hash: Hash | null): VerifiedAnnouncement {
-    const { ingester } = this.options.name;
-    try {
-      return verifyAnnouncement(bytes, announcementTrust(this.#keys.set), (of) => (of === ingester ? hash : null));
-    } catch (error) {
-      // Checked last, so the checkpoint is genuine: what it holds under that number is not our frame.
-      if (error instanceof FormatError && error.code === 'announcement.heads-inclusion') {
-        throw this.conflict(error.message, error);
-      }
-      throw error;
+  /** Everything but our own head, which is looked at by itself. */
+  private verify(bytes: Uint8Array): VerifiedAnnouncement {
+    return verifyAnnouncement(bytes, announcementTrust(this.#keys.set), () => null);
+  }
+
+  /**
+   * Stops when the log holds a frame of this instance, signed by its key, that was never built here or is another one
+   * than ours. A head that does not prove itself is somebody's word: whoever can edit an announcement must not be able
+   * to stop us with it.
+   */
+  private refuseOtherLane(verified: VerifiedAnnouncement, head: AnnouncedHead, known: Hash | null): void {
+    const { name, spool } = this.options;
+    const proven = frameOfHead(verified.checkpoint, head, ingestKeysOf(this.#keys.set, name.ingester));
+    if (proven === null) return;
+    if (head.number > spool.newest.number) {
+      throw this.conflict(`frame ${head.number} is sealed, but the newest one built here is ${spool.newest.number}`);
+    }
+    if (known !== null && !equalHash(proven.hash, known)) {
+      throw this.conflict(`frame ${head.number} is sealed with other content than the one built here`);
     }
   }
 

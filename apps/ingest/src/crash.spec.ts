@@ -109,7 +109,7 @@ describe('a killed ingest process', () => {
     await producer.accepted(event('before'));
     const text = event('held');
     proxy.shut('toServer');
-    const answer = producer.send(text, {}, 2_000).catch((error: Error) => error);
+    const answer = producer.send(text, {}, 1_000).catch((error: Error) => error);
     await waitUntil(() => spooled() === 2, { what: 'the frame in the spool' });
     await child.end('SIGKILL');
     proxy.cut();
@@ -132,7 +132,7 @@ describe('a killed ingest process', () => {
     await producer.accepted(event('before'));
     const text = event('stored');
     proxy.shut('toServer');
-    const answer = producer.send(text, {}, 3_000).catch((error: Error) => error);
+    const answer = producer.send(text, {}, 1_000).catch((error: Error) => error);
     await waitUntil(() => spooled() === 2, { what: 'the frame in the spool' });
     proxy.shut('toClient');
     proxy.open('toServer');

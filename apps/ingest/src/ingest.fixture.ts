@@ -373,7 +373,7 @@ export class FakeLog {
 
   /** An announcement whose heads are these entries. */
   announcement(
-    heads: readonly { ingester: string; number: number; index: number; debts?: [number, number][] }[],
+    heads: readonly { ingester: string; number: number; index: number; note?: string; debts?: [number, number][] }[],
     signers: { log?: SigningKey[]; verifier?: SigningKey | null; seconds?: number } = {},
   ): Buffer {
     const leaves = this.entries.map((entry) => leafHash(entry));
@@ -386,8 +386,8 @@ export class FakeLog {
     return formatAnnouncement({
       checkpoint: note,
       keys: { note: this.keysNote, index: this.keysIndex, proof: proveInclusion(this.keysIndex, leaves) },
-      heads: heads.map(({ ingester, number, index, debts = [] }) => {
-        return { ingester, number, index, proof: proveInclusion(index, leaves), debts };
+      heads: heads.map(({ ingester, number, index, note: frame, debts = [] }) => {
+        return { ingester, number, index, proof: proveInclusion(index, leaves), note: frame, debts };
       }),
     });
   }

@@ -2,7 +2,16 @@
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { equalHash, leafHash, openAlert, SigningKey, ZERO_HASH, alertKeyName, NOTE_KEY } from '@everseal/audit-core';
+import {
+  equalHash,
+  leafHash,
+  openAlert,
+  signFrame,
+  SigningKey,
+  ZERO_HASH,
+  alertKeyName,
+  NOTE_KEY,
+} from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { LanePublisher, StreamReader } from '@everseal/messaging';
 import { ALERTS, framesStream, framesSubject, provisionStreams } from '@everseal/policy';
@@ -162,22 +171,33 @@ describe('ingest stops', () => {
     await ready();
     await accept('1');
     await stopAll();
-    const foreign = Buffer.from('another frame 1');
-    const index = lab.log.add(foreign);
-    await lab.announce(lab.log.announcement([{ ingester: 'a', number: 7, index }]));
+    const sealed = (number: number): { ingester: string; number: number; index: number; note: string } => {
+      const hash = leafHash(Buffer.from(`frame before ${number}`));
+      const accepted = '2026-01-01T00:00:00.000Z';
+      const previous = number === 1 ? ZERO_HASH : hash;
+      const frame = { origin: ORIGIN, ingester: 'a', number, previous, count: 1, root: hash, accepted };
+      const note = signFrame(frame, KEYS.a);
+      return { ingester: 'a', number, index: lab.log.add(Buffer.from(note)), note };
+    };
+    const seventh = sealed(7);
+    await lab.announce(lab.log.announcement([seventh]));
     const newer = await start();
     expect(await stopped(newer)).toBe('custody.conflict');
     expect(newer.failures[0]?.message).toMatch(/frame 7 is sealed, but the newest one built here is 1/);
     await stopAll();
-    await lab.announce(lab.log.announcement([{ ingester: 'a', number: 1, index }]));
+    await lab.announce(lab.log.announcement([sealed(1)]));
     const other = await start();
     expect(await stopped(other)).toBe('custody.conflict');
-    expect(other.failures[0]?.message).toMatch(/frame 1 of a as it is known here is not proven/);
+    expect(other.failures[0]?.message).toMatch(/frame 1 is sealed with other content/);
     await stopAll();
+    const { index } = seventh;
+    // Control: a head that does not prove itself stops nothing, whoever signed what around it.
+    await lab.announce(lab.log.announcement([{ ingester: 'a', number: 7, index }]));
+    await ready();
+    await lab.announce(lab.log.announcement([{ ...seventh, number: 9 }]));
     // Control: what no log key or verifier signed stops nothing.
     const stranger = SigningKey.fromSeed(KEYS.log.name, Buffer.alloc(32, 99), NOTE_KEY);
-    await lab.announce(lab.log.announcement([{ ingester: 'a', number: 7, index }], { log: [stranger] }));
-    await ready();
+    await lab.announce(lab.log.announcement([seventh], { log: [stranger] }));
     await lab.announce(lab.log.announcement([{ ingester: 'b', number: 7, index }]));
     await accept('2');
   });

@@ -72,12 +72,12 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const { settings, logger } = context;
   const policy = readPolicy(settings.policyFile);
   mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
-  const pool = await openDatabase(context);
+  const { pool, indexPool } = await openDatabase(context);
   const link = await openBroker(context, policy);
   const alerts = openAlerts(context, policy, link);
   const metrics = sealerMetrics(context);
   const ledgers = await Promise.all(
-    settings.ledgers.map((ledger) => composeLedger(context, { policy, pool, link, alerts, metrics }, ledger)),
+    settings.ledgers.map((ledger) => composeLedger(context, { policy, pool, indexPool, link, alerts, metrics }, ledger)),
   );
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
@@ -92,13 +92,14 @@ export async function composeSealer(context: Context): Promise<SealerService> {
       timers.forEach(clearInterval);
       await Promise.all(ledgers.map((ledger) => ledger.stop()));
       await link.close();
-      await pool.end();
+      await Promise.all([pool.end(), indexPool.end()]);
       logger.info({}, 'the sealer has stopped');
     },
   };
 }
 
-async function openDatabase({ settings, logger }: Context): Promise<Pool> {
+/** `indexPool` has no bound on transactions: a batch of the event index may take its time, and holds nobody up. */
+async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool; indexPool: Pool }> {
   const { host, port, database, user } = settings.postgres;
   const material = await MaterialWatch.open(settings.postgres, 'client', Date.now);
   material.listen({
@@ -106,20 +107,19 @@ async function openDatabase({ settings, logger }: Context): Promise<Pool> {
     onProblem: (err) => logger.error({ err }, `Postgres client certificate: ${err.message}`),
   });
   material.start();
-  const pool = openPool({
+  const common = {
     host,
     port,
     database,
     user,
     tls: postgresTlsOptions(() => material.current),
-    name: `sealer-${settings.name}`,
-    max: 8,
-    transactions: 'short',
-    onIdleError: (err) => logger.warn({ err }, 'an idle Postgres connection broke'),
-  });
+    onIdleError: (err: Error) => logger.warn({ err }, 'an idle Postgres connection broke'),
+  };
+  const pool = openPool({ ...common, name: `sealer-${settings.name}`, max: 8, transactions: 'short' });
+  const indexPool = openPool({ ...common, name: `sealer-${settings.name}-index`, max: 2, transactions: 'long' });
   await assertSchema(pool);
   await assertDurable(pool);
-  return pool;
+  return { pool, indexPool };
 }
 
 async function openBroker({ settings, logger, stop }: Context, policy: Policy): Promise<NatsLink> {
@@ -159,6 +159,7 @@ function openAlerts({ settings }: Context, policy: Policy, link: NatsLink): Aler
 interface Shared {
   readonly policy: Policy;
   readonly pool: Pool;
+  readonly indexPool: Pool;
   readonly link: NatsLink;
   readonly alerts: AlertBook;
   readonly metrics: ReturnType<typeof sealerMetrics>;
@@ -173,7 +174,7 @@ interface LedgerService {
 
 async function composeLedger(
   context: Context,
-  { policy, pool, link, alerts, metrics }: Shared,
+  { policy, pool, indexPool, link, alerts, metrics }: Shared,
   { name, logKeyFile, genesisFile }: SealerSettings['ledgers'][number],
 ): Promise<LedgerService> {
   const { settings, logger, health } = context;
@@ -206,7 +207,7 @@ async function composeLedger(
     },
     onCosigned: (size) => metrics.cosigned.set({ ledger: name }, size),
   });
-  const index = new IndexLedger(pool, ledgerId, origin, (position) => metrics.indexed.set({ ledger: name }, position));
+  const index = new IndexLedger(indexPool, ledgerId, origin, (position) => metrics.indexed.set({ ledger: name }, position));
   const lease = new Lease(pool, ledgerId, settings.name, context.stop);
   let size = 0;
   const seal = new SealLedger({

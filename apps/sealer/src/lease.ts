@@ -33,16 +33,19 @@ export class Lease {
   /**
    * Waits as a standby until the lease is free, then holds and renews it; a lease that is held already stays.
    *
+   * @param onTurn called after every look that found another holder: a standby that waits is well
    * @returns the fence, or null when the signal ended the wait
    */
   async take(signal: AbortSignal, onTurn: () => void): Promise<number | null> {
     while (!signal.aborted && this.held === null) {
       const lease = await acquireLease(this.pool, this.ledgerId, this.holder, LEASE_MS);
-      onTurn();
       if (lease) {
         this.held = lease.fence;
         this.timer = setInterval(() => void this.renew(), RENEW_MS);
-      } else await pause(STANDBY_POLL_MS, signal);
+      } else {
+        onTurn();
+        await pause(STANDBY_POLL_MS, signal);
+      }
     }
     return this.held;
   }
@@ -96,7 +99,13 @@ export function isUnknown(error: unknown): boolean {
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    const done = (): void => {
+      clearTimeout(timer);
+      // A standby polls for weeks: the signal must not collect a listener every time.
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
   });
 }

@@ -76,7 +76,9 @@ export class SweepStored {
       await this.pace.spent(numbers.length * TILE_ENTRIES);
     }
     const there = await countTiles(this.pool, this.ledgerId, level);
-    const most = fullTiles((await readHead(this.pool, this.ledgerId)).size, level);
+    // A head that was set back is the tail's finding, not one for every tile behind it.
+    const { size } = await readHead(this.pool, this.ledgerId);
+    const most = fullTiles(Math.max(size, this.tree.size), level);
     if (there > most) {
       findings.push(
         finding('tile.altered', null, `level ${level} has a tile ${there - 1}, the log fills only ${most}`),

@@ -4,7 +4,7 @@
  *
  *     {"checkpoint":"<note with cosignatures>",
  *      "keys":{"note":"<key set>","index":n,"proof":[…]},
- *      "heads":[{"ingester":"a","number":9,"index":n,"proof":[…],"debts":[[first,last],…]},…]}
+ *      "heads":[{"ingester":"a","number":9,"index":n,"proof":[…],"note":"<frame note>","debts":[[first,last],…]},…]}
  *
  * `keys` is the newest key set, `heads` the newest sealed frame of every ingester that has one, `debts` the numbers
  * below it that gap records left open; each `proof` is the RFC 6962 inclusion proof of that entry in the checkpoint.
@@ -14,13 +14,14 @@
  * verifiers, who cosign only what they re-derived, operators' signatures on key sets included. So a key set that is
  * proven to be in that tree is the log's, however many were skipped, and its keys are what the reader trusts next.
  *
- * The message itself is not signed. A head proves itself only to one who has that frame: leaf hash, index and proof
- * must lead to the signed root. `debts` are the sealer's word; leaving one out makes an ingester forget a frame that a
+ * The message itself is not signed. A head proves itself by its note (`frameOfHead`), or to one who has that frame: leaf
+ * hash, index and proof must lead to the signed root. What is not proven must stop nobody. `debts` are the sealer's word; leaving one out makes an ingester forget a frame that a
  * gap record in the log still names.
  */
 import { openCheckpoint, type OpenedCheckpoint } from './checkpoint.js';
 import { cosignaturesOf, type Cosignature } from './cosignature.js';
 import { FormatError } from './format-error.js';
+import { openFrame, type Frame } from './frame.js';
 import { leafHash, type Hash } from './hash.js';
 import { verifyInclusion } from './inclusion.js';
 import { parseKeySetText, type KeySet } from './key-set.js';
@@ -37,6 +38,8 @@ export type AnnouncedHead = {
   /** Index of the frame entry. */
   readonly index: number;
   readonly proof: readonly Hash[];
+  /** The frame note itself: with it the head proves itself to anybody. Readers take announcements without it, too. */
+  readonly note?: string | undefined;
   /** Open debts, [first, last] pairs of frame numbers below `number`, ascending. */
   readonly debts: readonly (readonly [number, number])[];
 };
@@ -77,9 +80,9 @@ const MOST_PROOF_HASHES = 53;
  */
 export function formatAnnouncement({ checkpoint, keys, heads }: Announcement): Buffer {
   const headTexts = heads.map(
-    ({ ingester, number, index, proof, debts }) =>
+    ({ ingester, number, index, proof, note, debts }) =>
       `{"ingester":${JSON.stringify(ingester)},"number":${number},"index":${index},"proof":${hashList(proof)},` +
-      `"debts":${JSON.stringify(debts)}}`,
+      `${note === undefined ? '' : `"note":${JSON.stringify(note)},`}"debts":${JSON.stringify(debts)}}`,
   );
   const keysText = `{"note":${JSON.stringify(keys.note)},"index":${keys.index},"proof":${hashList(keys.proof)}}`;
   const bytes = Buffer.from(
@@ -115,6 +118,7 @@ function readHead(members: MessageReader): AnnouncedHead {
     number: members.count('number'),
     index: members.count('index'),
     proof: members.hashes('proof', MOST_PROOF_HASHES),
+    ...(members.has('note') ? { note: members.text('note') } : {}),
     debts: members.pairs('debts'),
   };
   members.check('ingester', () => parseName(head.ingester));
@@ -200,6 +204,29 @@ function provesFrame(checkpoint: OpenedCheckpoint, head: AnnouncedHead, hash: Ha
     'announcement.heads-inclusion',
     `frame ${head.number} of ${head.ingester} as it is known here is not proven to be entry ${head.index} of the log`,
   );
+}
+
+/**
+ * The frame that a head names, when the head proves it without the reader's help: its note stands at that index of the
+ * checkpoint, is signed by a key of that ingester, and says that number. Null when anything of it is not so: then the
+ * head is only somebody's word.
+ * @param ingestKeys the keys that the reader takes for the ingester's
+ */
+export function frameOfHead(
+  checkpoint: OpenedCheckpoint,
+  head: AnnouncedHead,
+  ingestKeys: readonly VerifierKey[],
+): { hash: Hash; frame: Frame } | null {
+  if (head.note === undefined) return null;
+  const hash = leafHash(Buffer.from(head.note));
+  if (!verifyInclusion(head.index, checkpoint.size, hash, head.proof, checkpoint.root)) return null;
+  try {
+    const frame = openFrame(head.note, ingestKeys, checkpoint.origin);
+    return frame.ingester === head.ingester && frame.number === head.number ? { hash, frame } : null;
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
 }
 
 /**

@@ -124,6 +124,7 @@ export {
 } from './alert-note.js';
 export {
   announcementTrust,
+  frameOfHead,
   formatAnnouncement,
   isSealed,
   parseAnnouncement,
