@@ -86,6 +86,12 @@ export class Commit {
     return frame !== undefined;
   }
 
+  /** Puts the lane in doubt: the present round ends, the next one begins with the lane's resolution. */
+  doubt(reason: string): void {
+    this.#doubt ??= { outcome: 'unknown', reason };
+    this.wake();
+  }
+
   /**
    * One round, for a supervised loop: resolve the lane, then commit until it is in doubt or `signal` is aborted.
    * @throws StopProcess; RetryLater or MessagingError while the lane cannot be resolved

@@ -182,6 +182,8 @@ export class LedgerIntake {
 
   /** Looks at once at what the watch loop looks at from time to time: the connection is back. */
   lookAgain(): void {
+    // The broker may have come back without the end of the lane: only a resolution tells, and an idle lane has no other.
+    this.commit.doubt('the connection to the broker was lost and made again');
     this.follow(this.gate.isOpen);
     for (const loop of this.loops) loop.wake();
   }

@@ -1,19 +1,54 @@
 /**
  * The announcement over one checkpoint: the newest key set and every ingester's newest sealed frame, each with its
- * inclusion proof, so that an ingester can release its spool on proof and not on anybody's word.
+ * inclusion proof, so that an ingester can release its spool on proof and not on anybody's word. Every proof is verified
+ * before it is sent: it is made of tiles that somebody may have altered.
  */
 
-import { formatAnnouncement, proveInclusionFromTiles } from '@everseal/audit-core';
+import {
+  formatAnnouncement,
+  leafHash,
+  proveConsistencyFromTiles,
+  proveInclusionFromTiles,
+  rootFromTiles,
+  verifyConsistency,
+  verifyInclusion,
+  type Hash,
+} from '@everseal/audit-core';
+import { RetryLater } from '@everseal/process';
 import type { Sealed } from './seal-ledger.js';
 
 /** @param checkpoint the signed note with its cosignatures, over exactly `sealed` */
 export async function buildAnnouncement(sealed: Sealed, checkpoint: string): Promise<Buffer> {
-  const prove = (index: number): ReturnType<typeof proveInclusionFromTiles> =>
-    proveInclusionFromTiles(index, sealed.size, sealed.tiles.read);
   const heads = [];
-  for (const [ingester, { number, position }] of sealed.heads) {
-    heads.push({ ingester, number, index: position, proof: await prove(position), debts: [] });
+  for (const [ingester, { number, position, hash }] of sealed.heads) {
+    heads.push({ ingester, number, index: position, proof: await proveEntry(sealed, position, hash), debts: [] });
   }
-  const keys = { note: sealed.keysNote, index: sealed.keysIndex, proof: await prove(sealed.keysIndex) };
+  const { keysNote: note, keysIndex: index } = sealed;
+  const keys = { note, index, proof: await proveEntry(sealed, index, leafHash(Buffer.from(note))) };
   return formatAnnouncement({ checkpoint, keys, heads });
+}
+
+/** The proof that the entry is in the log. @throws RetryLater proof.broken */
+async function proveEntry({ tiles, size, root }: Sealed, index: number, leaf: Hash): Promise<Hash[]> {
+  const proof = await tiles.proven(
+    (read) => proveInclusionFromTiles(index, size, read),
+    (made) => verifyInclusion(index, size, leaf, made, root),
+  );
+  return proof ?? broken(`no proof can be made that entry ${index} is in the log of size ${size}`);
+}
+
+/** The proof that the log of size `old` (1 or more) is the beginning of this one. @throws RetryLater proof.broken */
+export async function proveGrowth({ tiles, size, root }: Sealed, old: number): Promise<Hash[]> {
+  const made = await tiles.proven(
+    async (read) => ({
+      before: await rootFromTiles(old, read),
+      proof: await proveConsistencyFromTiles(old, size, read),
+    }),
+    ({ before, proof }) => verifyConsistency(old, size, proof, before, root),
+  );
+  return made?.proof ?? broken(`no proof can be made that the log of size ${old} became the one of size ${size}`);
+}
+
+function broken(what: string): never {
+  throw new RetryLater('proof.broken', `${what}: stored tiles and bodies do not give its tree; restore the bodies`);
 }

@@ -19,7 +19,6 @@ import {
   parseNote,
   parseSignatureLines,
   parseWitnessSize,
-  proveConsistencyFromTiles,
   rootFromTiles,
   verifierKeyName,
   verifyCosignature,
@@ -29,7 +28,7 @@ import {
 import { insertCheckpoint, insertCosignature } from '@everseal/ledger-store';
 import { RetryLater, StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
-import { buildAnnouncement } from './announce.js';
+import { buildAnnouncement, proveGrowth } from './announce.js';
 import type { Sealed } from './seal-ledger.js';
 import type { SignerMemory } from './signer-memory.js';
 
@@ -168,8 +167,7 @@ export class CheckpointLedger {
     let old = this.cosigned.get(verifier) ?? 0;
     for (let attempt = 0; attempt < 2; attempt++) {
       if (old > sealed.size) return this.splitView(verifier, `it knows size ${old}, the log has ${sealed.size}`);
-      const proof =
-        old > 0 && old < sealed.size ? await proveConsistencyFromTiles(old, sealed.size, sealed.tiles.read) : [];
+      const proof = old > 0 && old < sealed.size ? await proveGrowth(sealed, old) : [];
       const body = Buffer.from(formatAddCheckpoint({ old, proof, checkpoint: note }));
       const answer = await this.parts.ask(`audit.witness.${verifier}`, body, WITNESS_TIMEOUT_MS);
       if (!answer) return null;
@@ -209,13 +207,18 @@ export class CheckpointLedger {
       await parts.alerts.flush();
       throw new StopProcess('log.rolled-back', detail);
     }
-    if (known?.root && sealed) await this.refuseOtherHistory(known.size, known.root, sealed);
+    if (!sealed) return;
+    if (known?.root) await this.refuseOtherHistory(known.size, known.root, sealed);
+    // What the log key signed last may be newer than what any verifier cosigned.
+    const signed = parts.memory.checkpoint;
+    if (signed) await this.refuseOtherHistory(signed.size, signed.root, sealed);
   }
 
   private async refuseOtherHistory(size: number, root: Hash, sealed: Sealed): Promise<void> {
-    const derived = size === sealed.size ? sealed.root : await rootFromTiles(size, sealed.tiles.read);
-    if (equalHash(derived, root)) return;
-    throw new StopProcess('checkpoint.mismatch', `the database has another log at size ${size} than was cosigned`);
+    const same = (derived: Hash): boolean => equalHash(derived, root);
+    if (size === sealed.size ? same(sealed.root) : await sealed.tiles.proven((read) => rootFromTiles(size, read), same))
+      return;
+    throw new StopProcess('checkpoint.mismatch', `the database has another log at size ${size} than was signed`);
   }
 
   /** The largest checkpoint that a verifier has cosigned, by asking all of them; null when none answered. */

@@ -77,7 +77,9 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const alerts = openAlerts(context, policy, link);
   const metrics = sealerMetrics(context);
   const ledgers = await Promise.all(
-    settings.ledgers.map((ledger) => composeLedger(context, { policy, pool, indexPool, link, alerts, metrics }, ledger)),
+    settings.ledgers.map((ledger) =>
+      composeLedger(context, { policy, pool, indexPool, link, alerts, metrics }, ledger),
+    ),
   );
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
@@ -207,7 +209,9 @@ async function composeLedger(
     },
     onCosigned: (size) => metrics.cosigned.set({ ledger: name }, size),
   });
-  const index = new IndexLedger(indexPool, ledgerId, origin, (position) => metrics.indexed.set({ ledger: name }, position));
+  const index = new IndexLedger(indexPool, ledgerId, origin, alerts, (position) =>
+    metrics.indexed.set({ ledger: name }, position),
+  );
   const lease = new Lease(pool, ledgerId, settings.name, context.stop);
   let size = 0;
   const seal = new SealLedger({

@@ -4,7 +4,15 @@
  * while they are new and read back from Postgres otherwise.
  */
 
-import { blockEvents, JsonTape, leafHashInPlace, splitBundle, type BlockEvent, type Hash } from '@everseal/audit-core';
+import {
+  blockEvents,
+  JsonTape,
+  leafHashInPlace,
+  splitBundle,
+  type BlockEvent,
+  type Finding,
+  type Hash,
+} from '@everseal/audit-core';
 import {
   bodyOf,
   DuplicateFinder,
@@ -13,8 +21,9 @@ import {
   readIndexHead,
   readLeafHashes,
 } from '@everseal/ledger-store';
-import { RetryLater } from '@everseal/process';
+import { fateOf, RetryLater, type AlertBook } from '@everseal/process';
 import type { Pool } from 'pg';
+import { isUnknown } from './lease.js';
 import type { CutBlock } from './open-block.js';
 
 /** Committed bodies kept in memory for the index, bytes. Older ones are read back. */
@@ -45,7 +54,8 @@ export class IndexLedger {
   constructor(
     private readonly pool: Pool,
     private readonly ledgerId: number,
-    origin: string,
+    private readonly origin: string,
+    private readonly alerts: AlertBook,
     private readonly onIndexed: (position: number) => void,
   ) {
     this.writer = new EventIndexWriter(pool, ledgerId);
@@ -66,19 +76,38 @@ export class IndexLedger {
     }
   }
 
-  /** One round of the loop: indexes what is there; returns the milliseconds to wait. */
+  /**
+   * One round of the loop: indexes what is there; returns the milliseconds to wait.
+   *
+   * @throws what a later round may not meet again, and nothing else: whoever alters the index does not stop sealing
+   */
   async round(): Promise<number> {
-    this.position ??= await readIndexHead(this.pool, this.ledgerId);
-    if (this.position >= this.sealedSize) return IDLE_MS;
     try {
+      this.position ??= await readIndexHead(this.pool, this.ledgerId);
+      if (this.position >= this.sealedSize) return IDLE_MS;
       const blocks = await this.nextBlocks(this.position);
       for (const block of blocks) await this.indexBlock(block);
-      return blocks.length > 0 ? 0 : IDLE_MS;
+      if (blocks.length === 0) return IDLE_MS;
+      this.alerts.reconcile(this.scope, []);
+      return 0;
     } catch (error) {
       // The answer to a COMMIT may be among what was lost: only the database knows how far the index is.
       this.position = null;
-      throw error;
+      if (fateOf(error) === 'retry' || isUnknown(error)) throw error;
+      throw this.altered(error);
     }
+  }
+
+  private get scope(): string {
+    return `index of ${this.origin}`;
+  }
+
+  /** Rows or a head that this loop did not write, or bodies that it cannot read: an alert, and another try. */
+  private altered(cause: unknown): RetryLater {
+    const detail = `the event index of ${this.origin} cannot go on: ${cause instanceof Error ? cause.message : cause}`;
+    const finding: Finding = { code: 'index.altered', index: null, height: null, detail };
+    this.alerts.raise(this.scope, finding, { ledger: this.origin });
+    return new RetryLater('index.altered', `${detail}; restore the index or rebuild it`, { cause });
   }
 
   private async nextBlocks(position: number): Promise<IndexedBlock[]> {

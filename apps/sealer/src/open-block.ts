@@ -84,6 +84,11 @@ export class OpenBlock {
     return this.entries >= BLOCK_CUT_ENTRIES || this.bytes >= BLOCK_CUT_BYTES;
   }
 
+  /** Hash of the frame of this number in the block, or null. */
+  hashOf(ingester: string, number: number): Hash | null {
+    return this.placed.find((frame) => frame.ingester === ingester && frame.number === number)?.hash ?? null;
+  }
+
   /** Adds a note entry that is no frame: a key set. */
   addNote(note: Buffer): number {
     const position = this.tree.size;

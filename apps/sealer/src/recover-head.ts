@@ -16,6 +16,7 @@ import {
   type Hash,
   type KeySet,
   type TileBuilder,
+  type TileRef,
 } from '@everseal/audit-core';
 import {
   databaseTime,
@@ -26,10 +27,11 @@ import {
   type LedgerHead,
   type StreamCursor,
 } from '@everseal/ledger-store';
-import { StopProcess } from '@everseal/process';
+import { fateOf, StopProcess, type AlertBook } from '@everseal/process';
 import type { Pool } from 'pg';
 import { HeldLanes } from './held-lanes.js';
 import { Lanes, type LaneHead } from './lanes.js';
+import { isUnknown } from './lease.js';
 import { LogTiles, recallTree } from './log-tiles.js';
 
 /** The ledger to recover. */
@@ -40,6 +42,7 @@ export interface RecoveredFrom {
   /** The key-set note that is entry 0. */
   readonly genesis: Buffer;
   readonly now: () => number;
+  readonly alerts: AlertBook;
 }
 
 /** The state of sealing behind the newest committed block. */
@@ -65,6 +68,41 @@ export interface RecoveredHead {
 
 /** @throws StopProcess head.*; StoreError */
 export async function recoverHead(from: RecoveredFrom): Promise<RecoveredHead> {
+  try {
+    return await readBack(from);
+  } catch (cause) {
+    // What is stored does not become good by itself: no retry, and no message to refuse either.
+    if (isTransient(cause) || cause instanceof StopProcess) throw cause;
+    throw damaged(from, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+/** Postgres cannot be asked at the moment, or its answer was lost. */
+function isTransient(error: unknown): boolean {
+  return fateOf(error) === 'retry' || isUnknown(error);
+}
+
+function damaged({ origin }: RecoveredFrom, what: string, cause?: unknown): StopProcess {
+  return new StopProcess(
+    'head.damaged',
+    `the stored ledger ${origin} cannot be recovered: ${what}; nothing is sealed behind it. Find out what changed it ` +
+      'and restore the damaged rows, then start the sealer again',
+    { cause },
+  );
+}
+
+/** Raised whenever a proof needed the tile; the verifier's sweep of all tiles is what finds it good again. */
+function alertTile({ alerts, origin }: RecoveredFrom, { level, number }: TileRef): void {
+  const detail = `stored tile ${level}/${number} of ${origin} is not what the entries give; proofs are made without it`;
+  const index = number * 256 ** (level + 1);
+  alerts.raise(
+    `tile ${level}/${number} of ${origin}`,
+    { code: 'tile.altered', index, height: null, detail },
+    { ledger: origin },
+  );
+}
+
+async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
   const { pool, ledgerId, origin } = from;
   const head = await readHead(pool, ledgerId);
   if (head.origin !== origin) {
@@ -84,7 +122,7 @@ export async function recoverHead(from: RecoveredFrom): Promise<RecoveredHead> {
   const waiting = await waitingFrames(pool, ledgerId);
   return {
     tree,
-    tiles: new LogTiles(tree, pool, ledgerId),
+    tiles: new LogTiles(tree, pool, ledgerId, (tile) => alertTile(from, tile)),
     ...keys,
     ...(await recallNewest(from, head, keys.keys)),
     lanes,
@@ -128,14 +166,19 @@ async function recallNewest(
   return { height: height + 1, previous: head.previous!, sealed };
 }
 
-async function recallLanes({ pool, ledgerId, origin }: RecoveredFrom): Promise<Map<string, LaneHead>> {
+async function recallLanes(from: RecoveredFrom): Promise<Map<string, LaneHead>> {
+  const { pool, ledgerId, origin } = from;
   const lanes = new Map<string, LaneHead>();
   for (const { ingester, number, hash, position } of await frameHeads(pool, ledgerId)) {
     const note = await readEntry(pool, ledgerId, position);
     if (!equalHash(leafHash(note), hash)) {
       throw new StopProcess('head.frame', `table frame of ${origin} does not say what entry ${position} is`);
     }
-    const { accepted } = parseFrameText(parseNote(note).text);
+    const frame = parseFrameText(parseNote(note).text);
+    if (frame.origin !== origin || frame.ingester !== ingester || frame.number !== number) {
+      throw damaged(from, `table frame says frame ${number} of ${ingester} is entry ${position}, which it is not`);
+    }
+    const { accepted } = frame;
     lanes.set(ingester, { number, hash, position, accepted });
   }
   return lanes;

@@ -150,6 +150,8 @@ export class SealLedger {
     (sealing: Sealing) =>
     async (ingester: string, number: number): Promise<CheckedFrame[]> => {
       const { pool, ledgerId, origin, subjectOf } = this.parts;
+      // Its row may be in the transaction that is just being committed.
+      await sealing.commit.done();
       const rows = await heldFrames(pool, ledgerId, ingester, number, MOST_VERSIONS);
       const subject = subjectOf(ingester);
       return rows.flatMap(({ sequence, bytes }) => {
@@ -159,7 +161,11 @@ export class SealLedger {
       });
     };
 
-  private async sealedHash(ingester: string, number: number): Promise<Hash | null> {
+  /** Of frames in the block being filled and in the one being committed, too: a message may come twice. */
+  private async sealedHash(sealing: Sealing, open: OpenBlock, ingester: string, number: number): Promise<Hash | null> {
+    const filled = open.hashOf(ingester, number);
+    if (filled) return filled;
+    await sealing.commit.done();
     const [row] = await framesAt(this.parts.pool, this.parts.ledgerId, ingester, [number]);
     return row?.hash ?? null;
   }
@@ -195,13 +201,17 @@ export class SealLedger {
       this.parts.onTurn();
       await commit.check();
       if (performance.now() - guardedAt >= STREAM_GUARD_MS) {
-        await this.guardStream(sealing);
+        await this.guardStream(sealing, async () => {
+          if (open.entries > 0) await seal();
+          await commit.done();
+        });
         sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
         guardedAt = performance.now();
       }
       const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - performance.now() : IDLE_TURN_MS;
       for (const message of await source.read(Math.max(0, linger))) {
-        const next = await this.judge(sealing, message);
+        this.alertLost(sealing, message);
+        const next = await this.judge(sealing, open, message);
         source.moveTo(message);
         pending = true;
         if (!next) continue;
@@ -226,7 +236,7 @@ export class SealLedger {
   }
 
   /** The frame of a message when it is the next of its lane. Else the message is skipped, held back or put aside: null. */
-  private async judge(sealing: Sealing, message: StoredMessage): Promise<CheckedFrame | null> {
+  private async judge(sealing: Sealing, open: OpenBlock, message: StoredMessage): Promise<CheckedFrame | null> {
     const result = checkFrame(message, this.parts.origin, sealing.keys, this.parts.subjectOf);
     if (!result.ok) {
       this.putAside(sealing, message, null, result.verdict, result.why);
@@ -234,7 +244,9 @@ export class SealLedger {
     }
     const { checked } = result;
     const { frame, hash } = checked;
-    const place = await sealing.lanes.place(frame, hash, (ingester, number) => this.sealedHash(ingester, number));
+    const place = await sealing.lanes.place(frame, hash, (ingester, number) =>
+      this.sealedHash(sealing, open, ingester, number),
+    );
     switch (place) {
       case 'next':
         return checked;
@@ -325,16 +337,32 @@ export class SealLedger {
     );
   }
 
-  private async guardStream(sealing: Sealing): Promise<void> {
+  /** @param settle commits what is not committed yet: frames of the block being filled are read once more */
+  private async guardStream(sealing: Sealing, settle: () => Promise<void>): Promise<void> {
     const check = await sealing.source.guard();
     const origin = this.parts.origin;
     if (check.same) {
       if (sealing.source.cursor.epoch === '') sealing.source.adopt(check.state);
+      if (sealing.held.waiting().length === 0) this.parts.alerts.reconcile(`stream of ${origin}`, []);
       return;
     }
+    await settle();
     this.alert('stream', 'stream.replaced', `the stream of ${origin} is another one: ${check.why}`);
     this.parts.log.warn({ origin, why: check.why }, 'reading the replaced stream from its first message');
     sealing.source.restart(check.state);
+  }
+
+  /** The stream goes on behind a hole: what stood there was never read. Cleared once no lane waits any more. */
+  private alertLost({ source }: Sealing, { sequence }: StoredMessage): void {
+    const expected = source.cursor.sequence + 1;
+    if (expected === 1 || sequence <= expected) return;
+    const origin = this.parts.origin;
+    const detail = `the stream of ${origin} goes on at message ${sequence}, ${expected} was to be read next`;
+    this.parts.alerts.raise(
+      `stream of ${origin}`,
+      { code: 'stream.lost', index: null, height: null, detail },
+      { ledger: origin, evidence: { expected: `${expected}`, found: `${sequence}` } },
+    );
   }
 
   private putAsideConflict(sealing: Sealing, message: StoredMessage, checked: CheckedFrame): void {

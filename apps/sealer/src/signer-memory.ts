@@ -44,6 +44,11 @@ export class SignerMemory {
     return this.newest?.checkpoint.size ?? 0;
   }
 
+  /** What was signed last, or null. */
+  get checkpoint(): Checkpoint | null {
+    return this.newest?.checkpoint ?? null;
+  }
+
   /** The newest signed checkpoint note, or null. */
   get note(): string | null {
     return this.newest?.note ?? null;

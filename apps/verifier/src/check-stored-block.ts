@@ -4,7 +4,8 @@
  * aligned, and the alignment is the verdict.
  *
  * Which entries a body must hold is said by its own block note, as long as that is a remembered entry; only where it is
- * not, the row is asked. So a spoiled row is told from a spoiled body.
+ * not, the row is asked, and no further than a block can reach from where this one is expected. So a spoiled row is told
+ * from a spoiled body.
  */
 
 import {
@@ -12,6 +13,7 @@ import {
   entryKind,
   FormatError,
   HASH_BYTES,
+  MAX_BLOCK_ENTRIES,
   openBlock,
   parseBlockText,
   parseNote,
@@ -36,6 +38,9 @@ const VERDICT: Record<Difference, VerdictCode> = {
   reordered: 'entry.reordered',
 };
 
+/** Places of a full block, its note included. */
+const MOST_ENTRIES = MAX_BLOCK_ENTRIES + 1;
+
 /** Where a block is expected: its height, and the index of its first entry. */
 export interface Place {
   readonly height: number;
@@ -46,10 +51,12 @@ export interface Place {
 export interface BlockCheck {
   readonly findings: Finding[];
   readonly next: Place;
+  /** Entries that were hashed. */
+  readonly hashed: number;
 }
 
 /** A body taken apart. */
-interface OpenBody {
+export interface OpenBody {
   readonly bytes: Buffer;
   readonly offsets: EntryOffsets;
   /** Leaf hash of every entry. */
@@ -69,8 +76,9 @@ export function checkStoredBlock(
   const gone = stored.height - place.height;
   const body = openBody(stored.body, tree);
   const block = body?.block ?? null;
-  const first = block?.first ?? (gone > 0 ? stored.first : place.first);
-  const end = block ? block.first + block.entries + 1 : stored.next;
+  const reach = Math.min(tree.size, place.first + Math.max(gone, 0) * MOST_ENTRIES);
+  const first = block?.first ?? within(stored.first, place.first, reach);
+  const end = block ? block.first + block.entries + 1 : within(stored.next, first, first + MOST_ENTRIES);
   const next = { height: stored.height + 1, first: Math.max(place.first, end) };
 
   const findings: Finding[] = [];
@@ -86,11 +94,16 @@ export function checkStoredBlock(
     const detail = `entries ${place.first} to ${first - 1} stand in no block`;
     findings.push({ code: 'block.missing', index: place.first, height: place.height, detail });
   }
-  return { findings, next };
+  return { findings, next, hashed: (body?.leaves.length ?? 0) / HASH_BYTES };
+}
+
+/** A number that only a row says. */
+function within(value: number, low: number, high: number): number {
+  return Math.max(low, Math.min(value, high));
 }
 
 /** Null when it is no entry bundle. */
-function openBody(bytes: Buffer | null, tree: RememberedTree): OpenBody | null {
+export function openBody(bytes: Buffer | null, tree: RememberedTree): OpenBody | null {
   if (!bytes) return null;
   try {
     const offsets = splitBundle(bytes);

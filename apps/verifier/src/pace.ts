@@ -1,7 +1,14 @@
 /**
  * The rate of a sweep: so many entries a second and no more, so that re-reading everything for ever leaves the sealer
  * its share of the machine. Also lets the event loop turn after every piece of work.
+ *
+ * A piece of work is at most one block, whatever is claimed: no stored number makes a sweep sleep longer than a full
+ * block would, and a wait ends when the sweep is asked to.
  */
+
+import { MAX_BLOCK_ENTRIES } from '@everseal/audit-core';
+
+const MOST_ENTRIES = MAX_BLOCK_ENTRIES + 1;
 
 export class Pace {
   private start = 0;
@@ -10,14 +17,15 @@ export class Pace {
   /** @param perSecond entries a second; Infinity for as fast as it goes */
   constructor(private readonly perSecond: number) {}
 
-  /** Called after each piece of work; waits when the sweep is ahead of its rate. */
-  async spent(entries: number): Promise<void> {
+  /** Called after each piece of work; waits when the sweep is ahead of its rate, until the signal is aborted. */
+  async spent(entries: number, signal: AbortSignal): Promise<void> {
     const now = performance.now();
     // A pause (between passes, or a slow database) is not saved up for a burst.
     if (this.ahead(now) < -1_000) this.reset(now);
-    this.done += entries;
+    this.done += Math.min(Math.max(entries, 0), MOST_ENTRIES);
     const wait = this.ahead(now);
-    await new Promise((resolve) => (wait > 1 ? setTimeout(resolve, wait) : setImmediate(resolve)));
+    if (wait <= 1 || signal.aborted) await new Promise((resolve) => setImmediate(resolve));
+    else await sleep(wait, signal);
   }
 
   private ahead(now: number): number {
@@ -28,4 +36,16 @@ export class Pace {
     this.start = now;
     this.done = 0;
   }
+}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener('abort', end);
+  });
 }

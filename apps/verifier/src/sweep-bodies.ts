@@ -4,20 +4,24 @@
  */
 
 import type { Finding, KeySet } from '@everseal/audit-core';
-import { readBlocks, readBodies } from '@everseal/ledger-store';
+import { readBlocks, readBodies, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { checkStoredBlock, type Place } from './check-stored-block.js';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
+import { saidOfValue } from './stored-value.js';
 
 const BLOCKS_A_READ = 64;
 /** A store that is wrong everywhere is not listed record by record. */
 const MOST_FINDINGS = 100;
+const UNREADABLE_TIME = 'no time';
 
 export interface SweepResult {
   readonly findings: Finding[];
   /** Entries compared. */
   readonly entries: number;
+  /** False when it was stopped, or there was too much to list: what it does not name may be wrong all the same. */
+  readonly complete: boolean;
 }
 
 export class SweepBodies {
@@ -36,27 +40,76 @@ export class SweepBodies {
     let place: Place = { height: 0, first: 0 };
     while (place.first < size && !signal.aborted && findings.length < MOST_FINDINGS) {
       const { height, first } = place;
-      const times = await this.blockTimes(height);
-      for await (const stored of readBodies(this.pool, this.ledgerId, height, BLOCKS_A_READ)) {
-        if (signal.aborted) break;
-        if (place.first >= size) continue; // to the end: leaving a COPY early costs the connection
-        const checked = checkStoredBlock(stored, times.get(stored.height), place, this.tree, this.keys());
-        findings.push(...checked.findings);
-        place = checked.next;
-        await this.pace.spent(stored.next - stored.first);
-      }
-      if (place.height === height) {
+      const reached = await this.some(place, size, findings, signal).catch((error: unknown) => {
+        const detail = `block ${height} cannot be read: ${saidOfValue(error)}`;
+        findings.push({ code: 'block.chain', index: first, height, detail });
+        return { height: height + 1, first };
+      });
+      if (reached.height === height && !signal.aborted) {
         const detail = `no block stands from height ${height} on, entries ${first} to ${size - 1} are gone`;
         findings.push({ code: 'log.truncated', index: first, height, detail });
         break;
       }
+      place = reached;
     }
-    return { findings, entries: Math.min(place.first, size) };
+    const complete = !signal.aborted && findings.length < MOST_FINDINGS;
+    return { findings, entries: Math.min(place.first, size), complete };
   }
 
-  /** Column `sealed` of the rows from a height on. */
+  /** The next blocks from a place on. Gives the place behind them. */
+  private async some(start: Place, size: number, findings: Finding[], signal: AbortSignal): Promise<Place> {
+    let place = start;
+    const times = await this.blockTimes(place.height);
+    const blocks = readBodies(this.pool, this.ledgerId, place.height, BLOCKS_A_READ);
+    try {
+      for await (const stored of blocks) {
+        if (signal.aborted) break;
+        // To the end: leaving a COPY early costs the connection.
+        if (place.first >= size || findings.length >= MOST_FINDINGS) continue;
+        place = await this.check(stored, times.get(stored.height), place, findings, signal);
+      }
+    } catch (error) {
+      // The row behind the last good one: those before it are done, and the next read begins with it.
+      if (place.height === start.height) throw error;
+      saidOfValue(error);
+    }
+    return place;
+  }
+
+  private async check(
+    stored: StoredBlock,
+    sealed: string | undefined,
+    place: Place,
+    findings: Finding[],
+    signal: AbortSignal,
+  ): Promise<Place> {
+    try {
+      const { findings: found, next, hashed } = checkStoredBlock(stored, sealed, place, this.tree, this.keys());
+      findings.push(...found);
+      await this.pace.spent(hashed, signal);
+      return next;
+    } catch (error) {
+      const { height } = stored;
+      findings.push({ code: 'block.chain', index: place.first, height, detail: saidOfValue(error) });
+      return { height: height + 1, first: place.first };
+    }
+  }
+
+  /** Column `sealed` of the rows from a height on; a time that is none is the row's own, not its neighbours'. */
   private async blockTimes(height: number): Promise<Map<number, string>> {
-    const rows = await readBlocks(this.pool, this.ledgerId, height, BLOCKS_A_READ);
-    return new Map(rows.map((row) => [row.height, row.sealed]));
+    const times = new Map<number, string>();
+    const read = async (from: number, most: number): Promise<boolean> => {
+      try {
+        const rows = await readBlocks(this.pool, this.ledgerId, from, most);
+        for (const row of rows) times.set(row.height, row.sealed);
+        return true;
+      } catch (error) {
+        saidOfValue(error);
+        return false;
+      }
+    };
+    if (await read(height, BLOCKS_A_READ)) return times;
+    for (let at = height; at < height + BLOCKS_A_READ; at++) if (!(await read(at, 1))) times.set(at, UNREADABLE_TIME);
+    return times;
   }
 }
