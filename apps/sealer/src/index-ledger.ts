@@ -83,8 +83,11 @@ export class IndexLedger {
    */
   async round(): Promise<number> {
     try {
+      // A standby leaves the index to the holder: what it read now would be old when its turn comes.
+      if (this.sealedSize === 0) return IDLE_MS;
       this.position ??= await readIndexHead(this.pool, this.ledgerId);
-      if (this.position >= this.sealedSize) return IDLE_MS;
+      if (this.position === this.sealedSize) return IDLE_MS;
+      if (this.position > this.sealedSize) throw this.altered(`its head ${this.position} is beyond ${this.sealedSize}`);
       const blocks = await this.nextBlocks(this.position);
       for (const block of blocks) await this.indexBlock(block);
       if (blocks.length === 0) return IDLE_MS;
@@ -104,7 +107,8 @@ export class IndexLedger {
 
   /** Rows or a head that this loop did not write, or bodies that it cannot read: an alert, and another try. */
   private altered(cause: unknown): RetryLater {
-    const detail = `the event index of ${this.origin} cannot go on: ${cause instanceof Error ? cause.message : cause}`;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const detail = `the event index of ${this.origin} cannot go on: ${why}`;
     const finding: Finding = { code: 'index.altered', index: null, height: null, detail };
     this.alerts.raise(this.scope, finding, { ledger: this.origin });
     return new RetryLater('index.altered', `${detail}; restore the index or rebuild it`, { cause });

@@ -12,7 +12,6 @@
 import {
   formatTimestamp,
   parseTimestamp,
-  type Finding,
   type Hash,
   type KeySet,
   type SigningKey,
@@ -39,6 +38,7 @@ import type { Lease } from './lease.js';
 import type { LogTiles } from './log-tiles.js';
 import { OpenBlock, type CheckedFrame, type CutBlock } from './open-block.js';
 import { recoverHead } from './recover-head.js';
+import { SealAlerts } from './seal-alerts.js';
 
 /** A block waits this long for more frames after its first one. */
 const BLOCK_LINGER_MS = 250;
@@ -110,7 +110,11 @@ export class SealLedger {
   /** performance.now() of the newest block. */
   private lastBlockAt = 0;
 
-  constructor(private readonly parts: SealerParts) {}
+  private readonly alerts: SealAlerts;
+
+  constructor(private readonly parts: SealerParts) {
+    this.alerts = new SealAlerts(parts.origin, parts.alerts);
+  }
 
   /** There may be a new frame on the stream. */
   nudge(): void {
@@ -195,7 +199,7 @@ export class SealLedger {
     // Held frames whose turn came in a block that was cut before them: nothing on the stream calls for them again.
     for (const ingester of new Set([...sealing.lanes.snapshot().keys(), ...held.waiting()])) {
       await this.addFreed(sealing, ingester, add);
-      this.alertLane(sealing, ingester);
+      this.alerts.lane(sealing, ingester);
     }
     while (!signal.aborted) {
       this.parts.onTurn();
@@ -210,7 +214,7 @@ export class SealLedger {
       }
       const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - performance.now() : IDLE_TURN_MS;
       for (const message of await source.read(Math.max(0, linger))) {
-        this.alertLost(sealing, message);
+        this.alerts.lost(source.cursor, message);
         const next = await this.judge(sealing, open, message);
         source.moveTo(message);
         pending = true;
@@ -253,7 +257,7 @@ export class SealLedger {
       case 'sealed':
         return null;
       case 'ahead':
-        if (sealing.held.hold(checked, message)) this.alertLane(sealing, frame.ingester);
+        if (sealing.held.hold(checked, message)) this.alerts.lane(sealing, frame.ingester);
         else this.putAsideConflict(sealing, message, checked);
         return null;
       case 'conflict':
@@ -277,7 +281,7 @@ export class SealLedger {
       if (!next) break;
       await add(next);
     }
-    this.alertLane(sealing, ingester);
+    this.alerts.lane(sealing, ingester);
   }
 
   private append(sealing: Sealing, open: OpenBlock, checked: CheckedFrame): void {
@@ -343,26 +347,13 @@ export class SealLedger {
     const origin = this.parts.origin;
     if (check.same) {
       if (sealing.source.cursor.epoch === '') sealing.source.adopt(check.state);
-      if (sealing.held.waiting().length === 0) this.parts.alerts.reconcile(`stream of ${origin}`, []);
+      if (sealing.held.waiting().length === 0) this.alerts.nothingLost();
       return;
     }
     await settle();
-    this.alert('stream', 'stream.replaced', `the stream of ${origin} is another one: ${check.why}`);
+    this.alerts.replaced(check.why);
     this.parts.log.warn({ origin, why: check.why }, 'reading the replaced stream from its first message');
     sealing.source.restart(check.state);
-  }
-
-  /** The stream goes on behind a hole: what stood there was never read. Cleared once no lane waits any more. */
-  private alertLost({ source }: Sealing, { sequence }: StoredMessage): void {
-    const expected = source.cursor.sequence + 1;
-    if (expected === 1 || sequence <= expected) return;
-    const origin = this.parts.origin;
-    const detail = `the stream of ${origin} goes on at message ${sequence}, ${expected} was to be read next`;
-    this.parts.alerts.raise(
-      `stream of ${origin}`,
-      { code: 'stream.lost', index: null, height: null, detail },
-      { ledger: origin, evidence: { expected: `${expected}`, found: `${sequence}` } },
-    );
   }
 
   private putAsideConflict(sealing: Sealing, message: StoredMessage, checked: CheckedFrame): void {
@@ -381,36 +372,6 @@ export class SealLedger {
   ): void {
     sealing.held.quarantine(message, code, frame);
     this.parts.log.warn({ sequence: message.sequence, code, why }, 'a message of the stream was not sealed');
-    const detail = `message ${message.sequence} of the stream is not sealed: ${why}`;
-    const evidence = { message: message.data.subarray(0, 4_096).toString('base64'), subject: message.subject };
-    this.parts.alerts.raise(
-      `stream ${message.sequence}`,
-      { code, index: null, height: null, detail },
-      { ledger: this.parts.origin, evidence },
-    );
-  }
-
-  /** One alert a lane that waits, for as long as it does. */
-  private alertLane({ held, lanes }: Sealing, ingester: string): void {
-    const ledger = this.parts.origin;
-    const head = lanes.head(ingester)?.number ?? 0;
-    const from = held.first(ingester);
-    const finding = (code: VerdictCode, detail: string): { finding: Finding; context: { ledger: string } }[] => [
-      { finding: { code, index: null, height: null, detail }, context: { ledger } },
-    ];
-    const findings =
-      from === null
-        ? []
-        : from > head + 1
-          ? finding(
-              'custody.gap',
-              `frames ${head + 1} to ${from - 1} of ${ingester} are missing; its lane waits for them`,
-            )
-          : finding('custody.conflict', `no held frame ${from} of ${ingester} continues its lane, which waits for it`);
-    this.parts.alerts.reconcile(`lane ${ingester} of ${ledger}`, findings);
-  }
-
-  private alert(scope: string, code: VerdictCode, detail: string): void {
-    this.parts.alerts.raise(scope, { code, index: null, height: null, detail }, { ledger: this.parts.origin });
+    this.alerts.putAside(message, code, why);
   }
 }

@@ -78,8 +78,12 @@ export function checkStoredBlock(
   const block = body?.block ?? null;
   const reach = Math.min(tree.size, place.first + Math.max(gone, 0) * MOST_ENTRIES);
   const first = block?.first ?? within(stored.first, place.first, reach);
-  const end = block ? block.first + block.entries + 1 : within(stored.next, first, first + MOST_ENTRIES);
-  const next = { height: stored.height + 1, first: Math.max(place.first, end) };
+  const rowEnd = within(stored.next, first, first + MOST_ENTRIES);
+  const end = block ? block.first + block.entries + 1 : rowEnd;
+  // A block that stands in the place of an earlier one does not take the sweep with it to where it belongs.
+  const misplaced = block !== null && block.height !== stored.height;
+  const behind = misplaced ? Math.min(end, within(stored.next, place.first, place.first + MOST_ENTRIES)) : end;
+  const next = { height: stored.height + 1, first: Math.max(place.first, behind) };
 
   const findings: Finding[] = [];
   if (gone > 0) {

@@ -19,7 +19,8 @@ export function saidOfValue(error: unknown): string {
   return error instanceof StoreError ? error.message : `a stored value cannot be what was sealed: ${error.message}`;
 }
 
-function isOfValue(error: Error): boolean {
+/** Whether a stored value made this fail. */
+export function isOfValue(error: Error): boolean {
   if (error instanceof StoreError) {
     const { code, cause } = error;
     if (code === 'store.unexpected-value' || code === 'store.unsafe-integer') return true;

@@ -6,10 +6,8 @@
 import {
   blockEvents,
   blockFrames,
-  FormatError,
   HASH_BYTES,
   JsonTape,
-  splitBundle,
   type BlockEvent,
   type BlockFrame,
   type Finding,
@@ -28,15 +26,18 @@ import {
   type StoredBlock,
 } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
+import { openBody } from './check-stored-block.js';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
-import { hashLeaves } from './stored-leaves.js';
+import { saidOfValue } from './stored-value.js';
 import type { SweepResult } from './sweep-bodies.js';
 
 const BLOCKS_A_READ = 16;
 const MOST_FINDINGS = 100;
 /** Bytes of an identity that the index stores. */
 const IDENTITY_BYTES = 8;
+/** Of a stored text, what a finding quotes. */
+const MOST_QUOTED = 300;
 
 /** Columns of text; a finding names them as the table does. */
 const TEXTS = {
@@ -52,7 +53,19 @@ const TEXTS = {
 } as const;
 const TEXT_KEYS = Object.keys(TEXTS) as (keyof typeof TEXTS)[];
 
+/** What a block whose bytes are the sealed ones says about its rows. All numbers are signed ones. */
+interface Derived {
+  readonly height: number;
+  readonly first: number;
+  /** Place of the entry behind it. */
+  readonly end: number;
+  readonly events: BlockEvent[];
+  readonly frames: BlockFrame[];
+}
+
 export class SweepIndex {
+  /** The highest index head that was seen: it never goes back. */
+  private highest = 0;
   private readonly tape = new JsonTape();
   private readonly duplicates: DuplicateFinder;
 
@@ -73,51 +86,90 @@ export class SweepIndex {
 
   /** One pass over everything that both this verifier and the index had when it started. */
   async pass(signal: AbortSignal): Promise<SweepResult> {
-    const indexed = await readIndexHead(this.pool, this.ledgerId);
-    const size = Math.min(this.tree.size, indexed);
     const findings: Finding[] = [];
+    const indexed = await readIndexHead(this.pool, this.ledgerId);
+    this.highest = Math.max(this.highest, indexed);
+    if (indexed < this.highest) {
+      const detail = `the index ends before ${indexed}, it once reached ${this.highest}`;
+      findings.push(finding('index.missing', Math.max(indexed, 0), null, detail));
+    }
+    const size = Math.min(this.tree.size, indexed);
+    const entries = await this.sweepBlocks(size, findings, signal);
+    if (!signal.aborted && indexed <= this.tree.size) await this.look(findings, () => this.beyond(indexed));
+    if (!signal.aborted) await this.look(findings, () => this.extraFrames());
+    const complete = !signal.aborted && findings.length < MOST_FINDINGS;
+    return { findings: findings.slice(0, MOST_FINDINGS), entries, complete };
+  }
+
+  /** One look; one that a stored value breaks has found that value. */
+  private async look(
+    findings: Finding[],
+    what: () => Promise<Finding[]>,
+    { first, height }: { first: number | null; height: number | null } = { first: null, height: null },
+  ): Promise<void> {
+    try {
+      findings.push(...(await what()).slice(0, MOST_FINDINGS));
+    } catch (error) {
+      findings.push({ code: 'index.altered', index: first, height, detail: saidOfValue(error) });
+    }
+  }
+
+  /** Every block that ends within `size`. Gives how far it came. */
+  private async sweepBlocks(size: number, findings: Finding[], signal: AbortSignal): Promise<number> {
     let [height, first] = [0, 0];
-    while (first < size && !signal.aborted && findings.length < MOST_FINDINGS) {
+    const full = (): boolean => findings.length >= MOST_FINDINGS;
+    while (first < size && !signal.aborted && !full()) {
       const before = height;
-      for await (const stored of readBodies(this.pool, this.ledgerId, height, BLOCKS_A_READ)) {
-        if (signal.aborted) break;
-        if (first >= size || stored.next > size) continue; // to the end: leaving a COPY early costs the connection
-        findings.push(...(await this.checkBlock(stored)));
-        [height, first] = [stored.height + 1, Math.max(first + 1, stored.next)];
-        await this.pace.spent(stored.entries);
+      try {
+        for await (const stored of readBodies(this.pool, this.ledgerId, height, BLOCKS_A_READ)) {
+          if (signal.aborted) break;
+          if (first >= size || full()) continue; // to the end: leaving a COPY early costs the connection
+          const derived = this.derive(stored);
+          height = stored.height + 1;
+          if (!derived) continue;
+          first = Math.max(first, derived.end);
+          if (derived.end > size) continue;
+          await this.look(findings, () => this.checkBlock(derived), derived);
+          await this.pace.spent(derived.end - derived.first, signal);
+        }
+      } catch (error) {
+        const detail = `block ${height} cannot be read: ${saidOfValue(error)}`;
+        findings.push({ code: 'index.altered', index: first, height, detail });
+        height++;
+        continue;
       }
       if (height === before) break; // the rest is gone: the body sweep says so
     }
-    if (!signal.aborted && indexed <= this.tree.size) findings.push(...(await this.beyond(indexed)));
-    if (!signal.aborted) findings.push(...(await this.extraFrames()));
-    return { findings, entries: first };
+    return Math.min(first, size);
   }
 
-  private async checkBlock(stored: StoredBlock): Promise<Finding[]> {
-    const derived = this.derive(stored);
-    if (!derived) return [];
-    await this.duplicates.mark(derived.events, ({ event }) => event);
-    const rows: IndexRow[] = [];
-    for await (const some of readIndexRows(this.pool, this.ledgerId, stored.first, stored.next)) rows.push(...some);
-    return [...compareRows(derived.events, rows, stored.height), ...(await this.compareFrames(derived.frames, stored))];
+  private async checkBlock(derived: Derived): Promise<Finding[]> {
+    const { height, first, end, events, frames } = derived;
+    await this.duplicates.mark(events, ({ event }) => event);
+    const compared = new RowComparison(events, height);
+    for await (const rows of readIndexRows(this.pool, this.ledgerId, first, end)) compared.take(rows);
+    return [...compared.findings(), ...(await this.compareFrames(frames, height))].slice(0, MOST_FINDINGS);
   }
 
   /** Null when the block does not stand as it was sealed: what it says then is nothing to compare a row with. */
-  private derive(stored: StoredBlock): { events: BlockEvent[]; frames: BlockFrame[] } | null {
-    try {
-      if (!stored.body) return null;
-      const leaves = hashLeaves(stored.body, splitBundle(stored.body));
-      const end = stored.first + leaves.length / HASH_BYTES;
-      if (end > this.tree.size || !leaves.equals(this.tree.leafHashes(stored.first, end))) return null;
-      const events = [...blockEvents(stored.body, stored.first, this.tape)];
-      return { events, frames: [...blockFrames(stored.body, stored.first)] };
-    } catch (error) {
-      if (error instanceof FormatError) return null;
-      throw error;
-    }
+  private derive({ body, height: row }: StoredBlock): Derived | null {
+    const opened = openBody(body, this.tree);
+    if (!body || !opened?.block) return null;
+    const { height, first, entries } = opened.block;
+    const end = first + entries + 1;
+    // A block that stands at another's height would move the sweep to where it belongs.
+    if (height !== row || opened.leaves.length !== (entries + 1) * HASH_BYTES) return null;
+    if (!opened.leaves.equals(this.tree.leafHashes(first, end))) return null;
+    return {
+      height,
+      first,
+      end,
+      events: [...blockEvents(body, first, this.tape)],
+      frames: [...blockFrames(body, first)],
+    };
   }
 
-  private async compareFrames(frames: readonly BlockFrame[], { height }: StoredBlock): Promise<Finding[]> {
+  private async compareFrames(frames: readonly BlockFrame[], height: number): Promise<Finding[]> {
     const findings: Finding[] = [];
     for (const ingester of new Set(frames.map(({ frame }) => frame.ingester))) {
       const lane = frames.filter(({ frame }) => frame.ingester === ingester);
@@ -125,6 +177,7 @@ export class SweepIndex {
       const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
       const rows = await framesBetween(this.pool, this.ledgerId, ingester, low, high);
       for (const { frame, hash, position } of lane) {
+        if (findings.length >= MOST_FINDINGS) return findings;
         const row = rows.find(({ number }) => number === frame.number);
         if (row?.hash.equals(hash) && row.position === position) continue;
         const what = row ? 'is not what was sealed' : 'is gone';
@@ -148,7 +201,7 @@ export class SweepIndex {
 
   /** Rows behind the index head: nobody wrote them who should. The projection may have moved on since, so look again. */
   private async beyond(indexed: number): Promise<Finding[]> {
-    for await (const rows of readIndexRows(this.pool, this.ledgerId, indexed, Number.MAX_SAFE_INTEGER)) {
+    for await (const rows of readIndexRows(this.pool, this.ledgerId, Math.max(indexed, 0), Number.MAX_SAFE_INTEGER)) {
       const now = await readIndexHead(this.pool, this.ledgerId);
       const extra = rows.find(({ position }) => position >= now);
       if (extra) return [finding('index.extra', extra.position, null, 'a row stands behind the end of the index')];
@@ -157,23 +210,46 @@ export class SweepIndex {
   }
 }
 
-function compareRows(events: readonly BlockEvent[], rows: readonly IndexRow[], height: number): Finding[] {
-  const findings: Finding[] = [];
-  const stored = new Map(rows.map((row) => [row.position, row]));
-  for (const event of events) {
-    const row = stored.get(event.position);
-    stored.delete(event.position);
-    if (!row) findings.push(finding('index.missing', event.position, height, `event ${event.position} has no row`));
-    else {
-      const column = differentColumn(event, row);
-      if (column)
-        findings.push({ ...finding('index.altered', event.position, height, column.detail), ...column.values });
+/** Rows of one block against its events, group by group as they come: what was read is not kept. */
+class RowComparison {
+  private readonly wrong: Finding[] = [];
+  private readonly awaited: Map<number, BlockEvent>;
+
+  constructor(
+    events: readonly BlockEvent[],
+    private readonly height: number,
+  ) {
+    this.awaited = new Map(events.map((event) => [event.position, event]));
+  }
+
+  take(rows: readonly IndexRow[]): void {
+    for (const row of rows) {
+      const { position } = row;
+      const event = this.awaited.get(position);
+      this.awaited.delete(position);
+      if (this.wrong.length >= MOST_FINDINGS) continue;
+      if (event) this.compare(event, row);
+      else this.add('index.extra', position, `a row stands for ${position}, where no event is sealed`);
     }
   }
-  for (const position of stored.keys()) {
-    findings.push(finding('index.extra', position, height, `a row stands for ${position}, where no event is sealed`));
+
+  findings(): Finding[] {
+    for (const position of this.awaited.keys()) {
+      if (this.wrong.length >= MOST_FINDINGS) break;
+      this.add('index.missing', position, `event ${position} has no row`);
+    }
+    return this.wrong;
   }
-  return findings;
+
+  private compare(event: BlockEvent, row: IndexRow): void {
+    const column = differentColumn(event, row);
+    if (!column) return;
+    this.wrong.push({ ...finding('index.altered', event.position, this.height, column.detail), ...column.values });
+  }
+
+  private add(code: VerdictCode, position: number, detail: string): void {
+    this.wrong.push(finding(code, position, this.height, detail));
+  }
 }
 
 interface ColumnDifference {
@@ -184,7 +260,7 @@ interface ColumnDifference {
 function differentColumn(event: BlockEvent, row: IndexRow): ColumnDifference | null {
   const differ = (column: string, expected: unknown, found: unknown): ColumnDifference => ({
     detail: `column ${column} of event ${event.position} is not what the event says`,
-    values: { expected: String(expected), found: String(found) },
+    values: { expected: String(expected), found: String(found).slice(0, MOST_QUOTED) },
   });
   for (const key of TEXT_KEYS) if (event[key] !== row[key]) return differ(TEXTS[key], event[key], row[key]);
   if (event.accepted !== row.accepted) return differ('accepted', event.accepted, row.accepted);

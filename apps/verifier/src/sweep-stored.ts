@@ -28,6 +28,7 @@ import {
 import type { Pool } from 'pg';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
+import { saidOfValue } from './stored-value.js';
 import type { SweepResult } from './sweep-bodies.js';
 
 const TILES_A_READ = 64;
@@ -53,15 +54,32 @@ export class SweepStored {
     const findings: Finding[] = [];
     const size = this.tree.size;
     for (let level = 0; fullTiles(size, level) > 0 && !signal.aborted; level++) {
-      await this.sweepTiles(level, fullTiles(size, level), findings);
+      await this.sweepTiles(level, fullTiles(size, level), findings, signal);
+      await this.look(findings, 'tile.altered', null, () => this.extraTiles(level));
     }
     if (!signal.aborted) await this.sweepCheckpoints(findings, signal);
-    if (!signal.aborted) await this.checkHead(findings);
-    return { findings: findings.slice(0, MOST_FINDINGS), entries: size };
+    if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.wrongHead());
+    const complete = !signal.aborted && findings.length < MOST_FINDINGS;
+    return { findings: findings.slice(0, MOST_FINDINGS), entries: size, complete };
   }
 
-  private async sweepTiles(level: number, count: number, findings: Finding[]): Promise<void> {
-    for (let from = 0; from < count && findings.length < MOST_FINDINGS; from += TILES_A_READ) {
+  /** One look; one that a stored value breaks has found that value. */
+  private async look(
+    findings: Finding[],
+    code: VerdictCode,
+    index: number | null,
+    what: () => Promise<Finding | null> | Finding | null,
+  ): Promise<void> {
+    try {
+      const wrong = await what();
+      if (wrong) findings.push(wrong);
+    } catch (error) {
+      findings.push(finding(code, index, saidOfValue(error)));
+    }
+  }
+
+  private async sweepTiles(level: number, count: number, findings: Finding[], signal: AbortSignal): Promise<void> {
+    for (let from = 0; from < count && findings.length < MOST_FINDINGS && !signal.aborted; from += TILES_A_READ) {
       const numbers = Array.from({ length: Math.min(TILES_A_READ, count - from) }, (_, i) => from + i);
       const rows = await readTiles(
         this.pool,
@@ -70,44 +88,56 @@ export class SweepStored {
       );
       const stored = new Map(rows.map((row) => [row.number, row]));
       for (const number of numbers) {
-        const wrong = this.wrongTile(level, number, stored.get(number));
-        if (wrong) findings.push(finding('tile.altered', number * TILE_ENTRIES ** (level + 1), wrong));
+        const index = number * TILE_ENTRIES ** (level + 1);
+        await this.look(findings, 'tile.altered', index, () =>
+          this.wrongTile(level, number, index, stored.get(number)),
+        );
       }
-      await this.pace.spent(numbers.length * TILE_ENTRIES);
-    }
-    const there = await countTiles(this.pool, this.ledgerId, level);
-    // A head that was set back is the tail's finding, not one for every tile behind it.
-    const { size } = await readHead(this.pool, this.ledgerId);
-    const most = fullTiles(Math.max(size, this.tree.size), level);
-    if (there > most) {
-      findings.push(
-        finding('tile.altered', null, `level ${level} has a tile ${there - 1}, the log fills only ${most}`),
-      );
+      await this.pace.spent(numbers.length * TILE_ENTRIES, signal);
     }
   }
 
-  private wrongTile(level: number, number: number, row: TileRow | undefined): string | null {
+  private async extraTiles(level: number): Promise<Finding | null> {
+    const there = await countTiles(this.pool, this.ledgerId, level);
+    const most = fullTiles((await readHead(this.pool, this.ledgerId)).size, level);
+    if (there <= most) return null;
+    return finding('tile.altered', null, `level ${level} has a tile ${there - 1}, the log fills only ${most}`);
+  }
+
+  private wrongTile(level: number, number: number, index: number, row: TileRow | undefined): Finding | null {
     const name = `tile ${number} of level ${level}`;
-    if (!row) return `${name} is gone`;
-    if (!row.data.equals(this.tree.tile(level, number))) return `${name} does not hold the hashes of its entries`;
-    return row.root.equals(this.tree.tileRoot(level, number)) ? null : `the root beside ${name} is not its root`;
+    const wrong = (detail: string): Finding => finding('tile.altered', index, detail);
+    if (!row) return wrong(`${name} is gone`);
+    if (!row.data.equals(this.tree.tile(level, number)))
+      return wrong(`${name} does not hold the hashes of its entries`);
+    if (!row.root.equals(this.tree.tileRoot(level, number))) return wrong(`the root beside ${name} is not its root`);
+    return null;
   }
 
   private async sweepCheckpoints(findings: Finding[], signal: AbortSignal): Promise<void> {
     const wanted = this.cosigned();
     let seen = wanted === 0;
+    let most = CHECKPOINTS_A_READ;
     for (let after = 0; !signal.aborted && findings.length < MOST_FINDINGS;) {
-      const rows = await checkpointsAfter(this.pool, this.ledgerId, after, CHECKPOINTS_A_READ);
+      const rows = await checkpointsAfter(this.pool, this.ledgerId, after, most).catch(saidOfValue);
+      if (typeof rows === 'string') {
+        if (most === 1) {
+          findings.push(finding('checkpoint.mismatch', null, `the checkpoint row after size ${after}: ${rows}`));
+          break; // what cannot be read is larger than any size: nothing stands behind it
+        }
+        most = 1; // the others of this read are good, maybe
+        continue;
+      }
       for (const row of rows) {
+        if (signal.aborted || findings.length >= MOST_FINDINGS) break;
         seen ||= row.size === wanted;
-        const wrong = await this.wrongCheckpoint(row);
-        if (wrong) findings.push(wrong);
-        await this.pace.spent(CHECKPOINT_COST);
+        await this.look(findings, 'checkpoint.signature', row.size, () => this.wrongCheckpoint(row));
+        await this.pace.spent(CHECKPOINT_COST, signal);
       }
       after = rows.at(-1)?.size ?? after;
-      if (rows.length < CHECKPOINTS_A_READ) break;
+      if (rows.length < most) break;
     }
-    if (!seen && !signal.aborted) {
+    if (!seen && !signal.aborted && findings.length < MOST_FINDINGS) {
       findings.push(finding('checkpoint.mismatch', wanted, `the checkpoint of size ${wanted}, cosigned here, is gone`));
     }
   }
@@ -154,14 +184,13 @@ export class SweepStored {
     return null;
   }
 
-  private async checkHead(findings: Finding[]): Promise<void> {
+  private async wrongHead(): Promise<Finding | null> {
     const head = await readHead(this.pool, this.ledgerId);
-    if (head.size > this.tree.size || head.size === 0) return;
+    if (head.size > this.tree.size || head.size === 0) return null;
     const frontier = (await frontierFromTiles(head.size, this.tree.readTiles)).hashes();
     const same =
       frontier.length === head.frontier.length && frontier.every((hash, i) => hash.equals(head.frontier[i]!));
-    if (!same)
-      findings.push(finding('tile.altered', head.size, 'the frontier in the head row is not that of the entries'));
+    return same ? null : finding('tile.altered', head.size, 'the frontier in the head row is not that of the entries');
   }
 }
 

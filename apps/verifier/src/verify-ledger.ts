@@ -1,6 +1,7 @@
 /**
  * Verifying one ledger: the tail and the three sweeps, and what they found, as alerts. Every look is a round of a loop of
- * its own; a round reports all that it found, and what an earlier round had found and this one has not is cleared.
+ * its own; a round reports all that it found, and what an earlier round had found and this one has not is cleared, unless
+ * this one did not come to its end.
  */
 
 import {
@@ -16,7 +17,11 @@ import type { AlertBook, AlertContext } from '@everseal/process';
 import type { Pool } from 'pg';
 import type { BodyRing } from './body-ring.js';
 import type { FollowLedger } from './follow-ledger.js';
+import { isOfValue, saidOfValue } from './stored-value.js';
 import type { SweepResult } from './sweep-bodies.js';
+
+/** Findings of one look whose event is named: each name costs a block's read. */
+const MOST_NAMED = 10;
 
 export type SweepName = 'bodies' | 'index' | 'stored';
 
@@ -67,8 +72,12 @@ export class VerifyLedger {
 
   /** One look at the newest blocks. */
   async tail(): Promise<void> {
-    const finding = await this.follow.catchUp().catch((error: unknown) => unreadable(error, 'block.chain'));
-    await this.report('the newest blocks', finding ? [finding] : []);
+    let complete = true;
+    const finding = await this.follow.catchUp().catch((error: unknown) => {
+      complete = false;
+      return unreadable(error, 'block.chain');
+    });
+    await this.report('the newest blocks', finding ? [finding] : [], complete);
   }
 
   /** One pass of a sweep, reported when it is whole. */
@@ -77,10 +86,11 @@ export class VerifyLedger {
     const result = await this.sweeps[name].pass(signal).catch((error: unknown) => ({
       findings: [unreadable(error, UNREADABLE[name])],
       entries: 0,
+      complete: false,
     }));
-    const { findings, entries } = result;
+    const { findings, entries, complete } = result;
     if (signal.aborted) return;
-    await this.report(`the ${name} sweep`, findings);
+    await this.report(`the ${name} sweep`, findings, complete);
     const endedAt = this.now();
     const passes = this.coverageOf(name).passes + 1;
     this.coverage.set(name, { passes, endedAt, entries, seconds: (endedAt - started) / 1_000 });
@@ -91,15 +101,17 @@ export class VerifyLedger {
     this.alerts.raise(`requests about ${this.origin}`, finding, { ledger: this.origin, evidence });
   }
 
-  private async report(look: string, findings: readonly Finding[]): Promise<void> {
+  private async report(look: string, findings: readonly Finding[], complete: boolean): Promise<void> {
     const named = [];
-    for (const finding of findings) named.push({ finding, context: await this.contextOf(finding) });
-    this.alerts.reconcile(`${look} of ${this.origin}`, named);
+    for (const finding of findings) {
+      named.push({ finding, context: await this.contextOf(finding, named.length < MOST_NAMED) });
+    }
+    this.alerts.reconcile(`${look} of ${this.origin}`, named, complete);
   }
 
-  private async contextOf(finding: Finding): Promise<AlertContext> {
+  private async contextOf(finding: Finding, withEvent: boolean): Promise<AlertContext> {
     const { index, height } = finding;
-    const eventId = index === null ? null : await this.eventIdAt(index, height);
+    const eventId = index === null || !withEvent ? null : await this.eventIdAt(index, height);
     const lastGoodBlock = height === null || height === 0 ? null : height - 1;
     return { ledger: this.origin, lastGoodBlock, eventId };
   }
@@ -134,15 +146,8 @@ export class VerifyLedger {
  * refusal with the rights. Anything else (it is away, it restarts) is thrown again and tried again.
  */
 function unreadable(error: unknown, code: VerdictCode): Finding {
-  if (!(error instanceof StoreError)) throw error;
-  const { message } = error;
-  switch (error.code) {
-    case 'store.unexpected-value':
-    case 'store.unsafe-integer':
-      return { code, index: null, height: null, detail: message };
-    case 'store.refused':
-      return { code: 'store.catalog', index: null, height: null, detail: message };
-    default:
-      throw error;
+  if (error instanceof StoreError && error.code === 'store.refused' && !isOfValue(error)) {
+    return { code: 'store.catalog', index: null, height: null, detail: error.message };
   }
+  return { code, index: null, height: null, detail: saidOfValue(error) };
 }

@@ -223,6 +223,31 @@ describe('add-checkpoint', () => {
     expect((await verifier.ask(0, checkpoint())).status).toBe(200); // control
   });
 
+  it.each<[string, (size: number) => [number, Hash[]], number]>([
+    ['an old size that does not fit', () => [0, []], 409],
+    ['a proof that does not verify', (size) => [size, []], 422],
+  ])('reports another root of a size that is held even with %s', async (_, request, status) => {
+    await cosigned();
+    await verifier.follow.catchUp();
+    const [old, proof] = request(verifier.witness.cosignedSize);
+    const right = checkpoint();
+    const wrong = signCheckpoint({ origin: ORIGIN, size: log.size, root: other('x') }, KEYS.log);
+    expect((await verifier.ask(old, right, proof)).status).toBe(status);
+    expect(verifier.reports).toEqual([]); // control
+    expect((await verifier.ask(old, wrong, proof)).status).toBe(status);
+    expect(verifier.reports).toMatchObject([
+      { finding: { code: 'checkpoint.mismatch', index: log.size }, evidence: { checkpoint: wrong } },
+    ]);
+  });
+
+  it('reports a fork of the cosigned size when the request names another old size', async () => {
+    const note = await cosigned();
+    const { size } = openCheckpoint(note, [KEYS.log.verifier], ORIGIN);
+    const fork = signCheckpoint({ origin: ORIGIN, size, root: other('fork') }, KEYS.log);
+    expect(await verifier.ask(0, fork)).toEqual({ status: 409, body: `${size}\n` });
+    expect(verifier.reports).toMatchObject([{ finding: { code: 'log.forked' }, evidence: { second: fork } }]);
+  });
+
   it('503: a size that is not there to be derived, or is no end of a block', async () => {
     await log.seal();
     await log.sealEvents('{"n":1}', '{"n":2}');
@@ -280,6 +305,21 @@ describe('hold', () => {
       expect(cosignaturesOf(parseNote(answer.checkpoint), [KEYS.verifier.verifier])).toHaveLength(1);
       expect(cosignaturesOf(parseNote(from.witness.heartbeat()!), [KEYS.verifier.verifier])).toHaveLength(1);
     }
+  });
+
+  it('is answered, and a checkpoint cosigned, while a row behind what is asked for cannot be read', async () => {
+    await log.seal();
+    const size = log.size;
+    const note = checkpoint();
+    await log.sealEvents('{"n":1}');
+    await log.tamper(
+      `ALTER TABLE everseal.block DROP CONSTRAINT block_check1; UPDATE everseal.block SET next = 9007199254740993 WHERE height = 1`,
+    );
+    await expect(verifier.follow.catchUp()).rejects.toMatchObject({ code: 'store.unsafe-integer' }); // control
+    expect((await hold(log.size)).size).toBe(size);
+    expect((await verifier.ask(0, note)).status).toBe(200);
+    const later = signCheckpoint({ origin: ORIGIN, size: log.size, root: other('x') }, KEYS.log);
+    expect((await verifier.ask(size, later)).status).toBe(422);
   });
 
   it('refuses what is no hold request', async () => {

@@ -24,7 +24,9 @@ import {
   type OpenedCheckpoint,
   type SigningKey,
 } from '@everseal/audit-core';
+import { StoreError } from '@everseal/ledger-store';
 import type { FollowLedger } from './follow-ledger.js';
+import { saidOfValue } from './stored-value.js';
 import type { MemoryFile, Remembered } from './verifier-memory.js';
 
 export interface WitnessAnswer {
@@ -70,7 +72,7 @@ export class WitnessLedger {
   /** Reads, derives and stores everything up to the size that is asked for, and says what came out. */
   async hold(body: Uint8Array): Promise<Buffer> {
     const wanted = parseHoldRequest(body);
-    if (wanted > this.follow.size) await this.follow.catchUp();
+    await this.reach(wanted);
     await this.follow.sync();
     const mark = this.follow.markAt(wanted);
     const size = mark ? wanted : this.follow.size;
@@ -95,16 +97,28 @@ export class WitnessLedger {
     }
     const { old, proof, checkpoint } = request;
     const size = sizeOf(checkpoint);
-    if (size > this.follow.size) await this.follow.catchUp();
+    await this.reach(size);
     const opened = this.open(checkpoint, size);
     if ('status' in opened) return opened;
+    await this.reportOtherRoot(checkpoint, opened);
     if (old > opened.size) return { status: 400, body: 'old is larger than the checkpoint\n' };
     if (old !== this.cosignedSize) return { status: 409, body: formatWitnessSize(this.cosignedSize) };
-    if (old === opened.size && old > 0) return this.again(checkpoint, opened);
+    if (old === opened.size && old > 0) return this.again(opened);
     const oldRoot = old === 0 ? EMPTY_ROOT : await this.follow.tree.rootAt(old);
     const extends_ = old === 0 ? proof.length === 0 : verifyConsistency(old, opened.size, proof, oldRoot, opened.root);
     if (!extends_) return { status: 422, body: 'the consistency proof does not verify\n' };
     return this.cosignNew(checkpoint, opened);
+  }
+
+  /** Derives up to a size if that can be done. What stands behind it and cannot be read is no matter of the request. */
+  private async reach(size: number): Promise<void> {
+    if (size <= this.follow.size) return;
+    try {
+      await this.follow.catchUp();
+    } catch (error) {
+      // The tail meets the same and says so; the answer is what is held.
+      if (!(error instanceof StoreError)) saidOfValue(error);
+    }
   }
 
   private open(checkpoint: string, size: number): OpenedCheckpoint | WitnessAnswer {
@@ -118,22 +132,17 @@ export class WitnessLedger {
   }
 
   /** The size that is cosigned already: the same root gets a fresh cosignature, another root is a fork. */
-  private again(checkpoint: string, opened: OpenedCheckpoint): WitnessAnswer {
+  private again(opened: OpenedCheckpoint): WitnessAnswer {
     const before = parseNote(this.remembered!.checkpoint);
-    if (before.text === opened.text) return { status: 200, body: `${this.line(opened.text)}\n` };
-    const detail = `two checkpoints of size ${opened.size} are signed by the log key`;
-    const finding = { code: 'log.forked' as const, index: opened.size, height: null, detail };
-    this.report(finding, { first: this.remembered!.checkpoint, second: checkpoint });
-    return { status: 409, body: '' };
+    return before.text === opened.text
+      ? { status: 200, body: `${this.line(opened.text)}\n` }
+      : { status: 409, body: '' };
   }
 
   private async cosignNew(checkpoint: string, opened: OpenedCheckpoint): Promise<WitnessAnswer> {
     const mark = this.follow.markAt(opened.size);
     if (!mark) return { status: 503, body: `this verifier holds size ${this.follow.size}\n` };
-    if (!equalHash(mark.root, opened.root)) {
-      this.reportOtherRoot(checkpoint, opened, mark.root);
-      return { status: 422, body: 'the stored entries give another root\n' };
-    }
+    if (!equalHash(mark.root, opened.root)) return { status: 422, body: 'the stored entries give another root\n' };
     await this.follow.sync();
     const line = this.line(opened.text);
     const remembered = { checkpoint: appendSignatures(checkpoint, [line]), memory: mark.memory };
@@ -144,16 +153,24 @@ export class WitnessLedger {
     return { status: 200, body: `${line}\n` };
   }
 
-  private reportOtherRoot(checkpoint: string, opened: OpenedCheckpoint, root: Hash): void {
-    const finding = {
-      code: 'checkpoint.mismatch' as const,
-      index: opened.size,
-      height: null,
-      detail: `the log key signed a root for size ${opened.size} that the stored entries do not give`,
-      expected: root.toString('base64'),
-      found: opened.root.toString('base64'),
-    };
-    this.report(finding, { checkpoint });
+  /**
+   * The log key signed another root than the entries give that were derived here: said whatever else is wrong with the
+   * request, because the note alone shows it.
+   */
+  private async reportOtherRoot(checkpoint: string, opened: OpenedCheckpoint): Promise<void> {
+    const { size, root } = opened;
+    if (size === 0 || size > this.follow.size) return;
+    const derived = await this.follow.tree.rootAt(size);
+    if (equalHash(root, derived)) return;
+    const [expected, found] = [derived.toString('base64'), root.toString('base64')];
+    const at = { index: size, height: null, expected, found };
+    if (size === this.cosignedSize) {
+      const detail = `two checkpoints of size ${size} are signed by the log key`;
+      this.report({ code: 'log.forked', detail, ...at }, { first: this.remembered!.checkpoint, second: checkpoint });
+      return;
+    }
+    const detail = `the log key signed a root for size ${size} that the stored entries do not give`;
+    this.report({ code: 'checkpoint.mismatch', detail, ...at }, { checkpoint });
   }
 
   private withCosignature(checkpoint: string): string {

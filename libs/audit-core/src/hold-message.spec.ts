@@ -9,9 +9,12 @@ describe('hold messages', () => {
     expect(parseHoldAnswer(formatHoldAnswer(answer))).toEqual(answer);
   });
 
-  it.each(['', '[]', 'null', '{"size":-1}', '{"size":"1"}', '{"size":1e300}', '{}'])('refuse the request %s', (text) => {
-    expect(() => parseHoldRequest(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'hold.request' }));
-  });
+  it.each(['', '[]', 'null', '{"size":-1}', '{"size":"1"}', '{"size":1e300}', '{}'])(
+    'refuse the request %s',
+    (text) => {
+      expect(() => parseHoldRequest(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'hold.request' }));
+    },
+  );
 
   it.each(['', '{"size":1}', '{"size":1.5,"root":"x"}'])('refuse the answer %s', (text) => {
     expect(() => parseHoldAnswer(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'hold.answer' }));

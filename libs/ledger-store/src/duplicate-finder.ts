@@ -7,7 +7,15 @@
  * both made with this class, each with leaf hashes from its own source.
  */
 
-import { encodeEventEntry, eventPrefix, formatTimestamp, leafHash, sha256, type Hash } from '@everseal/audit-core';
+import {
+  encodeEventEntry,
+  eventPrefix,
+  formatTimestamp,
+  leafHash,
+  sha256,
+  type Hash,
+  type Timestamp,
+} from '@everseal/audit-core';
 import type { Pool } from 'pg';
 import { findSameIdentity, MOST_SAME_IDENTITY, PARTITION_POSITIONS } from './sql/event-index.js';
 
@@ -58,13 +66,24 @@ export class DuplicateFinder {
         const row = open[asked]!;
         counts.set(row, { count: (counts.get(row)?.count ?? 0) + 1, last: position });
         if (row.duplicateOf !== null || position >= row.position) continue;
-        const prefix = eventPrefix(this.origin, row.producer, formatTimestamp(Number(accepted / 1000n)));
+        const time = timeOf(accepted);
+        if (time === null) continue;
+        const prefix = eventPrefix(this.origin, row.producer, time);
         if (leaves.get(position)?.equals(leafHash(encodeEventEntry(prefix, eventOf(row))))) row.duplicateOf = position;
       }
       open = open.filter((row) => row.duplicateOf === null && counts.get(row)?.count === MOST_SAME_IDENTITY);
       after = Math.min(...open.map((row) => counts.get(row)!.last));
     }
   }
+}
+
+const FIRST_MS = Date.parse('0001-01-01T00:00:00.000Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Null for a time that no entry can have been accepted at: the column is not what was written. */
+function timeOf(accepted: bigint): Timestamp | null {
+  const ms = Number(accepted / 1000n);
+  return ms >= FIRST_MS && ms <= LAST_MS ? formatTimestamp(ms) : null;
 }
 
 const partitionOf = (position: number): number => Math.floor(position / PARTITION_POSITIONS);

@@ -97,7 +97,7 @@ export class SpecStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.pools.splice(0).map((pool) => (pool.ended ? undefined : pool.end())));
+    await Promise.all(this.pools.splice(0).map(async (pool) => (pool.ended ? undefined : pool.end())));
   }
 }
 

@@ -218,6 +218,51 @@ describe('the alert book', () => {
     expect(stream.alerts[100]!['code']).toBe('custody.conflict');
   });
 
+  it('raises a hundred of what a look finds in thousands, and no more at the next look', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    const many = Array.from({ length: 3_000 }, (_, i) => finding('index.missing', i));
+    for (let look = 0; look < 3; look++) book.reconcile('the index sweep', seen(...many));
+    book.reconcile('the index sweep', seen(...many, finding('tile.altered', 1)), false);
+    await book.flush();
+    expect(stream.alerts).toHaveLength(101);
+    expect(stream.alerts[99]!['detail']).toMatch(/^x \(more of these are not raised/);
+    expect(stream.alerts[100]!['code']).toBe('tile.altered');
+  });
+
+  it('clears nothing by a look that did not come to its end; control: by one that did', () => {
+    const book = open(new Stream());
+    book.reconcile('one', seen(finding('entry.altered', 17)));
+    book.reconcile('one', seen(finding('entry.altered', 5)), false);
+    expect(book.open).toHaveLength(2);
+    book.reconcile('one', seen(finding('entry.altered', 5)));
+    expect(book.open.map(({ number }) => number)).toEqual([2]);
+  });
+
+  it('writes down once what many sends have taken, and keeps those that were not taken', async () => {
+    const stream = new Stream();
+    stream.reachable = false;
+    const book = open(stream);
+    book.reconcile('one', seen(...Array.from({ length: 40 }, (_, i) => finding('index.missing', i))));
+    await book.flush();
+    const onDisk = new Set<string>();
+    let left = 30;
+    const partial = new AlertBook(
+      file,
+      SOURCE,
+      KEY,
+      () => (time += 1),
+      () => {
+        onDisk.add(readFileSync(file, 'utf8'));
+        return Promise.resolve(left-- > 0);
+      },
+    );
+    await partial.flush();
+    expect(onDisk.size).toBe(1);
+    const outbox = (JSON.parse(readFileSync(file, 'utf8')) as { outbox: { number: number }[] }).outbox;
+    expect(outbox.map(({ number }) => number)).toEqual([31, 32, 33, 34, 35, 36, 37, 38, 39, 40]);
+  });
+
   it('does not begin again with number 1 over a damaged book', () => {
     for (const damaged of ['', '{"next":', '{}', '{"next":1}', 'null', '[]']) {
       writeFileSync(file, damaged);

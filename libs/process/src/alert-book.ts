@@ -17,8 +17,10 @@ import { formatTimestamp, signAlert, VERDICTS, type Finding, type SigningKey } f
 import { fateOf, StopProcess } from './failure.js';
 import { replaceFile } from './replace-file.js';
 
-/** Single findings of one code and ledger that stand at the same time. */
+/** Findings of one code and ledger (of one scope, where looks are compared) that stand at the same time. */
 const MOST_STANDING = 100;
+/** Messages that are sent before the file says so: one write for all of them. */
+const SENT_A_WRITE = 100;
 const LAST_OF_MANY = ' (more of these are not raised while a hundred of them stand)';
 
 /** What else an alert says, beside the finding. */
@@ -78,18 +80,28 @@ export class AlertBook {
   }
 
   /**
-   * What a look at `scope` found, all of it. New findings are raised, standing ones stay silent, and open alerts of
-   * the scope that are not among the findings are cleared.
+   * What a look at `scope` found. New findings are raised (a hundred of a code, the last of which says so), standing ones
+   * stay silent, and open alerts of the scope that are not among the findings are cleared.
+   *
+   * @param complete false when the look did not come to its end: then what it does not name is not cleared
    */
-  reconcile(scope: string, findings: readonly { finding: Finding; context: AlertContext }[]): void {
+  reconcile(
+    scope: string,
+    findings: readonly { finding: Finding; context: AlertContext }[],
+    complete: boolean = true,
+  ): void {
     const found = new Map(findings.map((f) => [alertKey(f.finding, f.context.ledger), f]));
-    const cleared = this.book.open.filter((alert) => alert.scope === scope && !found.has(alert.key));
+    const cleared = this.book.open.filter((alert) => complete && alert.scope === scope && !found.has(alert.key));
     const standing = new Set(this.book.open.filter((alert) => alert.scope === scope).map((alert) => alert.key));
     const raised = [...found].filter(([key]) => !standing.has(key));
     if (cleared.length === 0 && raised.length === 0) return;
     const book = this.copy();
     for (const alert of cleared) this.writeCleared(book, alert);
-    for (const [key, { finding, context }] of raised) this.writeRaised(book, scope, key, finding, context);
+    for (const [key, { finding, context }] of raised) {
+      const alike = book.open.filter((alert) => alert.scope === scope && isLike(alert, finding, context)).length;
+      if (alike < MOST_STANDING) this.writeRaised(book, scope, key, lastOfMany(finding, alike), context);
+    }
+    if (book.next === this.book.next) return;
     this.save(book);
     void this.flush();
   }
@@ -98,11 +110,10 @@ export class AlertBook {
   raise(scope: string, finding: Finding, context: AlertContext): void {
     const key = alertKey(finding, context.ledger);
     if (this.book.open.some((alert) => alert.scope === scope && alert.key === key)) return;
-    const alike = this.book.open.filter(({ code, ledger }) => code === finding.code && ledger === context.ledger);
-    if (alike.length >= MOST_STANDING) return;
-    const detail = alike.length === MOST_STANDING - 1 ? finding.detail + LAST_OF_MANY : finding.detail;
+    const alike = this.book.open.filter((alert) => isLike(alert, finding, context)).length;
+    if (alike >= MOST_STANDING) return;
     const book = this.copy();
-    this.writeRaised(book, scope, key, { ...finding, detail }, context);
+    this.writeRaised(book, scope, key, lastOfMany(finding, alike), context);
     this.save(book);
     void this.flush();
   }
@@ -116,17 +127,22 @@ export class AlertBook {
   }
 
   private async sendOutbox(): Promise<void> {
-    for (let unsent = this.book.outbox[0]; unsent; unsent = this.book.outbox[0]) {
-      if (!(await this.send(unsent.code, Buffer.from(unsent.message)))) return;
-      // Crash here: it is sent once more after the restart, with the same number and the same bytes.
-      if (!this.tookOut()) return;
+    for (;;) {
+      const batch = this.book.outbox.slice(0, SENT_A_WRITE);
+      let sent = 0;
+      for (const { code, message } of batch) {
+        if (!(await this.send(code, Buffer.from(message)))) break;
+        sent++;
+      }
+      // Crash here: these are sent once more after the restart, with the same numbers and the same bytes.
+      if (sent === 0 || !this.tookOut(sent) || sent < batch.length) return;
     }
   }
 
-  /** Takes the first message out of the outbox; false when the disk is full: then it is sent again later. */
-  private tookOut(): boolean {
+  /** Takes the first messages out of the outbox; false when the disk is full: then they are sent again later. */
+  private tookOut(count: number): boolean {
     const book = this.copy();
-    book.outbox.shift();
+    book.outbox.splice(0, count);
     try {
       this.save(book);
       return true;
@@ -188,6 +204,14 @@ export class AlertBook {
     replaceFile(this.file, JSON.stringify(book));
     this.book = book;
   }
+}
+
+const isLike = (alert: OpenAlert, { code }: Finding, { ledger }: AlertContext): boolean =>
+  alert.code === code && alert.ledger === ledger;
+
+/** @param alike how many stand already */
+function lastOfMany(finding: Finding, alike: number): Finding {
+  return alike === MOST_STANDING - 1 ? { ...finding, detail: finding.detail + LAST_OF_MANY } : finding;
 }
 
 function runbookOf(code: string): string {

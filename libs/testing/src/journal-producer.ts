@@ -63,10 +63,17 @@ export class JournalProducer {
     await this.nc.close();
   }
 
-  /** Sends requests of `events` events, `inFlight` at a time, until `enough` says so; every request gets its receipt. */
-  async load(events: number, inFlight: number, enough: () => boolean): Promise<void> {
+  /**
+   * Sends requests of `events` events, `inFlight` at a time, until `enough` says so; every request gets its receipt.
+   *
+   * @param pauseMs between a receipt and the next request of the same worker, where a steady trickle is wanted
+   */
+  async load(events: number, inFlight: number, enough: () => boolean, pauseMs = 0): Promise<void> {
     const worker = async (): Promise<void> => {
-      while (!enough() && !this.stopping) await this.submit(this.newEntries(events));
+      while (!enough() && !this.stopping) {
+        await this.submit(this.newEntries(events));
+        if (pauseMs > 0) await sleep(pauseMs);
+      }
     };
     await Promise.all(Array.from({ length: inFlight }, worker));
   }

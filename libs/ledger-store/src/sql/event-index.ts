@@ -130,7 +130,8 @@ export async function findSameIdentity(
   const candidates = `e.identity IS NOT NULL AND (e.duplicate_of IS NULL OR e.duplicate_of >> 25 <> e.position >> 25)
     AND e.position >= ${integer(Math.max(low, after + 1))}
     AND e.position < ${integer((partition + 1) * PARTITION_POSITIONS)}`;
-  const original = `e.ledger_id = $1 AND (e.duplicate_of IS NULL OR e.duplicate_of < ${integer(low)})`;
+  // An infinite time is nobody's: it has no number of microseconds.
+  const original = `e.ledger_id = $1 AND isfinite(e.accepted) AND (e.duplicate_of IS NULL OR e.duplicate_of < ${integer(low)})`;
   const asked = identities.map(identityNumber);
   return onConnection(pool, `looking for duplicates in ledger ${ledgerId}`, async (client) => {
     await client.query(`BEGIN READ ONLY; ${ALONG_THE_INDEX}`);

@@ -1,0 +1,68 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { readIndexHead } from '@everseal/ledger-store';
+import { TestPostgres } from '@everseal/testing';
+import { ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
+import { IndexLedger } from './index-ledger.js';
+import { SealerStore } from './sealer-store.fixture.js';
+
+let server: TestPostgres;
+let ledger: SealerStore;
+let index: IndexLedger;
+let databases = 0;
+beforeAll(async () => {
+  server = await TestPostgres.start();
+});
+beforeEach(async () => {
+  ledger = await SealerStore.create(server, `index${databases++}`);
+  const pool = await ledger.store.sealer({ transactions: 'long', max: 2 });
+  index = new IndexLedger(pool, ledger.ledgerId, ORIGIN, ledger.alerts, () => {});
+  await ledger.sealEvents(5);
+});
+afterEach(() => ledger.close());
+afterAll(() => server.stop());
+
+const moveHead = (to: number): Promise<void> => ledger.tamper(`UPDATE everseal.index_head SET position = ${to}`);
+const head = (): Promise<number> => readIndexHead(ledger.pool, ledger.ledgerId);
+
+describe('the event index behind sealing', () => {
+  it('follows the sealed blocks; a standby leaves it alone', async () => {
+    await moveHead(3);
+    expect(await index.round()).toBeGreaterThan(0);
+    await moveHead(0);
+    index.offer(ledger.tree.size, null);
+    expect(await index.round()).toBe(0);
+    expect(await head()).toBe(ledger.tree.size);
+    expect(ledger.alertCodes).toEqual([]);
+  });
+
+  it.each([
+    ['its head was moved into a block', () => moveHead(3), () => moveHead(0)],
+    ['its head was moved beyond the log', () => moveHead(9_000), () => moveHead(0)],
+    [
+      'a body cannot be read',
+      () =>
+        ledger.tamper(`CREATE TABLE public.kept AS TABLE everseal.block_body;
+                           UPDATE everseal.block_body SET body = '\\x00ff'`),
+      () =>
+        ledger.tamper('UPDATE everseal.block_body b SET body = k.body FROM public.kept k WHERE k.height = b.height'),
+    ],
+  ])('raises an alert when %s, tries again, and clears it', async (_, damage, repair) => {
+    await damage();
+    index.offer(ledger.tree.size, null);
+    await expect(index.round()).rejects.toMatchObject({ code: 'index.altered', fate: 'retry' });
+    await expect(index.round()).rejects.toMatchObject({ code: 'index.altered', fate: 'retry' });
+    expect(ledger.alertCodes).toEqual(['index.altered']);
+    await repair();
+    expect(await index.round()).toBe(0);
+    expect(await head()).toBe(ledger.tree.size);
+    expect(ledger.alertCodes).toEqual([]);
+  });
+
+  it('raises none when Postgres cannot be asked', async () => {
+    const pool = await ledger.store.sealer({ port: 1 });
+    const away = new IndexLedger(pool, ledger.ledgerId, ORIGIN, ledger.alerts, () => {});
+    away.offer(ledger.tree.size, null);
+    await expect(away.round()).rejects.toMatchObject({ code: 'store.unavailable' });
+    expect(ledger.alertCodes).toEqual([]);
+  });
+});

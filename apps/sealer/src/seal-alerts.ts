@@ -1,0 +1,73 @@
+/**
+ * What sealing says aloud: messages that are not sealed, lanes that wait, a stream that lost messages or is another one.
+ *
+ * A lane and the stream are scopes that sealing looks at again and again, so their alerts clear by themselves.
+ */
+
+import type { Finding, VerdictCode } from '@everseal/audit-core';
+import type { StreamCursor } from '@everseal/ledger-store';
+import type { StoredMessage } from '@everseal/messaging';
+import type { AlertBook } from '@everseal/process';
+import type { HeldLanes } from './held-lanes.js';
+import type { Lanes } from './lanes.js';
+
+/** Bytes of a message that go into its alert. */
+const EVIDENCE_BYTES = 4_096;
+
+export class SealAlerts {
+  constructor(
+    private readonly origin: string,
+    private readonly book: AlertBook,
+  ) {}
+
+  /** A message that was put aside. */
+  putAside({ sequence, subject, data }: StoredMessage, code: VerdictCode, why: string): void {
+    const evidence = { message: data.subarray(0, EVIDENCE_BYTES).toString('base64'), subject };
+    const detail = `message ${sequence} of the stream is not sealed: ${why}`;
+    this.raise(`stream ${sequence}`, code, detail, evidence);
+  }
+
+  /** One alert a lane that waits, for as long as it does. */
+  lane({ held, lanes }: { held: HeldLanes; lanes: Lanes }, ingester: string): void {
+    const head = lanes.head(ingester)?.number ?? 0;
+    const from = held.first(ingester);
+    const finding = (code: VerdictCode, detail: string): { finding: Finding; context: { ledger: string } }[] => [
+      { finding: { code, index: null, height: null, detail }, context: { ledger: this.origin } },
+    ];
+    const findings =
+      from === null
+        ? []
+        : from > head + 1
+          ? finding(
+              'custody.gap',
+              `frames ${head + 1} to ${from - 1} of ${ingester} are missing; its lane waits for them`,
+            )
+          : finding('custody.conflict', `no held frame ${from} of ${ingester} continues its lane, which waits for it`);
+    this.book.reconcile(`lane ${ingester} of ${this.origin}`, findings);
+  }
+
+  /** Looks whether the stream goes on behind a hole: what stood there was never read. Message 1 may be long gone. */
+  lost(cursor: StreamCursor, { sequence }: StoredMessage): void {
+    const expected = cursor.sequence + 1;
+    if (cursor.sequence === 0 || sequence <= expected) return;
+    const detail = `the stream of ${this.origin} goes on at message ${sequence}, ${expected} was to be read next`;
+    this.raise(this.lostScope, 'stream.lost', detail, { expected: `${expected}`, found: `${sequence}` });
+  }
+
+  /** The stream continues and no lane waits: whatever was lost held no frame, or has come since. */
+  nothingLost(): void {
+    this.book.reconcile(this.lostScope, []);
+  }
+
+  replaced(why: string): void {
+    this.raise('stream', 'stream.replaced', `the stream of ${this.origin} is another one: ${why}`);
+  }
+
+  private get lostScope(): string {
+    return `stream of ${this.origin}`;
+  }
+
+  private raise(scope: string, code: VerdictCode, detail: string, evidence: Record<string, string> = {}): void {
+    this.book.raise(scope, { code, index: null, height: null, detail }, { ledger: this.origin, evidence });
+  }
+}
