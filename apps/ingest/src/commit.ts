@@ -206,7 +206,7 @@ export class Commit {
     };
     for (const request of frame.requests) {
       send(request, request.first);
-      for (const follower of request.followers) send(follower, request.first + follower.first);
+      for (const follower of request.followers ?? []) send(follower, request.first + follower.first);
       request.settled = true;
     }
     for (const follower of frame.followers) send(follower, follower.first);
@@ -220,11 +220,11 @@ export class Commit {
     for (const request of this.queue.expire(arrived)) {
       this.options.duplicates.forget(request);
       request.settled = true;
-      for (const waiting of [request, ...request.followers]) this.late(waiting, Infinity);
+      for (const waiting of everybody(request)) this.late(waiting, Infinity);
     }
     for (const { requests, followers } of this.#unanswered) {
       for (const request of requests) {
-        for (const waiting of [request, ...request.followers]) this.late(waiting, arrived);
+        for (const waiting of everybody(request)) this.late(waiting, arrived);
       }
       for (const follower of followers) this.late(follower, arrived);
     }
@@ -235,4 +235,8 @@ export class Commit {
     waiting.answered = true;
     this.options.refuseLate(waiting.reply);
   }
+}
+
+function everybody(request: PendingRequest): (PendingRequest | Follower)[] {
+  return request.followers === null ? [request] : [request, ...request.followers];
 }

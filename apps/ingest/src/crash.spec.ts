@@ -90,7 +90,7 @@ class IngestProcess {
 function spooled(): number {
   let count = 0;
   try {
-    const file = lab.file(path.join('spool-a', 'main', '0000000000000001.segment'));
+    const file = lab.file(path.join('spool-a', 'main', '000000000001.segment'));
     scanSegment(readFileSync(file), () => (count += 1));
   } catch {
     // Being written.

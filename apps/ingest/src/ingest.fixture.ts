@@ -303,9 +303,9 @@ export class RunningIngest {
     const { queue, unanswered } = this.intake.commit;
     const framed = unanswered.flatMap((frame) => [
       ...frame.followers,
-      ...frame.requests.flatMap((one) => one.followers),
+      ...frame.requests.flatMap((one) => one.followers ?? []),
     ]);
-    return framed.length + queue.waiting.flatMap((one) => one.followers).length;
+    return framed.length + queue.waiting.flatMap((one) => one.followers ?? []).length;
   }
 
   stop(): Promise<void> {

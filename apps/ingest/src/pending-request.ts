@@ -33,7 +33,8 @@ export class PendingRequest {
   first = -1;
   /** Ordinal of its first event in the duplicate window; -1 until it is remembered. */
   ordinal = -1;
-  readonly followers: Follower[] = [];
+  /** Repeated requests that wait with it; made when the first comes. */
+  followers: Follower[] | null = null;
 
   constructor(
     readonly reply: string,
@@ -46,6 +47,11 @@ export class PendingRequest {
     /** performance.now() when it came, in ms. */
     readonly arrived: number,
   ) {}
+
+  follow(follower: Follower): void {
+    this.followers ??= [];
+    this.followers.push(follower);
+  }
 
   get count(): number {
     return this.events.length;

@@ -6,7 +6,7 @@
  * One thing is repaired: the newest record, when an interrupted write left it incomplete. It was never published (that
  * happens after its fdatasync only), so no receipt speaks of it.
  */
-import { closeSync, existsSync, fdatasyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { equalHash, ZERO_HASH, type Hash } from '@everseal/audit-core';
 import { replaceFile } from '@everseal/process';
@@ -33,9 +33,18 @@ export type HeldSegment = {
   accepted: number[];
 };
 
-export type RecoveredSpool = { newest: FrameId; covered: FrameId; segments: HeldSegment[] };
+type ReadSegment = HeldSegment & { bytes: Buffer; torn: boolean };
 
-const SEGMENT_NAME = /^[0-9]{16}\.segment$/;
+export type RecoveredSpool = {
+  newest: FrameId;
+  covered: FrameId;
+  /** Oldest first; only the last one can be empty. */
+  segments: HeldSegment[];
+  /** Number of the next segment file. */
+  ordinal: number;
+};
+
+const SEGMENT_NAME = /^[0-9]{12}\.segment$/;
 
 /** @throws StopProcess spool.corrupt, spool.rolled-back */
 export function recoverSpool(
@@ -49,17 +58,11 @@ export function recoverSpool(
     .sort();
   const state = readState(directory, origin, ingester, names.length === 0);
   const chain = new Chain(state, directory);
-  const segments = names.map((name, index) => {
-    return readSegment(
-      path.join(directory, name),
-      Number(name.slice(0, 16)),
-      index === names.length - 1,
-      inspect,
-      chain,
-    );
-  });
+  const all = names.map((name) => readSegment(path.join(directory, name), inspect, chain));
   chain.end();
-  return { newest: chain.last ?? state.newest, covered: state.covered, segments };
+  const segments = settle(all);
+  const ordinal = Number(names.at(-1)?.slice(0, 12) ?? 0) + 1;
+  return { newest: chain.last ?? state.newest, covered: state.covered, segments, ordinal };
 }
 
 function readState(directory: string, origin: string, ingester: string, noSegments: boolean): SpoolState {
@@ -91,6 +94,8 @@ function readState(directory: string, origin: string, ingester: string, noSegmen
 class Chain {
   first: FrameId | null = null;
   last: FrameId | null = null;
+  /** A record was incomplete: nothing may follow it. */
+  isTorn = false;
 
   constructor(
     private readonly state: SpoolState,
@@ -100,6 +105,7 @@ class Chain {
   /** @returns why the frame cannot follow, or null */
   problem(frame: InspectedFrame): string | null {
     const { last } = this;
+    if (this.isTorn) return `frame ${frame.number} follows a record that is incomplete`;
     if (last !== null && frame.number !== last.number + 1) return `frame ${frame.number} follows frame ${last.number}`;
     if (last !== null && !equalHash(frame.previous, last.hash))
       return `frame ${frame.number} does not continue the chain`;
@@ -134,29 +140,32 @@ class Chain {
   }
 }
 
-function readSegment(file: string, first: number, newest: boolean, inspect: InspectFrame, chain: Chain): HeldSegment {
+function readSegment(file: string, inspect: InspectFrame, chain: Chain): ReadSegment {
   const bytes = readFileSync(file);
-  const segment: HeldSegment = { file, first, size: bytes.length, end: 0, offsets: [], accepted: [] };
+  const first = (chain.last?.number ?? 0) + 1;
+  const segment: ReadSegment = {
+    file,
+    first,
+    size: bytes.length,
+    end: 0,
+    offsets: [],
+    accepted: [],
+    bytes,
+    torn: false,
+  };
   try {
     const { end, torn } = scanSegment(bytes, (message, offset) => {
       const frame = inspectAt(inspect, message, offset);
-      const expected = first + segment.offsets.length;
-      const problem =
-        frame.number === expected ? chain.problem(frame) : `frame ${frame.number} stands where ${expected} belongs`;
+      const problem = chain.problem(frame);
       if (problem !== null) throw new SegmentDamaged(offset, problem);
+      if (segment.offsets.length === 0) segment.first = frame.number;
       chain.add(frame);
       segment.offsets.push(offset);
       segment.accepted.push(frame.acceptedMs);
     });
-    if (!newest && torn)
-      throw new SegmentDamaged(end, 'its last record is incomplete, and it is not the newest segment');
-    if (!newest && segment.offsets.length === 0)
-      throw new SegmentDamaged(end, 'it is empty, and it is not the newest segment');
-    if (chain.last !== null && first + segment.offsets.length !== chain.last.number + 1) {
-      throw new SegmentDamaged(end, `it starts at frame ${first}, after frame ${chain.last.number}`);
-    }
     segment.end = end;
-    if (newest) settle(segment, bytes, torn);
+    segment.torn = torn;
+    chain.isTorn ||= torn;
     return segment;
   } catch (cause) {
     if (!(cause instanceof SegmentDamaged)) throw cause;
@@ -180,17 +189,28 @@ function inspectAt(inspect: InspectFrame, message: Buffer, offset: number): Insp
 }
 
 /**
- * Makes the end of the newest segment durable: its last record is written again, because after a kill it may stand in the
- * page cache only (and after a failed fdatasync the kernel believes it is clean), and an incomplete one behind it is zeroed,
- * so that what follows is never read together with its rest.
+ * Makes the end of the spool durable and gives the segments that stay.
+ *
+ * The newest record is written again, because after a kill it may stand in the page cache only (and after a failed fdatasync
+ * the kernel believes it is clean); an incomplete one behind it is zeroed, so that what follows is never read together with
+ * its rest. Segments behind it were made ready and not used: they are made anew when they are needed.
  */
-function settle(segment: HeldSegment, bytes: Buffer, torn: boolean): void {
-  const start = segment.offsets.at(-1) ?? segment.end;
-  if (torn) bytes.fill(0, segment.end);
-  const end = torn ? bytes.length : segment.end;
-  const fd = openSync(segment.file, 'r+');
+function settle(all: ReadSegment[]): HeldSegment[] {
+  const newest = all.findLastIndex(({ offsets, torn }) => torn || offsets.length > 0);
+  for (const { file } of all.slice(newest + 1)) rmSync(file);
+  const segment = all[newest];
+  if (segment !== undefined) writeEnd(segment);
+  return all.slice(0, newest + 1).map(({ file, first, size, end, offsets, accepted }) => {
+    return { file, first, size, end, offsets, accepted };
+  });
+}
+
+function writeEnd({ file, bytes, offsets, end, torn }: ReadSegment): void {
+  if (torn) bytes.fill(0, end);
+  const to = torn ? bytes.length : end;
+  const fd = openSync(file, 'r+');
   try {
-    for (let at = start; at < end;) at += writeSync(fd, bytes, at, end - at, at);
+    for (let at = offsets.at(-1) ?? end; at < to;) at += writeSync(fd, bytes, at, to - at, at);
     fdatasyncSync(fd);
   } finally {
     closeSync(fd);

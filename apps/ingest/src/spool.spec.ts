@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { encodeSegmentHeader, SEGMENT_HEADER } from './segment.js';
 import { Spool, type SpoolOptions } from './spool.js';
 import { appendFakes, fakeFrame, FIRST_TIME, inspectFake, spoolOptions } from './spool.fixture.js';
 
@@ -27,6 +28,10 @@ const segmentsIn = (directory: string): string[] =>
   readdirSync(directory)
     .filter((name) => /^\d+\.segment$/.test(name))
     .sort();
+
+function emptySegment(): Buffer {
+  return Buffer.concat([encodeSegmentHeader(4_096), Buffer.alloc(4_096 - SEGMENT_HEADER)]);
+}
 
 /** What the directory is right after a kill: a copy, without the lock's holder and without a close. */
 function crashed(options: SpoolOptions): SpoolOptions {
@@ -75,7 +80,8 @@ describe('a spool', () => {
     const frames = await appendFakes(spool, 40);
     const before = segmentsIn(options.directory).length;
     await spool.release(frames[39]?.id as never, []);
-    expect(segmentsIn(options.directory).length).toBe(2);
+    // Two that the window wants, and perhaps one made ready.
+    expect([2, 3]).toContain(segmentsIn(options.directory).length);
     expect(before).toBeGreaterThan(3);
     expect(await spool.read(1)).toBeNull();
     expect(await spool.read(spool.first)).toEqual(frames[spool.first - 1]?.message);
@@ -192,10 +198,22 @@ describe('a spool after a crash', () => {
     const restarted = openSpool(between);
     expect(restarted.covered).toEqual(frames[14]?.id);
     await restarted.release(frames[14]?.id as never, []);
-    expect(segmentsIn(between.directory)).toEqual(segmentsIn(options.directory));
-    // A segment made ready, and one that got its name but no frame.
-    writeFileSync(path.join(after.directory, 'next.segment'), 'half');
-    expect(openSpool(after).newest).toEqual(frames[19]?.id);
+    expect(restarted.first).toBe(spool.first);
+    expect(restarted.first).toBeGreaterThan(1);
+    // A segment half made, and one made ready that no frame is in.
+    writeFileSync(path.join(after.directory, 'next.tmp'), 'half');
+    writeFileSync(path.join(after.directory, '000000000099.segment'), emptySegment());
+    const again = openSpool(after);
+    expect(again.newest).toEqual(frames[19]?.id);
+    await appendFakes(again, 20);
+    again.close();
+    expect(openSpool(after).newest.number).toBe(40);
+    // An incomplete record is only allowed at the very end.
+    const torn = crashed(after);
+    const [first] = segmentsIn(torn.directory);
+    const file = path.join(torn.directory, first as string);
+    writeFileSync(file, readFileSync(file).fill(0, 3_000));
+    expect(codeOf(() => openSpool(torn))).toBe('spool.corrupt');
   });
 
   it('stops when files are gone, wherever they stood', async () => {

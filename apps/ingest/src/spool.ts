@@ -5,8 +5,8 @@
  *
  *     <directory>/lock                       held for the life of the process
  *                 state                      spool-state.ts: newest and covered, for ever
- *                 <first frame>.segment      segment.ts; frames dense over all segments, oldest first
- *                 next.segment               made ready for when the newest segment is full
+ *                 <ordinal>.segment          segment.ts; frames dense over all segments, oldest first; the last one may be
+ *                                            empty, made ready for when the one before is full
  *                 debts/<frame>.frame        debt-folder.ts
  *
  * Held are the frames first..newest; frames covered+1..newest are the ones that count: they are published when the lane is
@@ -21,7 +21,7 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
-import { codeOf, replaceFile, StopProcess } from '@everseal/process';
+import { codeOf, replaceFile, StopProcess, syncFolder } from '@everseal/process';
 import { DebtFolder } from './debt-folder.js';
 import { DirectoryLock } from './directory-lock.js';
 import { NextSegment } from './next-segment.js';
@@ -75,7 +75,7 @@ export class Spool {
     this.#covered = recovered.covered;
     this.#segments = recovered.segments;
     this.#debts = DebtFolder.open(path.join(options.directory, 'debts'));
-    this.#next = new NextSegment(path.join(options.directory, 'next.segment'), options.segmentBytes);
+    this.#next = new NextSegment(options.directory, options.segmentBytes, recovered.ordinal);
     const active = this.#segments.at(-1);
     if (active !== undefined) this.#fd = openSync(active.file, 'r+');
     for (let n = this.#covered.number + 1; n <= this.#newest.number; n += 1) this.#bytes += this.sizeOf(n);
@@ -83,7 +83,10 @@ export class Spool {
 
   /** @throws StopProcess spool.busy, spool.corrupt, spool.rolled-back */
   static open(options: SpoolOptions): Spool {
-    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    const made = mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    // A folder that vanishes in a power cut takes its frames with it.
+    if (made !== undefined) syncFolder(path.dirname(made));
+    if (made !== undefined) syncFolder(path.dirname(options.directory));
     const lock = DirectoryLock.take(options.directory);
     try {
       return new Spool(options, lock);
@@ -244,10 +247,9 @@ export class Spool {
     this.lock.release();
   }
 
-  /** A new segment whose first frame is `first`. Its zeros and its name are durable before a frame goes in. */
+  /** The next segment; its first frame is `first`. It and its name are durable already. */
   private async rotate(first: number): Promise<HeldSegment> {
-    const file = path.join(this.options.directory, `${String(first).padStart(16, '0')}.segment`);
-    await this.#next.moveTo(file);
+    const file = await this.#next.take();
     const fd = openSync(file, 'r+');
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = fd;

@@ -144,7 +144,7 @@ export class Submit {
     const follower: Follower = { reply, first: found.first, count, arrived, answered: false };
     if (found.in === 'request') {
       if (found.request.settled) return false;
-      found.request.followers.push(follower);
+      found.request.follow(follower);
       return true;
     }
     const { frame, first } = found;

@@ -20,8 +20,8 @@ import type { Sealed } from './seal-ledger.js';
 /** @param checkpoint the signed note with its cosignatures, over exactly `sealed` */
 export async function buildAnnouncement(sealed: Sealed, checkpoint: string): Promise<Buffer> {
   const heads = [];
-  for (const [ingester, { number, position, hash }] of sealed.heads) {
-    heads.push({ ingester, number, index: position, proof: await proveEntry(sealed, position, hash), debts: [] });
+  for (const [ingester, { number, position, hash, note }] of sealed.heads) {
+    heads.push({ ingester, number, index: position, proof: await proveEntry(sealed, position, hash), note, debts: [] });
   }
   const { keysNote: note, keysIndex: index } = sealed;
   const keys = { note, index, proof: await proveEntry(sealed, index, leafHash(Buffer.from(note))) };

@@ -14,7 +14,7 @@ function sealed(count: number): { log: LogWriter; lanes: Lanes; frames: MadeFram
   const lanes = new Lanes(new Map());
   const frames = Array.from({ length: count }, (_, i) => {
     const made = log.frame('a', [`{"n":${i}}`]);
-    lanes.advance(made.frame, made.hash, 2 + 2 * i);
+    lanes.advance(made.frame, made.hash, 2 + 2 * i, 'its note');
     return made;
   });
   return { log, lanes, frames };
@@ -28,7 +28,7 @@ describe('lanes', () => {
       const made = log.frame('a', ['{}']);
       expect(made.frame.number).toBe(number);
       expect(await place(lanes, made)).toBe('next');
-      lanes.advance(made.frame, made.hash, number);
+      lanes.advance(made.frame, made.hash, number, 'its note');
     }
     expect(lanes.head('a')).toMatchObject({ number: 5, position: 5 });
     expect(lanes.head('b')).toBeUndefined();
@@ -92,7 +92,7 @@ describe('lanes', () => {
     const { log, lanes } = sealed(1);
     const snapshot = lanes.snapshot();
     const { frame, hash } = log.frame('a', ['{}']);
-    lanes.advance(frame, hash, 99);
+    lanes.advance(frame, hash, 99, 'its note');
     expect(snapshot.get('a')?.number).toBe(1);
     expect(lanes.snapshot().get('a')?.number).toBe(2);
   });

@@ -13,6 +13,8 @@ export interface LaneHead {
   readonly hash: Hash;
   readonly position: number;
   readonly accepted: string;
+  /** The signed note: announced heads prove themselves with it. */
+  readonly note: string;
 }
 
 export type Place = 'next' | 'sealed' | 'ahead' | 'conflict';
@@ -57,7 +59,8 @@ export class Lanes {
     return frame.number === number + 1 && equalHash(frame.previous, hash) && frame.accepted >= accepted;
   }
 
-  advance(frame: Frame, hash: Hash, position: number): void {
-    this.heads.set(frame.ingester, { number: frame.number, hash, position, accepted: frame.accepted });
+  advance(frame: Frame, hash: Hash, position: number, note: string): void {
+    const { number, accepted } = frame;
+    this.heads.set(frame.ingester, { number, hash, position, accepted, note });
   }
 }

@@ -179,7 +179,7 @@ async function recallLanes(from: RecoveredFrom): Promise<Map<string, LaneHead>> 
       throw damaged(from, `table frame says frame ${number} of ${ingester} is entry ${position}, which it is not`);
     }
     const { accepted } = frame;
-    lanes.set(ingester, { number, hash, position, accepted });
+    lanes.set(ingester, { number, hash, position, accepted, note: note.toString() });
   }
   return lanes;
 }

@@ -288,7 +288,7 @@ export class SealLedger {
     const position = sealing.tree.size;
     const { ingester, number } = checked.frame;
     open.addFrame(checked);
-    sealing.lanes.advance(checked.frame, checked.hash, position);
+    sealing.lanes.advance(checked.frame, checked.hash, position, checked.note.toString());
     sealing.held.forget(ingester, number);
   }
 
