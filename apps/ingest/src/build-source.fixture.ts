@@ -15,7 +15,7 @@ export function buildSources(folder: string, app: string): string {
   for (const part of [`apps/${app}`, ...readdirSync(path.join(root, 'libs')).map((lib) => `libs/${lib}`)]) {
     const from = path.join(root, part, 'src');
     for (const name of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
-      if (!/\.ts$/.test(name) || /\.(d|spec|fixture)\.ts$/.test(name)) continue;
+      if (!name.endsWith('.ts') || /\.(d|spec|fixture)\.ts$/.test(name)) continue;
       const to = path.join(folder, part, 'src', name.replace(/\.ts$/, '.js'));
       mkdirSync(path.dirname(to), { recursive: true });
       writeFileSync(to, compile(path.join(from, name), path.dirname(to), folder));

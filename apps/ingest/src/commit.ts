@@ -159,7 +159,7 @@ export class Commit {
     this.receipt(frame);
     // Crash here, or while the answers leave: some have their receipt, others repeat their request and get an equal one.
     this.#newestNote = frame.note;
-    this.options.metrics.committed(frame, performance.now() - started);
+    this.options.metrics.committed(performance.now() - started);
     this.options.nudge();
     return true;
   }
@@ -210,6 +210,7 @@ export class Commit {
       request.settled = true;
     }
     for (const follower of frame.followers) send(follower, follower.first);
+    this.options.metrics.accepted(frame);
   }
 
   /**

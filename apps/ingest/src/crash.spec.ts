@@ -66,6 +66,8 @@ class IngestProcess {
         throw new Error(`not ready: ${this.output}`);
       },
     );
+    // The subscription has reached the server: a request is answered, with a refusal.
+    await waitUntil(() => producer.send('no event').catch(() => null), { what: 'an answer' });
   }
 
   end(signal: NodeJS.Signals): Promise<number | null> {

@@ -58,31 +58,46 @@ export class Duplicates {
   ) {}
 
   /** May an event of the request have been accepted before? False is certain as far as the window reaches. */
-  maybeKnown(producer: string, events: readonly SubmittedEvent[]): boolean {
-    for (const { source, id } of events) if (this.window.has(this.window.keyOf(producer, source, id))) return true;
-    return false;
+  maybeKnown(request: PendingRequest): boolean {
+    const { producer, events } = request;
+    const keys: number[] = [];
+    let isKnown = false;
+    for (let i = 0; i < events.length; i += 1) {
+      const { source, id } = events[i] as SubmittedEvent;
+      const key = this.window.keyOf(producer, source, id);
+      keys.push(key);
+      isKnown ||= this.window.has(key);
+    }
+    request.keys = keys;
+    return isKnown;
   }
 
   /**
-   * Enters the events of a request that is about to be queued.
+   * Enters the events of a request that is about to be queued, after `maybeKnown`.
    * @throws Conflict when two of its own events have one key and different bytes; the request must not be queued then
    */
   remember(request: PendingRequest): void {
     const first = this.window.next;
-    for (const [position, event] of request.events.entries()) {
-      const key = this.window.keyOf(request.producer, event.source, event.id);
-      for (const ordinal of this.window.has(key) ? this.window.ordinalsOf(key) : []) {
-        const twin = ordinal < first ? undefined : request.events[ordinal - first];
-        if (twin?.source !== event.source || twin.id !== event.id) continue;
-        const known = slice(request, twin);
-        const sent = slice(request, event);
-        // The ordinals given so far lead nowhere and are skipped by every search.
-        if (!known.equals(sent)) throw new Conflict(position, event, hex(known), hex(sent));
-      }
+    for (let position = 0; position < request.count; position += 1) {
+      const key = request.keys[position] as number;
+      if (this.window.has(key)) this.compareWithin(request, position, first);
+      // If a conflict follows, the ordinals given so far lead nowhere and are skipped by every search.
       this.window.add(key);
     }
     request.ordinal = first;
     this.#runs.addRequest(request);
+  }
+
+  /** Is an event of the request with the same key and other bytes before `position`? `first` is the ordinal of its first event. */
+  private compareWithin(request: PendingRequest, position: number, first: number): void {
+    const event = request.events[position] as SubmittedEvent;
+    for (const ordinal of this.window.ordinalsOf(request.keys[position] as number)) {
+      const twin = ordinal < first ? undefined : request.events[ordinal - first];
+      if (twin?.source !== event.source || twin.id !== event.id) continue;
+      const known = slice(request, twin);
+      const sent = slice(request, event);
+      if (!known.equals(sent)) throw new Conflict(position, event, hex(known), hex(sent));
+    }
   }
 
   /** The requests got their places in a frame. */

@@ -22,8 +22,8 @@ export class IngestMetrics {
       new Counter({ name: `everseal_ingest_${name}`, help, labelNames, registers });
     const histogram = (name: string, help: string, buckets: number[]): Histogram =>
       new Histogram({ name: `everseal_ingest_${name}`, help, buckets, registers });
-    this.events = counter('accepted_events_total', 'Events taken into the queue');
-    this.requests = counter('accepted_requests_total', 'Requests taken into the queue');
+    this.events = counter('accepted_events_total', 'Events that got a receipt for the first time');
+    this.requests = counter('accepted_requests_total', 'Requests that got a receipt for the first time');
     this.repeated = counter('repeated_requests_total', 'Requests answered with the receipt of an earlier one');
     this.refusals = counter('refusals_total', 'Requests refused, by code', ['code']);
     for (const code of Object.keys(REFUSALS)) this.refusals.inc({ code }, 0);
@@ -40,22 +40,23 @@ export class IngestMetrics {
     );
   }
 
-  accepted(events: number): void {
-    this.requests.inc();
-    this.events.inc(events);
+  /** A frame stands in the lane, and everybody who waited for it is answered. */
+  accepted({ requests, tree, message }: BuiltFrame): void {
+    this.requests.inc(requests.length);
+    this.events.inc(tree.size);
+    this.frameEvents.observe(tree.size);
+    this.frameBytes.observe(message.length);
+    const [oldest] = requests;
+    if (oldest !== undefined) this.waitSeconds.observe((performance.now() - oldest.arrived) / 1_000);
   }
 
   refused(code: RefusalCode): void {
     this.refusals.inc({ code });
   }
 
-  /** @param ms since the frame was begun */
-  committed(frame: BuiltFrame, ms: number): void {
-    this.frameEvents.observe(frame.tree.size);
-    this.frameBytes.observe(frame.message.length);
+  /** @param ms from beginning a frame to its PubAck */
+  committed(ms: number): void {
     this.commitSeconds.observe(ms / 1_000);
-    const oldest = frame.requests[0];
-    if (oldest !== undefined) this.waitSeconds.observe((performance.now() - oldest.arrived) / 1_000);
   }
 
   /** Gauges over the spools, read when they are asked for. @param now wall clock, ms */

@@ -189,7 +189,9 @@ export class IngestLab {
 
   /** Every frame of the stream, each checked with the key of its ingester. */
   async frames(): Promise<LaneFrame[]> {
-    const reader = new StreamReader(await this.reader(), framesStream('main'));
+    const link = await this.reader();
+    await waitUntil(() => link.connected, { what: 'the connection of the reader' });
+    const reader = new StreamReader(link, framesStream('main'));
     const stored = await reader.readFrom(1, { maxMessages: 1_000, maxBytes: 100_000_000 });
     return stored.map(({ sequence, data }) => {
       const message = parseFrameMessage(data);
@@ -291,6 +293,8 @@ export class RunningIngest {
     await waitUntil(() => this.reasons.length === 0, { what: 'a ready ingest' }).catch(() => {
       throw new Error(`not ready: ${this.reasons.join('; ')}\n${this.lines.join('')}`);
     });
+    // The subscription has reached the server.
+    await this.link.nc.flush();
   }
 
   /** The one of its one ledger. */

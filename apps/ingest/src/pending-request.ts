@@ -33,6 +33,8 @@ export class PendingRequest {
   first = -1;
   /** Ordinal of its first event in the duplicate window; -1 until it is remembered. */
   ordinal = -1;
+  /** Keys of its events in the duplicate window; made when they are first asked for. */
+  keys: readonly number[] = [];
   /** Repeated requests that wait with it; made when the first comes. */
   followers: Follower[] | null = null;
 

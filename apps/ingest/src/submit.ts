@@ -106,14 +106,13 @@ export class Submit {
 
   private accept(request: PendingRequest): void {
     const { duplicates } = this.options;
-    if (duplicates.maybeKnown(request.producer, request.events)) void this.repeat(request);
+    if (duplicates.maybeKnown(request)) void this.repeat(request);
     else this.enqueue(request);
   }
 
   private enqueue(request: PendingRequest): void {
     this.options.duplicates.remember(request);
     this.options.commit.submit(request);
-    this.options.metrics.accepted(request.count);
   }
 
   /** A request that seems to have come before. */

@@ -20,7 +20,6 @@ import {
   verifyConsistency,
   EMPTY_ROOT,
   type Finding,
-  type Hash,
   type OpenedCheckpoint,
   type SigningKey,
 } from '@everseal/audit-core';
