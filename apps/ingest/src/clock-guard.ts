@@ -44,6 +44,16 @@ export class ClockGuard {
     return null;
   }
 
+  /**
+   * The time to date a frame with, ms since 1970: the wall clock's, but for one that has just been set far off. That is found by
+   * the next look only, and one frame dated a year ahead would date all that follow.
+   */
+  date(): number {
+    const now = this.wall();
+    const ahead = this.jump(now);
+    return Math.abs(ahead) > this.bound ? now - ahead : now;
+  }
+
   /** How far the wall clock has moved beyond the time that passed since the first good look. */
   private jump(now: number): number {
     return this.#before === null ? 0 : now - this.#before.wall - (this.steady() - this.#before.steady);

@@ -99,7 +99,7 @@ export class Commit {
   async round(signal: AbortSignal, pulse: Pulse): Promise<void> {
     const { resolved, logger } = this.options;
     try {
-      await this.resolve();
+      await this.resolve(pulse);
       resolved.ok();
       signal.addEventListener('abort', () => this.wake(), { once: true });
       await this.commit(signal, pulse);
@@ -113,9 +113,9 @@ export class Commit {
     this.#doubt = null;
   }
 
-  private async resolve(): Promise<void> {
+  private async resolve(pulse: Pulse): Promise<void> {
     const { lane, spool, metrics, logger } = this.options;
-    const published = await lane.resolve();
+    const published = await lane.resolve(() => pulse.tick());
     metrics.laneResolutions.inc();
     // Every frame that was built stands in the lane now, those of a lost answer included: that is their answer.
     for (const frame of this.#unanswered.splice(0)) this.receipt(frame);

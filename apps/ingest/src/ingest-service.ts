@@ -165,7 +165,12 @@ export class IngestService {
     const detail = `producer ${producer} sent an accepted id again with other bytes; the request was refused`;
     const finding = { code: 'event.conflict' as const, index: null, height: null, detail };
     const evidence = { known: conflict.known, sent: conflict.sent };
-    this.alerts.raise(`conflicts of ${ledger}`, finding, { ledger, eventId: conflict.event.id, evidence });
+    try {
+      this.alerts.raise(`conflicts of ${ledger}`, finding, { ledger, eventId: conflict.event.id, evidence });
+    } catch (err) {
+      // The request is refused and logged all the same.
+      this.options.logger.error({ err }, 'an alert could not be written to the disk');
+    }
   }
 
   private async end(ledger: string, error: Error): Promise<void> {

@@ -20,7 +20,8 @@ import {
   leafHash,
   openFrame,
   parseFrameMessage,
-  type Frame,
+  parseFrameText,
+  parseNote,
   type Hash,
   type VerifierKey,
 } from '@everseal/audit-core';
@@ -53,10 +54,11 @@ export class Lane {
 
   /**
    * Makes the lane hold every frame of the spool that is not covered, `newest` last.
+   * @param onProgress called after each frame that is published again
    * @returns how many frames it had to publish
    * @throws StopProcess custody.conflict; RetryLater, MessagingError when the broker does not answer or store
    */
-  async resolve(): Promise<number> {
+  async resolve(onProgress: () => void): Promise<number> {
     const { reader, publisher, spool, logger } = this.options;
     await this.options.readAnnouncement();
     const last = await reader.lastBySubject(publisher.lane);
@@ -71,6 +73,7 @@ export class Lane {
       if (message === null) throw new Error(`frame ${number} is not covered and not in the spool`);
       const result = await this.publish(message);
       if (result.outcome !== 'stored') throw this.notStored(number, result);
+      onProgress();
     }
     return Math.max(0, newest - first + 1);
   }
@@ -86,30 +89,44 @@ export class Lane {
   /** By the rules above: the number of the first frame that the lane lacks. */
   private async firstMissing(last: StoredMessage): Promise<number> {
     const { spool, frames } = this.options;
-    const { number, hash } = this.ownFrame(last);
+    const { number, hash, note } = this.frameIn(last);
     if (number > spool.newest.number) {
+      this.checkSignature(last, note);
       throw this.conflict(`frame ${number}, but the newest one built here is ${spool.newest.number}`);
     }
     const known = await frames.hashOf(number);
-    if (known !== null && !equalHash(known, hash)) throw this.conflict(`frame ${number} with other content`);
+    // What we remember we also signed, be it with a key that is out of force by now.
+    if (known === null) this.checkSignature(last, note);
+    else if (!equalHash(known, hash)) throw this.conflict(`frame ${number} with other content`);
     if (number <= spool.covered.number) return spool.covered.number + 1;
     if (known === null) throw this.conflict(`frame ${number}, which is not in the spool`);
     return number + 1;
   }
 
-  private ownFrame(last: StoredMessage): { number: number; hash: Hash } {
-    const { name, ownKeys } = this.options;
-    let frame: Frame;
-    let note: Buffer;
+  private frameIn(last: StoredMessage): { number: number; hash: Hash; note: Buffer } {
+    const { name } = this.options;
+    const { note, frame } = this.checked(last, () => {
+      const { note: bytes } = parseFrameMessage(last.data);
+      return { note: bytes, frame: parseFrameText(parseNote(bytes).text) };
+    });
+    if (frame.origin !== name.origin || frame.ingester !== name.ingester) {
+      throw this.conflict(`a frame of ingester ${frame.ingester} for ${frame.origin}`);
+    }
+    return { number: frame.number, hash: leafHash(note), note };
+  }
+
+  private checkSignature(last: StoredMessage, note: Buffer): void {
+    this.checked(last, () => openFrame(note, this.options.ownKeys(), this.options.name.origin));
+  }
+
+  /** Runs a check on the lane's last message; a message that fails it is not ours. */
+  private checked<T>(last: StoredMessage, check: () => T): T {
     try {
-      note = parseFrameMessage(last.data).note;
-      frame = openFrame(note, ownKeys(), name.origin);
+      return check();
     } catch (cause) {
       if (!(cause instanceof FormatError)) throw cause;
       throw this.conflict(`message ${last.sequence}, which no key of ours signed (${cause.message})`, cause);
     }
-    if (frame.ingester !== name.ingester) throw this.conflict(`a frame of ingester ${frame.ingester}`);
-    return { number: frame.number, hash: leafHash(note) };
   }
 
   private conflict(what: string, cause?: unknown): Error {

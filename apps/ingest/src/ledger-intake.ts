@@ -198,7 +198,7 @@ export class LedgerIntake {
   }
 
   private newCommit(lane: Lane): Commit {
-    const { link, ledger, key, now, metrics, limits } = this.options;
+    const { link, ledger, key, clock, metrics, limits } = this.options;
     const late = formatRefusal(
       new Refused('unavailable', 'not confirmed in time', null, { retryAfterMs: limits.waitMs }),
     );
@@ -207,7 +207,7 @@ export class LedgerIntake {
       key,
       lane,
       duplicates: this.duplicates,
-      now,
+      now: () => clock.date(),
       answer: (reply, bytes) => this.answer(reply, bytes),
       refuseLate: (reply) => {
         metrics.refused('unavailable');

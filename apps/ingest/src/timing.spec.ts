@@ -52,7 +52,9 @@ describe('the clock guard', () => {
     wall += 3_600_000;
     steady += 3_600_000;
     expect(guard.problem(none)).toBeNull();
+    expect(guard.date()).toBe(wall);
     wall += 600_000;
+    expect(guard.date()).toBe(wall - 600_000);
     expect(guard.problem(none)).toMatch(/set by 600 s/);
     wall -= 600_000;
     expect(guard.problem(none)).toBeNull();

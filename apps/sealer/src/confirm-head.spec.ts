@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { formatHoldAnswer, sha256, type Hash } from '@everseal/audit-core';
+import { createLogger } from '@everseal/process';
 import { TestPostgres } from '@everseal/testing';
 import { DOMAIN, genesisKeys, KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
 import { CheckpointLedger } from './checkpoint-ledger.js';
@@ -49,7 +50,7 @@ async function confirm(size: number, root: Hash): Promise<void> {
     logKey: KEYS.log.verifier,
     verifiers: ['v1'],
     alerts: ledger.alerts,
-    log: pino({ level: 'silent' }),
+    log: createLogger('sealer', 's1', 'silent'),
     ask: () => Promise.resolve({ status: null, data: answer }),
     announce: () => Promise.reject(new Error('nothing is announced here')),
     onCosigned: () => {},
@@ -68,7 +69,7 @@ describe("the signer's memory against the head", () => {
   it('does not mind a spoiled tile', async () => {
     const older = await ledger.sealEvents(300);
     await ledger.sealEvents(300);
-    await ledger.tamper('UPDATE everseal.tile SET data = set_byte(data, 9, get_byte(data, 9) # 1) WHERE number = 0');
+    await ledger.tamper('UPDATE everseal.tile SET data = set_byte(data, 9, get_byte(data, 9) # 1) WHERE number = 1');
     await confirm(older.size, older.root);
     expect(ledger.alertCodes).toEqual(['tile.altered']);
   });
