@@ -70,6 +70,8 @@ export class Lane {
     }
     for (let number = first; number <= newest; number += 1) {
       const message = await spool.read(number);
+      // An announcement came in between: the frame is sealed, and perhaps released.
+      if (number <= spool.covered.number) continue;
       if (message === null) throw new Error(`frame ${number} is not covered and not in the spool`);
       const result = await this.publish(message);
       if (result.outcome !== 'stored') throw this.notStored(number, result);
