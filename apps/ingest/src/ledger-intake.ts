@@ -71,6 +71,7 @@ export type IntakeOptions = {
 };
 
 const EXPIRE_EVERY_MS = 250;
+const LOOK_EVERY_MS = 1_000;
 const WATCH_EVERY_MS = 10_000;
 /** Longest honest round of the loops: a lane that is published again frame by frame takes its time. */
 const COMMIT_WITHIN_MS = 120_000;
@@ -95,7 +96,7 @@ export class LedgerIntake {
   private announced: Listening | null = null;
   private resending: Serving | null = null;
   private loops: Loop[] = [];
-  private timer: NodeJS.Timeout | undefined;
+  private timers: NodeJS.Timeout[] = [];
   private isStopping = false;
 
   /** Opens the spool. @throws StopProcess spool.*, keys.untrusted */
@@ -164,7 +165,11 @@ export class LedgerIntake {
       }),
       this.watchLoop(),
     ];
-    this.timer = setInterval(() => this.commit.expire(performance.now() - this.options.limits.waitMs), EXPIRE_EVERY_MS);
+    const { waitMs } = this.options.limits;
+    this.timers = [
+      setInterval(() => this.commit.expire(performance.now() - waitMs), EXPIRE_EVERY_MS),
+      setInterval(() => this.look(), LOOK_EVERY_MS),
+    ];
   }
 
   /** Takes no further request, answers those that wait as far as `within` ms allow, and lets go of the spool. */
@@ -175,7 +180,7 @@ export class LedgerIntake {
     await Promise.all([this.announced?.stop(), this.resending?.stop()]);
     while (performance.now() < deadline && this.commit.isBusy && this.gate.isOpen) await pause(5);
     await Promise.all(this.loops.map((loop) => loop.stop()));
-    clearInterval(this.timer);
+    this.timers.forEach(clearInterval);
     this.refusals.flush();
     this.spool.close();
   }
@@ -296,7 +301,6 @@ export class LedgerIntake {
     return Loop.run({
       name,
       body: async () => {
-        this.look();
         this.refusals.flush();
         const { policy, ledger } = this.options;
         try {

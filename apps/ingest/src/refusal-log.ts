@@ -16,14 +16,17 @@ export class RefusalLog {
   #lines = 0;
   #left = 0;
 
-  /** @param now monotonic, ms */
+  /**
+   * @param logger names the ledger in its lines
+   * @param now monotonic, ms
+   */
   constructor(
     private readonly logger: Logger,
     private readonly now: () => number,
   ) {}
 
   /** @param fields further facts: hashes, the event's id */
-  write(ledger: string, producer: string, refusal: Refusal, fields: Readonly<Record<string, string>> = {}): void {
+  write(producer: string, refusal: Refusal, fields: Readonly<Record<string, string>> = {}): void {
     const second = Math.floor(this.now() / 1_000);
     if (second !== this.#second) {
       this.flush();
@@ -38,7 +41,7 @@ export class RefusalLog {
     const { code, position } = refusal;
     const told = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, printable(value)]));
     this.logger.warn(
-      { ledger, producer: printable(producer), code, position, ...told },
+      { producer: printable(producer), code, position, ...told },
       `request refused: ${printable(refusal.message)}`,
     );
   }

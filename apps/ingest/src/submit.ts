@@ -166,7 +166,7 @@ export class Submit {
   }
 
   private refuse(reply: string, producer: string, error: unknown): void {
-    const { answer, metrics, refusals, ledger, onConflict, onFault } = this.options;
+    const { answer, metrics, refusals, onConflict, onFault } = this.options;
     if (!(error instanceof Refused)) {
       onFault(error instanceof Error ? error : new Error(String(error)));
       return;
@@ -176,7 +176,7 @@ export class Submit {
     const facts: Record<string, string> = isConflict
       ? { eventId: error.event.id, known: error.known, sent: error.sent }
       : {};
-    refusals.write(ledger, producer, error, facts);
+    refusals.write(producer, error, facts);
     if (isConflict) onConflict(producer, error);
     answer(reply, formatRefusal(error));
   }

@@ -68,14 +68,14 @@ describe('the refusal log', () => {
     const logger = { warn: (fields: Record<string, unknown>, text: string) => lines.push({ fields, text }) };
     const log = new RefusalLog(logger as unknown as Logger, () => now);
     for (let i = 0; i < 50; i += 1)
-      log.write('main', 'p\n', new Refused('event.invalid', 'bad \u001b[2J', 3), { eventId: 'a\u202e' });
+      log.write('p\n', new Refused('event.invalid', 'bad \u001b[2J', 3), { eventId: 'a\u202e' });
     expect(lines).toHaveLength(20);
     expect(lines[0]).toEqual({
-      fields: { ledger: 'main', producer: 'p\\u000a', code: 'event.invalid', position: 3, eventId: 'a\\u202e' },
+      fields: { producer: 'p\\u000a', code: 'event.invalid', position: 3, eventId: 'a\\u202e' },
       text: 'request refused: bad \\u001b[2J',
     });
     now = 1_000;
-    log.write('main', 'p', new Refused('event.invalid', 'x', 0));
+    log.write('p', new Refused('event.invalid', 'x', 0));
     expect(lines[20]?.fields).toEqual({ leftOut: 30 });
     expect(lines).toHaveLength(22);
     expect(printable('y'.repeat(300))).toBe(`${'y'.repeat(200)}\\u2026`);
