@@ -10,7 +10,7 @@ import { parseAnswer } from '@everseal/audit-core';
 import { DevPki, type NatsLogin } from '@everseal/local';
 import { InstalledSystem, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { natsTlsOptions } from '@everseal/tls';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
 import { Client, type ClientConfig } from 'pg';
 
 const START_MS = 180_000;
@@ -86,12 +86,6 @@ describe('the broker', () => {
   it("gives a producer its own subject and nothing else: no other producer's, no frames, no JetStream", async () => {
     const { logins } = system.installation;
     const nc = await connect({ ...logins.nats('producer', 'orders'), reconnect: false });
-    const forbidden: string[] = [];
-    void (async () => {
-      for await (const status of nc.status()) {
-        if (status.type === 'error') forbidden.push(String(status.error));
-      }
-    })();
     const event = (source: string): string =>
       JSON.stringify({ specversion: '1.0', id: `access-${source}`, source, type: 't', data: {} });
     const ask = (subject: string, body: string): Promise<string> =>
@@ -100,7 +94,7 @@ describe('the broker', () => {
           const answer = parseAnswer(data);
           return 'receipt' in answer ? 'receipt' : answer.refusal.code;
         },
-        (error: Error) => error.name,
+        ({ cause }: Error) => (cause instanceof errors.PermissionViolationError ? 'forbidden' : 'no answer'),
       );
     try {
       const own = 'audit.submit.main.orders';
@@ -117,8 +111,7 @@ describe('the broker', () => {
         '$JS.API.STREAM.DELETE.FRAMES_main',
         '$SYS.REQ.SERVER.PING.JSZ',
       ]) {
-        console.log(subject, await ask(subject, event('https://billing.example.com/x')), forbidden);expect([subject, await ask(subject, event('https://billing.example.com/x'))]).not.toEqual([subject, 'receipt']);
-        expect(forbidden.some((said) => said.includes(subject))).toBe(true);
+        expect([subject, await ask(subject, event('https://billing.example.com/x'))]).toEqual([subject, 'forbidden']);
       }
     } finally {
       await nc.close();
@@ -133,14 +126,13 @@ describe('the database', () => {
     expect(await postgresAttempt(reader)).toBe('done');
 
     const { ca } = reader.ssl as { ca: Buffer };
-    console.log('A', await postgresAttempt({ ...reader, ssl: { ca } }));
     expect(await postgresAttempt({ ...reader, ssl: { ca } })).not.toBe('done');
     const forged = await strangers.ensureClient({
       commonName: 'sealer-s1',
       uri: 'spiffe://audit.example.com/svc/sealer/s1',
     });
     const stolen = { ca, cert: readFileSync(forged.certFile), key: readFileSync(forged.keyFile) };
-    console.log('B', await postgresAttempt({ ...reader, user: 'everseal_sealer', ssl: stolen }));
+    expect(await postgresAttempt({ ...reader, user: 'everseal_sealer', ssl: stolen })).not.toBe('done');
     for (const user of ['everseal_sealer', 'everseal_owner', 'everseal_migrator', 'postgres']) {
       expect([user, await postgresAttempt({ ...reader, user })]).not.toEqual([user, 'done']);
     }
