@@ -2,7 +2,7 @@
  * Messages that look to a spool like frames of one lane, cheap to make in any number: `{"number":1,"previous":"…","pad":"…"}`.
  * For tests of the spool alone; everything above it is tested with real frames.
  */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { decodeBase64, encodeBase64, leafHash, ZERO_HASH } from '@everseal/audit-core';
@@ -28,9 +28,18 @@ export function inspectFake(message: Buffer): InspectedFrame {
   };
 }
 
+const folders: string[] = [];
+
+/** Removes every folder that spoolOptions made. */
+export function removeSpools(): void {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
 export function spoolOptions(change: Partial<SpoolOptions> = {}): SpoolOptions {
+  const folder = mkdtempSync(path.join(tmpdir(), 'everseal-spool-'));
+  folders.push(folder);
   return {
-    directory: path.join(mkdtempSync(path.join(tmpdir(), 'everseal-spool-')), 'main'),
+    directory: path.join(folder, 'main'),
     origin: 'audit.example.com/main',
     ingester: 'a',
     inspect: inspectFake,

@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { encodeSegmentHeader, SEGMENT_HEADER } from './segment.js';
 import { Spool, type SpoolOptions } from './spool.js';
-import { appendFakes, fakeFrame, FIRST_TIME, inspectFake, spoolOptions } from './spool.fixture.js';
+import { appendFakes, fakeFrame, FIRST_TIME, inspectFake, removeSpools, spoolOptions } from './spool.fixture.js';
 
 const opened: Spool[] = [];
 function openSpool(options: SpoolOptions): Spool {
@@ -14,6 +14,7 @@ function openSpool(options: SpoolOptions): Spool {
   return spool;
 }
 afterEach(() => opened.splice(0).forEach((spool) => spool.close()));
+afterAll(removeSpools);
 
 const codeOf = (work: () => unknown): string => {
   try {
