@@ -68,7 +68,10 @@ async function overConnections(
   let rows = 0;
   await Promise.all(
     clients.map(async (client) => {
-      while (performance.now() < end) rows += await once(client);
+      while (performance.now() < end) {
+        const written = await once(client); // not `rows += await`: that reads `rows` before the wait
+        rows += written;
+      }
     }),
   );
   const rate = rows / ((performance.now() - start) / 1_000);

@@ -44,7 +44,7 @@ beforeAll(async () => {
   rows = log.bodies.map((body, height) => {
     const read = state.readBlock(body);
     if (!read.ok) throw new Error(read.finding.detail);
-    tree.append(read.leaves);
+    tree.append(read.leaves, read.growth);
     const { first, entries, sealed } = read.block;
     return { height, first, entries, next: first + entries + 1, hash: read.hash, body, bodyBytes: body.length, sealed };
   });

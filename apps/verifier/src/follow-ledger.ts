@@ -8,7 +8,7 @@
  */
 
 import { equalHash, type LogState, type Finding, type Hash, type LogMemory, type LogTrust } from '@everseal/audit-core';
-import { readBodies, readHead, type StoredBlock } from '@everseal/ledger-store';
+import { blockStands, readBodies, readHead, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import type { BodyRing } from './body-ring.js';
 import type { RememberedTree } from './remembered-tree.js';
@@ -98,7 +98,7 @@ export class FollowLedger {
     const result = next.readBlock(stored.body);
     if (!result.ok) return result.finding;
     await this.ring.keep(height, stored.body);
-    this.tree.append(result.leaves);
+    this.tree.append(result.leaves, result.growth);
     this.state = next;
     this.marks.push(markOf(next));
     if (this.marks.length > MOST_MARKS) this.marks.shift();
@@ -113,7 +113,7 @@ export class FollowLedger {
     const finding = (code: Finding['code'], detail: string): Finding => ({ code, index: null, height: last, detail });
     if (head.size > size) {
       // A block that was committed since the last read is there; one that is not was cut off.
-      for await (const next of readBodies(this.pool, this.ledgerId, height, 1)) if (next.height === height) return null;
+      if (await blockStands(this.pool, this.ledgerId, height)) return null;
       return finding('log.truncated', `the head names block ${head.height}, the newest that stands is ${last}`);
     }
     if (head.size < size) {

@@ -1,6 +1,16 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { EMPTY_ROOT, fullTiles, leafHash, TileBuilder, treeRoot, type FullTile, type Hash } from '@everseal/audit-core';
+import {
+  CompactRange,
+  EMPTY_ROOT,
+  fullTiles,
+  leafHash,
+  TileBuilder,
+  TreeGrowth,
+  treeRoot,
+  type FullTile,
+  type Hash,
+} from '@everseal/audit-core';
 import { temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { LeafFile } from './leaf-file.js';
 import { RememberedTree } from './remembered-tree.js';
@@ -16,6 +26,15 @@ beforeAll(() => {
 });
 afterAll(() => folder.remove());
 
+/** The tree of leaves [0, from), grown by those up to `to`. */
+function growth(from: number, to: number): TreeGrowth {
+  const before = CompactRange.empty();
+  for (const leaf of leaves.slice(0, from)) before.append(leaf);
+  const grown = new TreeGrowth(before);
+  for (const leaf of leaves.slice(from, to)) grown.append(leaf);
+  return grown;
+}
+
 let files = 0;
 function leafFile(size = 0): LeafFile {
   const file = LeafFile.open(path.join(folder.path, `leaves${files++}`));
@@ -28,7 +47,7 @@ describe('the remembered tree', () => {
     const tree = await RememberedTree.load(leafFile(), 0);
     const roots: Hash[] = [EMPTY_ROOT];
     for (let size = 1; size <= MOST; size++) {
-      tree.append([leaves[size - 1]!]);
+      tree.append([leaves[size - 1]!], growth(size - 1, size));
       roots.push(treeRoot(leaves.slice(0, size)));
       expect(tree.root().equals(roots[size]!)).toBe(true);
     }
@@ -60,7 +79,8 @@ describe('the remembered tree', () => {
     const file = leafFile(500);
     const tree = await RememberedTree.load(file, 300);
     expect([tree.size, file.size]).toEqual([300, 300]);
-    tree.append(leaves.slice(300, 310));
+    tree.append(leaves.slice(300, 310), growth(300, 310));
+    expect(() => tree.append(leaves.slice(310, 312), growth(310, 311))).toThrow(RangeError);
     expect(tree.root().equals(treeRoot(leaves.slice(0, 310)))).toBe(true);
     expect(tree.leafHash(305)).toEqual(leaves[305]);
     expect(tree.leafHashes(0, 310).equals(Buffer.concat(leaves.slice(0, 310)))).toBe(true);

@@ -104,6 +104,7 @@ export {
 } from './tile.js';
 export { formatTimestamp, parseTimestamp, type Timestamp } from './timestamp.js';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProofPolicy, type TlogProof } from './tlog-proof.js';
+export { TreeGrowth, type TileRoot } from './tree-growth.js';
 export { decodeUtf8, encodeUtf8 } from './utf8.js';
 export {
   formatAddCheckpoint,

@@ -29,6 +29,7 @@ import { equalHash, leafHashInPlace, ZERO_HASH, type Hash } from './hash.js';
 import { openGenesis, openKeySet, type KeySet } from './key-set.js';
 import { MAX_BLOCK_BYTES } from './limits.js';
 import { openRestore } from './restore.js';
+import { TreeGrowth } from './tree-growth.js';
 import type { Finding, VerdictCode } from './verdict.js';
 
 /** The newest sealed frame of one ingester. */
@@ -51,6 +52,8 @@ export interface BlockReading {
   readonly block: Block;
   readonly hash: Hash;
   readonly leaves: readonly Hash[];
+  /** The tree with those leaves. */
+  readonly growth: TreeGrowth;
   readonly frames: readonly SealedFrame[];
   /** Index of the newest key set, when this block brought one. */
   readonly keysIndex: number | null;
@@ -203,16 +206,16 @@ export class LogState {
     if ('finding' in opened) return { ok: false, finding: opened.finding };
     const { block } = opened;
 
-    const range = this.range.clone();
-    for (let i = 0; i < count; i++) range.append(leaves[i]!);
-    const root = range.root();
+    const growth = new TreeGrowth(this.range);
+    for (let i = 0; i < count; i++) growth.append(leaves[i]!);
+    const root = growth.range.root();
     if (block.entries !== count || !equalHash(block.root, root)) {
       return { ok: false, finding: this.changedAfterSealing(block, count, root, problem) };
     }
     if (problem) return { ok: false, finding: problem };
 
-    range.append(leaves[count]!);
-    this.range = range;
+    growth.append(leaves[count]!);
+    this.range = growth.range;
     this.nextHeight = block.height + 1;
     this.previousBlock = leaves[count]!;
     this.lastSealed = block.sealed;
@@ -226,6 +229,7 @@ export class LogState {
       block,
       hash: leaves[count]!,
       leaves,
+      growth,
       frames: walk.frames,
       keysIndex: keysChanged ? walk.keysIndex : null,
     };

@@ -17,7 +17,15 @@ export {
 export type { IndexRow } from './copy/index-row.js';
 export { SCHEMA_CATALOG } from './schema-catalog.js';
 export { anchorsAfter, insertAnchor, type AnchorRow } from './sql/anchor.js';
-export { advanceCursor, blockOf, commitBlock, readBlocks, type BlockRow, type BlockWrite } from './sql/block.js';
+export {
+  advanceCursor,
+  blockOf,
+  blockStands,
+  commitBlock,
+  readBlocks,
+  type BlockRow,
+  type BlockWrite,
+} from './sql/block.js';
 export { bodyOf, MAX_BODY_BYTES, readBodies, type StoredBlock } from './sql/body.js';
 export { compareCatalog, readCatalog, type Catalog, type CatalogDifference } from './sql/catalog.js';
 export {

@@ -125,3 +125,11 @@ export async function blockOf(pool: Pool, ledgerId: number, position: number): P
     return rows[0] ?? null;
   });
 }
+
+/** Whether a block of this height stands, whatever its row says. */
+export async function blockStands(pool: Pool, ledgerId: number, height: number): Promise<boolean> {
+  return onConnection(pool, `looking for block ${height} of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query('SELECT FROM block WHERE ledger_id = $1 AND height = $2', [ledgerId, height]);
+    return rows.length > 0;
+  });
+}
