@@ -38,6 +38,7 @@ import { loadTree } from './load-tree.js';
 import { Pace } from './pace.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
+import { sweepRate } from './sweep-rate.js';
 import { SweepStored } from './sweep-stored.js';
 import { MemoryFile } from './verifier-memory.js';
 import { VerifyLedger, type SweepName } from './verify-ledger.js';
@@ -192,7 +193,7 @@ async function composeLedger(
   const follow = new FollowLedger(trust, pool, ledgerId, state, tree, ring);
   const keys = (): KeySet | null => follow.memory.keys;
   const { sweep } = settings;
-  const pace = (rate: number): Pace => new Pace(rate === 0 ? Infinity : rate);
+  const pace = (set: number): Pace => new Pace(() => sweepRate(set, follow.arrivals.perSecond()));
   const cosigned = (): number => witness.cosignedSize;
   const sweeps = {
     bodies: new SweepBodies(pool, ledgerId, tree, keys, pace(sweep.bodies)),

@@ -8,7 +8,10 @@ const entriesPerSecond = (fallback: number, what: string): z.ZodDefault<z.ZodInt
     .int()
     .min(0)
     .default(fallback)
-    .describe(`Rate of the sweep over ${what}, entries a second; 0 for as fast as it goes. Default ${fallback}.`);
+    .describe(
+      `Rate of the sweep over ${what}, entries a second, a tenth of it while more than 500 new entries a second arrive; ` +
+        `0 for as fast as it goes. Default ${fallback}.`,
+    );
 
 export const verifierSettings = z.strictObject({
   name: z.string().min(1).describe('Name of this verifier in the policy file, e.g. v1.'),

@@ -10,6 +10,7 @@
 import { equalHash, type LogState, type Finding, type Hash, type LogMemory, type LogTrust } from '@everseal/audit-core';
 import { blockStands, readBodies, readHead, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
+import { ArrivalRate } from './arrival-rate.js';
 import type { BodyRing } from './body-ring.js';
 import type { RememberedTree } from './remembered-tree.js';
 
@@ -28,6 +29,8 @@ export class FollowLedger {
   private queue: Promise<unknown> = Promise.resolve();
   /** Block ends from the newest cosigned size on, ascending. */
   private marks: Mark[];
+  /** Entries of new blocks. */
+  readonly arrivals = new ArrivalRate(() => performance.now());
 
   /** @param state stands at the newest cosigned size, or is empty */
   constructor(
@@ -100,6 +103,7 @@ export class FollowLedger {
     await this.ring.keep(height, stored.body);
     this.tree.append(result.leaves, result.growth);
     this.state = next;
+    this.arrivals.arrived(result.leaves.length);
     this.marks.push(markOf(next));
     if (this.marks.length > MOST_MARKS) this.marks.shift();
     return null;

@@ -9,32 +9,24 @@
 import { MAX_BLOCK_ENTRIES } from '@everseal/audit-core';
 
 const MOST_ENTRIES = MAX_BLOCK_ENTRIES + 1;
+/** A pause (between passes, or a slow database) is not saved up for a burst longer than this. */
+const MOST_SAVED_MS = 1_000;
 
 export class Pace {
-  private start = 0;
-  private done = 0;
+  /** performance.now() at which the work done so far is paid for. */
+  private due = 0;
 
-  /** @param perSecond entries a second; Infinity for as fast as it goes */
-  constructor(private readonly perSecond: number) {}
+  /** @param perSecond entries a second, asked for every piece of work; Infinity for as fast as it goes */
+  constructor(private readonly perSecond: () => number) {}
 
   /** Called after each piece of work; waits when the sweep is ahead of its rate, until the signal is aborted. */
   async spent(entries: number, signal: AbortSignal): Promise<void> {
     const now = performance.now();
-    // A pause (between passes, or a slow database) is not saved up for a burst.
-    if (this.ahead(now) < -1_000) this.reset(now);
-    this.done += Math.min(Math.max(entries, 0), MOST_ENTRIES);
-    const wait = this.ahead(now);
+    if (this.due < now - MOST_SAVED_MS) this.due = now;
+    this.due += (Math.min(Math.max(entries, 0), MOST_ENTRIES) / this.perSecond()) * 1_000;
+    const wait = this.due - now;
     if (wait <= 1 || signal.aborted) await new Promise((resolve) => setImmediate(resolve));
     else await sleep(wait, signal);
-  }
-
-  private ahead(now: number): number {
-    return (this.done / this.perSecond) * 1_000 - (now - this.start);
-  }
-
-  private reset(now: number): void {
-    this.start = now;
-    this.done = 0;
   }
 }
 

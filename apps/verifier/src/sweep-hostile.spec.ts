@@ -58,7 +58,7 @@ beforeEach(async () => {
   expect(await follow.catchUp()).toBeNull();
   await project();
   const keys = () => follow.memory.keys;
-  const pace = new Pace(1_000_000);
+  const pace = new Pace(() => 1_000_000);
   const { verifier, ledgerId } = log;
   sweeps = {
     bodies: new SweepBodies(verifier, ledgerId, tree, keys, pace),

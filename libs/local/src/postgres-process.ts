@@ -76,6 +76,11 @@ const SETTINGS = {
   log_connections: 'all',
   password_encryption: 'scram-sha-256',
   timezone: 'UTC',
+  // Blocks arrive by the megabyte: with the default of 1 GB a checkpoint comes every half minute at full load, and every
+  // page that is touched after one goes into the WAL whole.
+  max_wal_size: '4GB',
+  shared_buffers: '256MB',
+  jit: 'off',
 } as const;
 
 /** Only what the programs need: PGPORT, PGDATA and the like of the caller must not leak in. */
