@@ -5,7 +5,6 @@
  */
 
 import type { Finding, VerdictCode } from '@everseal/audit-core';
-import type { StreamCursor } from '@everseal/ledger-store';
 import type { StoredMessage } from '@everseal/messaging';
 import type { AlertBook } from '@everseal/process';
 import type { HeldLanes } from './held-lanes.js';
@@ -46,10 +45,13 @@ export class SealAlerts {
     this.book.reconcile(`lane ${ingester} of ${this.origin}`, findings);
   }
 
-  /** Looks whether the stream goes on behind a hole: what stood there was never read. Message 1 may be long gone. */
-  lost(cursor: StreamCursor, { sequence }: StoredMessage): void {
-    const expected = cursor.sequence + 1;
-    if (cursor.sequence === 0 || sequence <= expected) return;
+  /**
+   * Looks whether the stream goes on behind a hole: what stood there was never read. Message 1 may be long gone.
+   * @param before sequence of the message read before this one; 0 when there is none
+   */
+  lost(before: number, { sequence }: StoredMessage): void {
+    const expected = before + 1;
+    if (before === 0 || sequence <= expected) return;
     const detail = `the stream of ${this.origin} goes on at message ${sequence}, ${expected} was to be read next`;
     this.raise(this.lostScope, 'stream.lost', detail, { expected: `${expected}`, found: `${sequence}` });
   }

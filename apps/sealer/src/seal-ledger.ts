@@ -31,7 +31,7 @@ import { StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
 import { CommitUnderWay } from './commit-under-way.js';
 import { checkFrame } from './frame-check.js';
-import { FrameSource } from './frame-source.js';
+import { FrameSource, type Replaced, type StreamInfo } from './frame-source.js';
 import { MOST_VERSIONS, type HeldLanes } from './held-lanes.js';
 import type { LaneHead, Lanes } from './lanes.js';
 import type { Lease } from './lease.js';
@@ -192,6 +192,13 @@ export class SealLedger {
       if (open.full) await seal();
     };
 
+    // What is not committed yet is committed first: frames of the block being filled are read once more.
+    const startOver = async (replaced: Replaced): Promise<void> => {
+      if (open.entries > 0) await seal();
+      await commit.done();
+      this.restart(sealing, replaced);
+    };
+
     if (sealing.tree.size === 0) {
       sealing.keysIndex = open.addNote(this.parts.genesis);
       await seal();
@@ -205,16 +212,20 @@ export class SealLedger {
       this.parts.onTurn();
       await commit.check();
       if (performance.now() - guardedAt >= STREAM_GUARD_MS) {
-        await this.guardStream(sealing, async () => {
-          if (open.entries > 0) await seal();
-          await commit.done();
-        });
+        const check = await source.guard();
+        if (check.same) this.streamContinues(sealing, check.state);
+        else await startOver(check);
         sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
         guardedAt = performance.now();
       }
       const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - performance.now() : IDLE_TURN_MS;
-      for (const message of await source.read(Math.max(0, linger))) {
-        this.alerts.lost(source.cursor, message);
+      const messages = await source.read(Math.max(0, linger));
+      if (!Array.isArray(messages)) {
+        await startOver(messages);
+        continue;
+      }
+      for (const message of messages) {
+        this.alerts.lost(source.sequence, message);
         const next = await this.judge(sealing, open, message);
         source.moveTo(message);
         pending = true;
@@ -341,19 +352,15 @@ export class SealLedger {
     );
   }
 
-  /** @param settle commits what is not committed yet: frames of the block being filled are read once more */
-  private async guardStream(sealing: Sealing, settle: () => Promise<void>): Promise<void> {
-    const check = await sealing.source.guard();
-    const origin = this.parts.origin;
-    if (check.same) {
-      if (sealing.source.cursor.epoch === '') sealing.source.adopt(check.state);
-      if (sealing.held.waiting().length === 0) this.alerts.nothingLost();
-      return;
-    }
-    await settle();
-    this.alerts.replaced(check.why);
-    this.parts.log.warn({ origin, why: check.why }, 'reading the replaced stream from its first message');
-    sealing.source.restart(check.state);
+  private streamContinues({ source, held }: Sealing, state: StreamInfo): void {
+    if (source.cursor.epoch === '') source.adopt(state);
+    if (held.waiting().length === 0) this.alerts.nothingLost();
+  }
+
+  private restart({ source }: Sealing, { state, why }: Replaced): void {
+    this.alerts.replaced(why);
+    this.parts.log.warn({ origin: this.parts.origin, why }, 'reading the replaced stream from its first message');
+    source.restart(state);
   }
 
   private putAsideConflict(sealing: Sealing, message: StoredMessage, checked: CheckedFrame): void {
