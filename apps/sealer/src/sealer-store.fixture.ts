@@ -10,7 +10,8 @@ import { KEYS, LogWriter, ORIGIN, testKey, type MadeFrame } from '../../../libs/
 import { CURSOR, expectHead, SpecStore } from '../../../libs/ledger-store/src/store.fixture.js';
 import { checkedOf } from './checked-frames.fixture.js';
 import { OpenBlock, type CutBlock } from './open-block.js';
-import type { RecoveredFrom } from './recover-head.js';
+import { recoverHead, type RecoveredFrom } from './recover-head.js';
+import type { Sealed } from './seal-ledger.js';
 
 export class SealerStore {
   readonly writer = new LogWriter();
@@ -72,6 +73,15 @@ export class SealerStore {
   get recoverFrom(): RecoveredFrom {
     const { pool, ledgerId, alerts, writer } = this;
     return { origin: ORIGIN, ledgerId, pool, alerts, genesis: writer.genesis, now: Date.now };
+  }
+
+  /** What recovery finds sealed, under the fence that stands. */
+  async sealed(): Promise<Sealed> {
+    const head = await recoverHead(this.recoverFrom);
+    const { tree, tiles, lanes, keys, keysNote, keysIndex, sealed } = head;
+    const { fence } = await readHead(this.pool, this.ledgerId);
+    const [height, size, root, heads] = [head.height - 1, tree.size, tree.root(), lanes.snapshot()];
+    return { height, size, root, sealed, keys, keysNote, keysIndex, heads, tiles, fence };
   }
 
   get alertCodes(): string[] {
