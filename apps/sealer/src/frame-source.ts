@@ -15,7 +15,7 @@ import type { StreamCursor } from '@everseal/ledger-store';
 import type { StoredMessage, StreamReader } from '@everseal/messaging';
 
 /** What the broker says of a stream. */
-export type StreamInfo = Awaited<ReturnType<StreamReader['info']>>;
+type StreamInfo = Awaited<ReturnType<StreamReader['info']>>;
 
 const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 4 * 1024 * 1024;
