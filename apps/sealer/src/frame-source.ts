@@ -36,6 +36,9 @@ export type StreamCheck = { readonly same: true; readonly state: StreamInfo } | 
 export class FrameSource {
   private ahead: Promise<StoredMessage[]> | null = null;
   private wake: (() => void) | null = null;
+  private interrupted = false;
+  private askedAt = -Infinity;
+  private drained = -Infinity;
   /** The message that the cursor stands on, until somebody wants to know its hash: most are passed by. */
   private unhashed: StoredMessage | null = null;
 
@@ -55,6 +58,11 @@ export class FrameSource {
     return this.current.sequence;
   }
 
+  /** performance.now() of the newest question to which the stream had nothing behind the cursor. */
+  get drainedAt(): number {
+    return this.drained;
+  }
+
   /** Takes a stream over whose identity the database does not know yet. */
   adopt(state: StreamInfo): void {
     this.current = { ...this.current, epoch: state.epoch, created: state.created };
@@ -71,13 +79,23 @@ export class FrameSource {
     this.wake?.();
   }
 
+  /** There is something else to do: the read under way, or the next one, ends without messages. */
+  interrupt(): void {
+    this.interrupted = true;
+    this.wake?.();
+  }
+
   /**
-   * The next messages in order; empty when none came before `deadlineMs` passed. The cursor must have been moved to the
+   * The next messages in order; empty when none came before `deadlineMs` passed, or after `interrupt`. The cursor must have been moved to the
    * last message that was handed over before.
    */
   async read(deadlineMs: number): Promise<StoredMessage[] | Replaced> {
     const deadline = performance.now() + deadlineMs;
     for (;;) {
+      if (this.interrupted) {
+        this.interrupted = false;
+        return [];
+      }
       const batch = await this.takeBatch(deadline);
       if (batch === null) return [];
       const messages = await this.behindCursor(batch);
@@ -87,6 +105,7 @@ export class FrameSource {
         this.ahead = this.fetch(last.sequence);
         return messages;
       }
+      this.drained = this.askedAt;
       const left = deadline - performance.now();
       if (left <= 0) return [];
       await this.sleep(Math.min(POLL_MS, left));
@@ -129,6 +148,7 @@ export class FrameSource {
 
   /** @param from the message that the cursor will stand on when the batch is taken; it comes first in the batch */
   private fetch(from: number): Promise<StoredMessage[]> {
+    this.askedAt = performance.now();
     const batch = this.reader.readFrom(Math.max(1, from), {
       maxMessages: BATCH_MESSAGES + 1,
       maxBytes: BATCH_BYTES,
@@ -172,5 +192,6 @@ export class FrameSource {
     this.current = { epoch: state.epoch, created: state.created, sequence: 0, hash: null };
     this.unhashed = null;
     this.ahead = null;
+    this.drained = -Infinity;
   }
 }

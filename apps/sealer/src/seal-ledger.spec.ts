@@ -1,12 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { heldFrames, readHead } from '@everseal/ledger-store';
 import { waitUntil } from '@everseal/local';
-import type { BatchLimits, StoredMessage, StreamReader } from '@everseal/messaging';
-import { RetryLater } from '@everseal/process';
+import { serve, type BatchLimits, type StoredMessage, type StreamReader } from '@everseal/messaging';
+import { createLogger, RetryLater } from '@everseal/process';
 import { TestPostgres } from '@everseal/testing';
 import type { MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
-import { subjectOf } from './checked-frames.fixture.js';
+import { askFrame } from './ask.js';
+import { messageOf, subjectOf } from './checked-frames.fixture.js';
+import type { SealerParts } from './seal-ledger.js';
 import { Sealing } from './sealing.fixture.js';
+
+const RESEND = 'audit.resend.main.a';
 
 let server: TestPostgres;
 let sealing: Sealing;
@@ -157,6 +161,76 @@ describe('sealing', () => {
     expect((await readHead(sealing.pool, sealing.ledgerId)).height).toBe(-1);
     confirmed = true;
     await sealing.sealedUpTo({ a: 1 });
+  });
+});
+
+describe('a frame that the stream has lost', () => {
+  /** An ingester that holds these frames and answers for them over NATS. @returns the numbers that it was asked for */
+  function holding(...frames: MadeFrame[]): number[] {
+    const asked: number[] = [];
+    serve(sealing.broker.link, RESEND, {
+      handler: ({ data }) => {
+        const { number } = JSON.parse(data.toString()) as { number: number };
+        asked.push(number);
+        const made = frames.find(({ frame }) => frame.number === number);
+        return Promise.resolve(made ? messageOf(made).data : Buffer.alloc(0));
+      },
+      logger: createLogger('ingest', 'a', 'silent'),
+      onFault: (error) => {
+        throw error;
+      },
+    });
+    return asked;
+  }
+  const resend: SealerParts['resend'] = (_, number) => askFrame(sealing.broker.link, RESEND, number);
+
+  it('is asked for and sealed in its place; control: without asking, its lane waits', async () => {
+    const a = sealing.frames('a', 5);
+    const [, second, third] = await sealing.publish(...a);
+    await sealing.broker.deleteMessage(second!);
+    await sealing.broker.deleteMessage(third!);
+    const asked = holding(...a);
+    sealing.start();
+    await sealing.sealedUpTo({ a: 1 });
+    await sealing.cursorAt(5);
+    expect([sealing.alertCodes, asked]).toEqual([['stream.lost', 'custody.gap'], []]);
+    await sealing.stop();
+
+    sealing.start({ resend });
+    await sealing.sealedUpTo({ a: 5 });
+    expect(asked).toEqual([2, 3]);
+    await expectSealed({ a: 5 }, 5);
+    await waitUntil(() => sealing.alertCodes.length === 0, { what: 'every alert cleared' });
+  });
+
+  it('is not sealed when what comes instead is another one, and is asked for again', async () => {
+    const a = sealing.frames('a', 3);
+    sealing.writer.heads.set('a', { number: 1, hash: a[0]!.hash });
+    const altered = messageOf(a[1]!).data;
+    altered[altered.length - 2]! ^= 1;
+    const answers = [Buffer.from('rubbish'), altered, messageOf(a[2]!).data, messageOf(a[1]!).data];
+    let asked = 0;
+    await sealing.publish(a[0]!, a[2]!);
+    sealing.start({ resend: () => Promise.resolve(answers[Math.min(asked++, 3)]!) });
+    await sealing.sealedUpTo({ a: 3 }, 20_000);
+    expect(asked).toBe(4);
+    await expectSealed({ a: 3 }, 3);
+    expect(sealing.alertCodes).toEqual(['custody.forged', 'custody.altered']);
+  });
+
+  it('is missed when it was the newest one, because a heartbeat names it', async () => {
+    const a = sealing.frames('a', 2);
+    const [, second] = await sealing.publish(...a);
+    await sealing.broker.deleteMessage(second!);
+    const asked = holding(...a);
+    const sealer = sealing.start({ resend });
+    await sealing.sealedUpTo({ a: 1 });
+    expect(asked).toEqual([]); // control: nothing on the stream tells of it
+    sealer.hear('a', Buffer.from(JSON.stringify({ frames: [a[1]!.note.toString()] })));
+    await sealing.sealedUpTo({ a: 2 }, 20_000);
+    expect(asked).toEqual([2]);
+    await expectSealed({ a: 2 }, 2);
+    await waitUntil(() => sealing.alertCodes.length === 0, { what: 'every alert cleared' });
   });
 });
 

@@ -32,12 +32,14 @@ import type { Pool } from 'pg';
 import { CommitUnderWay } from './commit-under-way.js';
 import { checkFrame } from './frame-check.js';
 import { FrameSource, type Replaced } from './frame-source.js';
+import { HeardFrames } from './heard-frames.js';
 import { MOST_VERSIONS, type HeldLanes } from './held-lanes.js';
 import type { LaneHead, Lanes } from './lanes.js';
 import type { Lease } from './lease.js';
 import type { LogTiles } from './log-tiles.js';
 import { OpenBlock, type CheckedFrame, type CutBlock } from './open-block.js';
 import { recoverHead } from './recover-head.js';
+import { Resend, type Resent } from './resend.js';
 import { SealAlerts } from './seal-alerts.js';
 
 /** A block waits this long for more frames after its first one. */
@@ -77,6 +79,8 @@ export interface SealerParts {
   readonly log: Logger;
   readonly now: () => number;
   readonly subjectOf: (ingester: string) => string;
+  /** Asks an ingester for a frame message; null when there is no answer, or it does not hold it. Never rejects. */
+  readonly resend: (ingester: string, number: number) => Promise<Buffer | null>;
   /** Runs once a recovery: the checkpoint that verifiers know must be in this database (architecture §6 "Lease"). */
   readonly confirmHead: (size: number, sealed: Sealed | null) => Promise<void>;
   /** Ticked while sealing or waiting for the lease: the loop is alive. */
@@ -93,6 +97,7 @@ interface Sealing {
   readonly lanes: Lanes;
   readonly held: HeldLanes;
   readonly source: FrameSource;
+  readonly resend: Resend;
   readonly keys: KeySet;
   readonly keysNote: string;
   keysIndex: number;
@@ -116,9 +121,16 @@ export class SealLedger {
   private lastBlockAt = 0;
 
   private readonly alerts: SealAlerts;
+  private readonly heard: HeardFrames;
 
   constructor(private readonly parts: SealerParts) {
     this.alerts = new SealAlerts(parts.origin, parts.alerts);
+    this.heard = new HeardFrames(parts.origin, () => performance.now());
+  }
+
+  /** A heartbeat of an ingester. */
+  hear(ingester: string, message: Uint8Array): void {
+    this.heard.hear(ingester, message);
   }
 
   /** There may be a new frame on the stream. */
@@ -147,7 +159,12 @@ export class SealLedger {
     const source = new FrameSource(this.parts.reader, cursor);
     const commit = new CommitUnderWay();
     const open = this.newBlock(head);
-    const sealing: Sealing = { ...head, fence, source, commit, open, openedAt: 0, pending: false };
+    const resend = new Resend({
+      ask: this.parts.resend,
+      onAnswer: () => source.interrupt(),
+      now: () => performance.now(),
+    });
+    const sealing: Sealing = { ...head, fence, source, resend, commit, open, openedAt: 0, pending: false };
     const sealed = size > 0 ? this.sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
     await this.parts.confirmHead(size, sealed);
     if (sealed) this.parts.onSealed(sealed, null);
@@ -191,7 +208,7 @@ export class SealLedger {
     // Held frames whose turn came in a block that was cut before them: nothing on the stream calls for them again.
     for (const ingester of new Set([...lanes.snapshot().keys(), ...held.waiting()])) {
       await this.addFreed(sealing, ingester);
-      this.alerts.lane(sealing, ingester);
+      this.alertLane(sealing, ingester);
     }
     while (!signal.aborted) {
       this.parts.onTurn();
@@ -200,6 +217,7 @@ export class SealLedger {
         await this.guard(sealing);
         guardedAt = performance.now();
       }
+      await this.heal(sealing);
       const messages = await source.read(this.lingerOf(sealing));
       if (Array.isArray(messages)) for (const message of messages) await this.takeMessage(sealing, message);
       else await this.startOver(sealing, messages);
@@ -226,6 +244,33 @@ export class SealLedger {
     await this.addFreed(sealing, next.frame.ingester);
   }
 
+  /** Takes the frames that were resent, and asks for the next one of every lane that misses one. */
+  private async heal(sealing: Sealing): Promise<void> {
+    const { resend, lanes, held, source } = sealing;
+    for (const resent of resend.take()) await this.takeResent(sealing, resent);
+    const headOf = (ingester: string): number => lanes.head(ingester)?.number ?? 0;
+    for (const ingester of this.heard.look(sealing.keys, headOf)) this.alertLane(sealing, ingester);
+    const unseen = this.heard.missing(source);
+    for (const ingester of unseen.keys()) this.alertLane(sealing, ingester);
+    const waiting = new Set([...held.waiting(), ...unseen.keys()]);
+    resend.want(new Map([...waiting].map((ingester) => [ingester, headOf(ingester) + 1])));
+  }
+
+  /** Checked like a message of the stream; the cursor does not move. Until it is committed a crash asks for it again. */
+  private async takeResent(sealing: Sealing, { ingester, data }: Resent): Promise<void> {
+    const message = { sequence: 0, subject: this.parts.subjectOf(ingester), time: '', data };
+    const next = await this.judge(sealing, message);
+    sealing.pending = true;
+    if (!next) return;
+    this.parts.log.warn({ ingester, number: next.frame.number }, 'a missing frame was resent');
+    await this.add(sealing, next);
+    await this.addFreed(sealing, next.frame.ingester);
+  }
+
+  private alertLane(sealing: Sealing, ingester: string): void {
+    this.alerts.lane(sealing, ingester, this.heard.missing(sealing.source).get(ingester) ?? 0);
+  }
+
   private newBlock(after: Pick<Sealing, 'height' | 'previous' | 'tree' | 'tiles'>): OpenBlock {
     const { height, previous, tree, tiles } = after;
     return new OpenBlock({ origin: this.parts.origin, height, previous }, tree, (full) => tiles.keep(full));
@@ -249,7 +294,7 @@ export class SealLedger {
       case 'sealed':
         return null;
       case 'ahead':
-        if (sealing.held.hold(checked, message)) this.alerts.lane(sealing, frame.ingester);
+        if (sealing.held.hold(checked, message)) this.alertLane(sealing, frame.ingester);
         else this.putAsideConflict(sealing, message, checked);
         return null;
       case 'conflict':
@@ -269,7 +314,7 @@ export class SealLedger {
       if (!next) break;
       await this.add(sealing, next);
     }
-    this.alerts.lane(sealing, ingester);
+    this.alertLane(sealing, ingester);
   }
 
   private async add(sealing: Sealing, checked: CheckedFrame): Promise<void> {
@@ -354,6 +399,7 @@ export class SealLedger {
     if (check.same) {
       if (source.cursor.epoch === '') source.adopt(check.state);
       if (held.waiting().length === 0) this.alerts.nothingLost();
+      this.heard.streamEndsAt(check.state.lastSequence);
     } else await this.startOver(sealing, check);
     sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
   }
@@ -365,6 +411,7 @@ export class SealLedger {
     this.alerts.replaced(why);
     this.parts.log.warn({ origin: this.parts.origin, why }, 'reading the replaced stream from its first message');
     sealing.source.restart(state);
+    this.heard.streamReplaced();
   }
 
   private putAsideConflict(sealing: Sealing, message: StoredMessage, checked: CheckedFrame): void {

@@ -65,6 +65,7 @@ export class Sealing {
       log: LOG,
       now: Date.now,
       subjectOf,
+      resend: () => Promise.resolve(null),
       confirmHead: () => Promise.resolve(),
       onTurn: () => {},
       onSealed: () => {},
@@ -106,10 +107,13 @@ export class Sealing {
   }
 
   /** Waits until exactly these frame numbers are the newest sealed ones. */
-  async sealedUpTo(heads: Readonly<Record<string, number>>): Promise<void> {
+  async sealedUpTo(heads: Readonly<Record<string, number>>, timeoutMs = 10_000): Promise<void> {
     const wanted = JSON.stringify(heads);
     const what = `sealing of ${wanted}`;
-    await waitUntil(async () => JSON.stringify(await this.heads()) === wanted || this.stopped !== null, { what });
+    await waitUntil(async () => JSON.stringify(await this.heads()) === wanted || this.stopped !== null, {
+      what,
+      timeoutMs,
+    });
     if (this.stopped) throw this.stopped;
   }
 
