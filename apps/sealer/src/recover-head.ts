@@ -8,8 +8,6 @@ import {
   equalHash,
   leafHash,
   openBlock,
-  openGenesis,
-  openKeySet,
   parseFrameText,
   parseNote,
   ZERO_HASH,
@@ -33,6 +31,7 @@ import { HeldLanes } from './held-lanes.js';
 import { Lanes, type LaneHead } from './lanes.js';
 import { isUnknown } from './lease.js';
 import { LogTiles, recallTree } from './log-tiles.js';
+import { recallKeys } from './recall-keys.js';
 
 /** The ledger to recover. */
 export interface RecoveredFrom {
@@ -116,7 +115,7 @@ async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
       `the stored tiles of ${origin} do not give the tree of its head row (size ${head.size})`,
     );
   }
-  const keys = await recallKeys(from, head);
+  const keys = await recallKeys(from, head, tree);
   const lanes = new Lanes(await recallLanes(from));
   // What a lane has passed by stays in its table for good: rows are only ever added.
   const waiting = await waitingFrames(pool, ledgerId);
@@ -131,24 +130,6 @@ async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
     size: head.size,
     clockAhead: from.now() - (await databaseTime(pool)),
   };
-}
-
-async function recallKeys(
-  { pool, ledgerId, origin, genesis }: RecoveredFrom,
-  head: LedgerHead,
-): Promise<{ keys: KeySet; keysNote: string; keysIndex: number }> {
-  const first = openGenesis(genesis, origin);
-  if (head.size === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: -1 };
-  const stored = await readEntry(pool, ledgerId, 0);
-  if (!equalHash(leafHash(stored), leafHash(genesis))) {
-    throw new StopProcess(
-      'head.genesis',
-      `entry 0 of ${origin} is not the key set that this sealer was configured with`,
-    );
-  }
-  if (head.keysIndex === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: 0 };
-  const note = await readEntry(pool, ledgerId, head.keysIndex);
-  return { keys: openKeySet(note, first, leafHash(genesis)), keysNote: note.toString(), keysIndex: head.keysIndex };
 }
 
 /** The newest block, as its note says it: the head row's word for it would be sealed over. */
