@@ -214,6 +214,7 @@ async function composeLedger(
     reader: new StreamReader(link, framesStream(name)),
     logKey,
     genesis,
+    heldBytes: spoolBytesOf(policy, name),
     alerts,
     log: logger,
     now: Date.now,
@@ -282,6 +283,13 @@ function ledgerLoops(
       await Promise.all(loops.map((loop) => loop.stop()));
     },
   };
+}
+
+function spoolBytesOf(policy: Policy, ledger: string): number {
+  const found = policy.ledgers.find(({ name }) => name === ledger);
+  if (!found)
+    throw new StopProcess('policy.ledger', `the policy has no ledger ${ledger}, which this sealer is to seal`);
+  return found.spoolBytes;
 }
 
 function readKey(file: string, name: string): SigningKey {

@@ -40,6 +40,8 @@ export interface RecoveredFrom {
   readonly pool: Pool;
   /** The key-set note that is entry 0. */
   readonly genesis: Buffer;
+  /** Bytes of held frames that a lane may have. */
+  readonly heldBytes: number;
   readonly now: () => number;
   readonly alerts: AlertBook;
 }
@@ -117,15 +119,15 @@ async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
   }
   const keys = await recallKeys(from, head, tree);
   const lanes = new Lanes(await recallLanes(from));
-  // What a lane has passed by stays in its table for good: rows are only ever added.
-  const waiting = await waitingFrames(pool, ledgerId);
   return {
     tree,
     tiles: new LogTiles(tree, pool, ledgerId, (tile) => alertTile(from, tile)),
     ...keys,
     ...(await recallNewest(from, head, keys.keys)),
     lanes,
-    held: new HeldLanes(waiting.filter(({ ingester, number }) => number > (lanes.head(ingester)?.number ?? 0))),
+    held: new HeldLanes(await waitingFrames(pool, ledgerId), (ingester) => lanes.head(ingester)?.number ?? 0, {
+      held: from.heldBytes,
+    }),
     cursor: head.cursor,
     size: head.size,
     clockAhead: from.now() - (await databaseTime(pool)),

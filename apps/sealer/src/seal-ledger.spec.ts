@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { heldFrames, readHead } from '@everseal/ledger-store';
+import { heldFrames, readHead, waitingFrames } from '@everseal/ledger-store';
 import { waitUntil } from '@everseal/local';
 import { serve, type BatchLimits, type StoredMessage, type StreamReader } from '@everseal/messaging';
 import { createLogger, RetryLater } from '@everseal/process';
@@ -216,6 +216,34 @@ describe('a frame that the stream has lost', () => {
     expect(asked).toBe(4);
     await expectSealed({ a: 3 }, 3);
     expect(sealing.alertCodes).toEqual(['custody.forged', 'custody.altered']);
+  });
+
+  it('brings back what its lane could not hold meanwhile, too; control: with the room, all of it is held', async () => {
+    const a = sealing.frames('a', 6);
+    const b = sealing.frames('b', 5);
+    const held = async (ingester: string): Promise<number[]> =>
+      (await waitingFrames(sealing.pool, sealing.ledgerId))
+        .filter((row) => row.ingester === ingester)
+        .map(({ number }) => number);
+    let answers = false;
+    const asked = holding(...a);
+    sealing.start({
+      heldBytes: 3 * (messageOf(a[2]!).data.length + 340) + 100,
+      resend: (ingester, number) => (answers ? resend(ingester, number) : Promise.resolve(null)),
+    });
+    await sealing.publish(a[0]!, ...a.slice(2));
+    await sealing.cursorAt(5);
+    expect(await held('a')).toEqual([3, 4, 5]);
+    answers = true;
+    await sealing.sealedUpTo({ a: 6 });
+    expect(asked).toEqual([2, 6]);
+    await expectSealed({ a: 6 }, 6);
+    await sealing.stop();
+
+    sealing.start();
+    await sealing.publish(...b.slice(1));
+    await sealing.cursorAt(9);
+    expect(await held('b')).toEqual([2, 3, 4, 5]);
   });
 
   it('is missed when it was the newest one, because a heartbeat names it', async () => {

@@ -75,6 +75,8 @@ export interface SealerParts {
   readonly logKey: SigningKey;
   /** The key-set note that becomes entry 0 of an empty ledger. */
   readonly genesis: Buffer;
+  /** Bytes of held frames that a lane may have: as much as its ingester may have unsealed, the spool's bound. */
+  readonly heldBytes: number;
   readonly alerts: AlertBook;
   readonly log: Logger;
   readonly now: () => number;
@@ -268,7 +270,8 @@ export class SealLedger {
   }
 
   private alertLane(sealing: Sealing, ingester: string): void {
-    this.alerts.lane(sealing, ingester, this.heard.missing(sealing.source).get(ingester) ?? 0);
+    const heard = this.heard.missing(sealing.source).get(ingester) ?? 0;
+    this.alerts.lane(sealing, ingester, Math.max(heard, sealing.held.passedByTo(ingester)));
   }
 
   private newBlock(after: Pick<Sealing, 'height' | 'previous' | 'tree' | 'tiles'>): OpenBlock {
@@ -294,8 +297,9 @@ export class SealLedger {
       case 'sealed':
         return null;
       case 'ahead':
-        if (sealing.held.hold(checked, message)) this.alertLane(sealing, frame.ingester);
-        else this.putAsideConflict(sealing, message, checked);
+        // Beyond its bound the lane waits all the same, and is resent what it could not hold.
+        if (sealing.held.hold(checked, message) === 'versions') this.putAsideConflict(sealing, message, checked);
+        else this.alertLane(sealing, frame.ingester);
         return null;
       case 'conflict':
         this.putAsideConflict(sealing, message, checked);
@@ -324,7 +328,7 @@ export class SealLedger {
     const { ingester, number } = checked.frame;
     open.addFrame(checked);
     lanes.advance(checked.frame, checked.hash, position, checked.note.toString());
-    held.forget(ingester, number);
+    held.forget(ingester, number, checked.hash);
     if (open.full) await this.seal(sealing);
   }
 
@@ -428,8 +432,8 @@ export class SealLedger {
     code: VerdictCode,
     why: string,
   ): void {
-    sealing.held.quarantine(message, code, frame);
-    this.parts.log.warn({ sequence: message.sequence, code, why }, 'a message of the stream was not sealed');
+    const kept = sealing.held.quarantine(message, code, frame);
+    this.parts.log.warn({ sequence: message.sequence, code, why, kept }, 'a message of the stream was not sealed');
     this.alerts.putAside(message, code, why);
   }
 }

@@ -61,6 +61,7 @@ export class Sealing {
       reader: broker.reader,
       logKey: KEYS.log,
       genesis: writer.genesis,
+      heldBytes: 1_000_000,
       alerts,
       log: LOG,
       now: Date.now,

@@ -48,6 +48,7 @@ export {
   waitingFrames,
   type SealedFrame,
   type WaitingFrame,
+  type WaitingRow,
 } from './sql/frame.js';
 export { listGaps, type GapRow } from './sql/gap.js';
 export { closeLedger, readHead, type ExpectedHead, type LedgerHead, type StreamCursor } from './sql/head.js';
