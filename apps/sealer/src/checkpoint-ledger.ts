@@ -111,36 +111,59 @@ export class CheckpointLedger {
     this.announced = sealed.size;
   }
 
-  /** Asks the verifiers in turn until one holds all entries and derives the same root. */
+  /**
+   * Asks the verifiers in turn until one holds all entries and derives the same root. One that derives another root
+   * is alerted and the others are asked, so that a single bad verifier cannot stop a ledger; but nothing is signed on
+   * our own word, and when all of them contradict it, it is ours that is wrong (decision 0030).
+   */
   private async hold(sealed: Sealed): Promise<void> {
-    const { parts } = this;
-    for (const verifier of parts.verifiers) {
-      const subject = `audit.hold.${parts.ledger}.${verifier}`;
-      const answer = await parts.ask(subject, formatHoldRequest(sealed.size), HOLD_TIMEOUT_MS);
-      const held = answer && parsed(parseHoldAnswer, answer.data);
-      if (held?.size !== sealed.size) {
-        parts.log.warn(
-          { verifier, size: sealed.size, answer: answer?.data.toString() },
-          'a verifier does not hold the log yet',
-        );
-        continue;
+    const { origin, verifiers } = this.parts;
+    const dissenters = new Map<string, Hash>();
+    let confirmedBy: string | null = null;
+    for (const verifier of verifiers) {
+      const root = await this.heldRoot(verifier, sealed.size);
+      if (root === null) continue;
+      if (equalHash(root, sealed.root)) {
+        confirmedBy = verifier;
+        break;
       }
-      if (equalHash(held.root, sealed.root)) return;
-      parts.alerts.raise(
-        `hold of ${parts.origin}`,
-        {
-          code: 'checkpoint.mismatch',
-          index: sealed.size,
-          height: sealed.height,
-          detail: `verifier ${verifier} derives another root for size ${sealed.size}; no checkpoint is signed`,
-          expected: sealed.root.toString('base64'),
-          found: held.root.toString('base64'),
-        },
-        { ledger: parts.origin },
-      );
-      throw new StopProcess('checkpoint.mismatch', `verifier ${verifier} reads another log at size ${sealed.size}`);
+      dissenters.set(verifier, root);
     }
-    throw new RetryLater('checkpoint.not-held', `no verifier holds size ${sealed.size} of ${parts.origin} yet`);
+    for (const [verifier, root] of dissenters) this.alertDissent(sealed, verifier, root, confirmedBy);
+    if (confirmedBy !== null) return this.parts.alerts.reconcile(dissentOf(origin, confirmedBy), []);
+    if (dissenters.size === 0) {
+      throw new RetryLater('checkpoint.not-held', `no verifier holds size ${sealed.size} of ${origin} yet`);
+    }
+    const who = [...dissenters.keys()].join(', ');
+    const what = `${who} derived another root for size ${sealed.size} of ${origin}, none derived this sealer's`;
+    if (dissenters.size < verifiers.length)
+      throw new RetryLater('checkpoint.disputed', `${what}; the others are silent`);
+    await this.parts.alerts.flush();
+    throw new StopProcess('checkpoint.mismatch', what);
+  }
+
+  /** The root that a verifier derives for this size; null when it gives no answer, or does not hold so much. */
+  private async heldRoot(verifier: string, size: number): Promise<Hash | null> {
+    const { ask, ledger, log } = this.parts;
+    const answer = await ask(`audit.hold.${ledger}.${verifier}`, formatHoldRequest(size), HOLD_TIMEOUT_MS);
+    const held = answer && parsed(parseHoldAnswer, answer.data);
+    if (held?.size === size) return held.root;
+    const said = answer?.data.toString('utf8', 0, 200);
+    log.warn({ verifier, size, answer: said }, 'a verifier does not hold the log yet');
+    return null;
+  }
+
+  /** One alert a verifier for as long as it dissents, whatever the size; it clears when it derives our root. */
+  private alertDissent(sealed: Sealed, verifier: string, root: Hash, confirmedBy: string | null): void {
+    const { origin, alerts } = this.parts;
+    const { size } = sealed;
+    const outcome = confirmedBy === null ? 'no checkpoint is signed' : `verifier ${confirmedBy} derives the sealer's`;
+    const detail = `verifier ${verifier} derives another root than the sealer for size ${size} of ${origin}; ${outcome}`;
+    const [expected, found] = [sealed.root.toString('base64'), root.toString('base64')];
+    const finding = { code: 'checkpoint.mismatch', index: null, height: null, detail, expected, found } as const;
+    alerts.reconcile(dissentOf(origin, verifier), [
+      { finding, context: { ledger: origin, evidence: { verifier, size: `${size}` } } },
+    ]);
   }
 
   /** Fail-open: a checkpoint without a cosignature is announced, releases no spool, and is cosigned by a later round. */
@@ -247,6 +270,9 @@ export class CheckpointLedger {
     }
   }
 }
+
+/** Scope of the alert over one verifier's roots. */
+const dissentOf = (origin: string, verifier: string): string => `hold of ${origin} by ${verifier}`;
 
 /** What an answer says, or null when it does not follow its format: then it is no answer. */
 function parsed<T>(parse: (body: Uint8Array) => T, body: Uint8Array): T | null {

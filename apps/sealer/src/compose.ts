@@ -7,17 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { alertKeyName, openGenesis, originOf, SigningKey } from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
-import {
-  connectNats,
-  listen,
-  MessagingError,
-  publishDurable,
-  publishStored,
-  request,
-  ServiceError,
-  StreamReader,
-  type NatsLink,
-} from '@everseal/messaging';
+import { connectNats, listen, publishDurable, publishStored, StreamReader, type NatsLink } from '@everseal/messaging';
 import {
   ALERTS,
   alertSubject,
@@ -29,6 +19,7 @@ import {
   identityOf,
   nudgeSubject,
   readPolicy,
+  resendSubject,
   type Policy,
 } from '@everseal/policy';
 import {
@@ -44,7 +35,8 @@ import {
 } from '@everseal/process';
 import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
-import { CheckpointLedger, type Answer } from './checkpoint-ledger.js';
+import { ask, askFrame } from './ask.js';
+import { CheckpointLedger } from './checkpoint-ledger.js';
 import type { SealerSettings } from './config.js';
 import { IndexLedger } from './index-ledger.js';
 import { isUnknown, Lease } from './lease.js';
@@ -222,10 +214,12 @@ async function composeLedger(
     reader: new StreamReader(link, framesStream(name)),
     logKey,
     genesis,
+    heldBytes: spoolBytesOf(policy, name),
     alerts,
     log: logger,
     now: Date.now,
     subjectOf: (ingester) => framesSubject(name, ingester),
+    resend: (ingester, number) => askFrame(link, resendSubject(name, ingester), number),
     confirmHead: (head, sealed) => checkpoints.confirmHead(head, sealed),
     // A standby is ready, too: it has asked for the lease and was told that another holds it.
     onTurn: () => {
@@ -242,6 +236,10 @@ async function composeLedger(
   });
   const loops = ledgerLoops(context, name, { pulse, condition: sealing }, { seal, checkpoints, index });
   listen(link, nudgeSubject(name), { onMessage: () => seal.nudge(), onFault: context.stop });
+  listen(link, heartbeatSubject('ingest', '*'), {
+    onMessage: ({ subject, data }) => seal.hear(subject.slice(subject.lastIndexOf('.') + 1), data),
+    onFault: context.stop,
+  });
   return {
     origin,
     size: () => size,
@@ -287,15 +285,11 @@ function ledgerLoops(
   };
 }
 
-/** One request to a verifier. Null when nobody answered, or only to say that it cannot now. */
-async function ask(link: NatsLink, subject: string, body: Uint8Array, timeoutMs: number): Promise<Answer | null> {
-  try {
-    const answer = await request(link, subject, body, { timeoutMs });
-    return { status: answer.header('Status') ?? null, data: answer.data };
-  } catch (error) {
-    if (error instanceof MessagingError || error instanceof ServiceError) return null;
-    throw error;
-  }
+function spoolBytesOf(policy: Policy, ledger: string): number {
+  const found = policy.ledgers.find(({ name }) => name === ledger);
+  if (!found)
+    throw new StopProcess('policy.ledger', `the policy has no ledger ${ledger}, which this sealer is to seal`);
+  return found.spoolBytes;
 }
 
 function readKey(file: string, name: string): SigningKey {

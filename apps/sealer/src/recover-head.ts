@@ -8,8 +8,6 @@ import {
   equalHash,
   leafHash,
   openBlock,
-  openGenesis,
-  openKeySet,
   parseFrameText,
   parseNote,
   ZERO_HASH,
@@ -33,6 +31,7 @@ import { HeldLanes } from './held-lanes.js';
 import { Lanes, type LaneHead } from './lanes.js';
 import { isUnknown } from './lease.js';
 import { LogTiles, recallTree } from './log-tiles.js';
+import { recallKeys } from './recall-keys.js';
 
 /** The ledger to recover. */
 export interface RecoveredFrom {
@@ -41,6 +40,8 @@ export interface RecoveredFrom {
   readonly pool: Pool;
   /** The key-set note that is entry 0. */
   readonly genesis: Buffer;
+  /** Bytes of held frames that a lane may have. */
+  readonly heldBytes: number;
   readonly now: () => number;
   readonly alerts: AlertBook;
 }
@@ -116,39 +117,21 @@ async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
       `the stored tiles of ${origin} do not give the tree of its head row (size ${head.size})`,
     );
   }
-  const keys = await recallKeys(from, head);
+  const keys = await recallKeys(from, head, tree);
   const lanes = new Lanes(await recallLanes(from));
-  // What a lane has passed by stays in its table for good: rows are only ever added.
-  const waiting = await waitingFrames(pool, ledgerId);
   return {
     tree,
     tiles: new LogTiles(tree, pool, ledgerId, (tile) => alertTile(from, tile)),
     ...keys,
     ...(await recallNewest(from, head, keys.keys)),
     lanes,
-    held: new HeldLanes(waiting.filter(({ ingester, number }) => number > (lanes.head(ingester)?.number ?? 0))),
+    held: new HeldLanes(await waitingFrames(pool, ledgerId), (ingester) => lanes.head(ingester)?.number ?? 0, {
+      held: from.heldBytes,
+    }),
     cursor: head.cursor,
     size: head.size,
     clockAhead: from.now() - (await databaseTime(pool)),
   };
-}
-
-async function recallKeys(
-  { pool, ledgerId, origin, genesis }: RecoveredFrom,
-  head: LedgerHead,
-): Promise<{ keys: KeySet; keysNote: string; keysIndex: number }> {
-  const first = openGenesis(genesis, origin);
-  if (head.size === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: -1 };
-  const stored = await readEntry(pool, ledgerId, 0);
-  if (!equalHash(leafHash(stored), leafHash(genesis))) {
-    throw new StopProcess(
-      'head.genesis',
-      `entry 0 of ${origin} is not the key set that this sealer was configured with`,
-    );
-  }
-  if (head.keysIndex === 0) return { keys: first, keysNote: genesis.toString(), keysIndex: 0 };
-  const note = await readEntry(pool, ledgerId, head.keysIndex);
-  return { keys: openKeySet(note, first, leafHash(genesis)), keysNote: note.toString(), keysIndex: head.keysIndex };
 }
 
 /** The newest block, as its note says it: the head row's word for it would be sealed over. */

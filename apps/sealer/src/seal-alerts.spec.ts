@@ -7,7 +7,6 @@ import { ORIGIN, testKey } from '../../../libs/audit-core/src/log.fixture.js';
 import { SealAlerts } from './seal-alerts.js';
 
 const KEY = testKey('audit.example.com/sealer/s1/alerts');
-const cursor = (sequence: number) => ({ epoch: 'e1', created: '2026-01-01T00:00:00Z', sequence, hash: null });
 const message = (sequence: number) => ({ sequence, subject: 'audit.frames.main.a', time: '', data: Buffer.from('x') });
 
 let folder: TemporaryFolder;
@@ -28,19 +27,19 @@ afterEach(() => folder.remove());
 
 describe('a stream that lost messages', () => {
   it('is one alert with what was expected and what was found, until nothing is missing any more', async () => {
-    alerts.lost(cursor(7), message(12));
-    alerts.lost(cursor(12), message(15));
+    alerts.lost(7, message(12));
+    alerts.lost(12, message(15));
     await book.flush();
     expect(sent).toMatchObject([{ code: 'stream.lost', evidence: { expected: '8', found: '12' } }]);
     alerts.nothingLost();
     expect(book.open).toEqual([]);
-    alerts.lost(cursor(15), message(17));
+    alerts.lost(15, message(17));
     expect(book.open).toHaveLength(1);
   });
 
   it('is not one that goes on with the next message, nor one that is read for the first time', () => {
-    alerts.lost(cursor(7), message(8));
-    alerts.lost(cursor(0), message(900));
+    alerts.lost(7, message(8));
+    alerts.lost(0, message(900));
     expect(book.open).toEqual([]);
   });
 

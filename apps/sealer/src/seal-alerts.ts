@@ -5,7 +5,6 @@
  */
 
 import type { Finding, VerdictCode } from '@everseal/audit-core';
-import type { StreamCursor } from '@everseal/ledger-store';
 import type { StoredMessage } from '@everseal/messaging';
 import type { AlertBook } from '@everseal/process';
 import type { HeldLanes } from './held-lanes.js';
@@ -20,17 +19,23 @@ export class SealAlerts {
     private readonly book: AlertBook,
   ) {}
 
-  /** A message that was put aside. */
+  /** A message that was put aside; its sequence is 0 when it was resent. */
   putAside({ sequence, subject, data }: StoredMessage, code: VerdictCode, why: string): void {
     const evidence = { message: data.subarray(0, EVIDENCE_BYTES).toString('base64'), subject };
-    const detail = `message ${sequence} of the stream is not sealed: ${why}`;
-    this.raise(`stream ${sequence}`, code, detail, evidence);
+    const [scope, what] =
+      sequence === 0
+        ? [`resend ${subject}`, `a message that was resent for ${subject}`]
+        : [`stream ${sequence}`, `message ${sequence} of the stream`];
+    this.raise(scope, code, `${what} is not sealed: ${why}`, evidence);
   }
 
-  /** One alert a lane that waits, for as long as it does. */
-  lane({ held, lanes }: { held: HeldLanes; lanes: Lanes }, ingester: string): void {
+  /**
+   * One alert a lane that waits, for as long as it does.
+   * @param missingTo number of a frame that is known to exist and that the stream has not, 0 when there is none
+   */
+  lane({ held, lanes }: { held: HeldLanes; lanes: Lanes }, ingester: string, missingTo: number): void {
     const head = lanes.head(ingester)?.number ?? 0;
-    const from = held.first(ingester);
+    const from = held.first(ingester) ?? (missingTo > head ? missingTo + 1 : null);
     const finding = (code: VerdictCode, detail: string): { finding: Finding; context: { ledger: string } }[] => [
       { finding: { code, index: null, height: null, detail }, context: { ledger: this.origin } },
     ];
@@ -46,10 +51,13 @@ export class SealAlerts {
     this.book.reconcile(`lane ${ingester} of ${this.origin}`, findings);
   }
 
-  /** Looks whether the stream goes on behind a hole: what stood there was never read. Message 1 may be long gone. */
-  lost(cursor: StreamCursor, { sequence }: StoredMessage): void {
-    const expected = cursor.sequence + 1;
-    if (cursor.sequence === 0 || sequence <= expected) return;
+  /**
+   * Looks whether the stream goes on behind a hole: what stood there was never read. Message 1 may be long gone.
+   * @param before sequence of the message read before this one; 0 when there is none
+   */
+  lost(before: number, { sequence }: StoredMessage): void {
+    const expected = before + 1;
+    if (before === 0 || sequence <= expected) return;
     const detail = `the stream of ${this.origin} goes on at message ${sequence}, ${expected} was to be read next`;
     this.raise(this.lostScope, 'stream.lost', detail, { expected: `${expected}`, found: `${sequence}` });
   }

@@ -31,13 +31,15 @@ import { StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
 import { CommitUnderWay } from './commit-under-way.js';
 import { checkFrame } from './frame-check.js';
-import { FrameSource } from './frame-source.js';
+import { FrameSource, type Replaced } from './frame-source.js';
+import { HeardFrames } from './heard-frames.js';
 import { MOST_VERSIONS, type HeldLanes } from './held-lanes.js';
 import type { LaneHead, Lanes } from './lanes.js';
 import type { Lease } from './lease.js';
 import type { LogTiles } from './log-tiles.js';
 import { OpenBlock, type CheckedFrame, type CutBlock } from './open-block.js';
 import { recoverHead } from './recover-head.js';
+import { Resend, type Resent } from './resend.js';
 import { SealAlerts } from './seal-alerts.js';
 
 /** A block waits this long for more frames after its first one. */
@@ -73,10 +75,14 @@ export interface SealerParts {
   readonly logKey: SigningKey;
   /** The key-set note that becomes entry 0 of an empty ledger. */
   readonly genesis: Buffer;
+  /** Bytes of held frames that a lane may have: as much as its ingester may have unsealed, the spool's bound. */
+  readonly heldBytes: number;
   readonly alerts: AlertBook;
   readonly log: Logger;
   readonly now: () => number;
   readonly subjectOf: (ingester: string) => string;
+  /** Asks an ingester for a frame message; null when there is no answer, or it does not hold it. Never rejects. */
+  readonly resend: (ingester: string, number: number) => Promise<Buffer | null>;
   /** Runs once a recovery: the checkpoint that verifiers know must be in this database (architecture §6 "Lease"). */
   readonly confirmHead: (size: number, sealed: Sealed | null) => Promise<void>;
   /** Ticked while sealing or waiting for the lease: the loop is alive. */
@@ -85,7 +91,7 @@ export interface SealerParts {
   readonly onSealed: (sealed: Sealed, block: CutBlock | null) => void;
 }
 
-/** What sealing keeps in memory from block to block; the block being filled comes on top of it. */
+/** What sealing keeps in memory from block to block, and the block being filled. */
 interface Sealing {
   readonly fence: number;
   readonly tree: TileBuilder;
@@ -93,6 +99,7 @@ interface Sealing {
   readonly lanes: Lanes;
   readonly held: HeldLanes;
   readonly source: FrameSource;
+  readonly resend: Resend;
   readonly keys: KeySet;
   readonly keysNote: string;
   keysIndex: number;
@@ -103,6 +110,11 @@ interface Sealing {
   /** Milliseconds that this machine's clock is ahead of Postgres. */
   clockAhead: number;
   readonly commit: CommitUnderWay;
+  /** The block being filled, and performance.now() of its first entry. */
+  open: OpenBlock;
+  openedAt: number;
+  /** Messages were dealt with that no transaction carries yet. */
+  pending: boolean;
 }
 
 export class SealLedger {
@@ -111,9 +123,16 @@ export class SealLedger {
   private lastBlockAt = 0;
 
   private readonly alerts: SealAlerts;
+  private readonly heard: HeardFrames;
 
   constructor(private readonly parts: SealerParts) {
     this.alerts = new SealAlerts(parts.origin, parts.alerts);
+    this.heard = new HeardFrames(parts.origin, () => performance.now());
+  }
+
+  /** A heartbeat of an ingester. */
+  hear(ingester: string, message: Uint8Array): void {
+    this.heard.hear(ingester, message);
   }
 
   /** There may be a new frame on the stream. */
@@ -140,7 +159,14 @@ export class SealLedger {
   private async recover(fence: number): Promise<Sealing> {
     const { cursor, size, ...head } = await recoverHead(this.parts);
     const source = new FrameSource(this.parts.reader, cursor);
-    const sealing: Sealing = { ...head, fence, source, commit: new CommitUnderWay() };
+    const commit = new CommitUnderWay();
+    const open = this.newBlock(head);
+    const resend = new Resend({
+      ask: this.parts.resend,
+      onAnswer: () => source.interrupt(),
+      now: () => performance.now(),
+    });
+    const sealing: Sealing = { ...head, fence, source, resend, commit, open, openedAt: 0, pending: false };
     const sealed = size > 0 ? this.sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
     await this.parts.confirmHead(size, sealed);
     if (sealed) this.parts.onSealed(sealed, null);
@@ -166,8 +192,8 @@ export class SealLedger {
     };
 
   /** Of frames in the block being filled and in the one being committed, too: a message may come twice. */
-  private async sealedHash(sealing: Sealing, open: OpenBlock, ingester: string, number: number): Promise<Hash | null> {
-    const filled = open.hashOf(ingester, number);
+  private async sealedHash(sealing: Sealing, ingester: string, number: number): Promise<Hash | null> {
+    const filled = sealing.open.hashOf(ingester, number);
     if (filled) return filled;
     await sealing.commit.done();
     const [row] = await framesAt(this.parts.pool, this.parts.ledgerId, ingester, [number]);
@@ -175,72 +201,86 @@ export class SealLedger {
   }
 
   private async sealFrames(sealing: Sealing, signal: AbortSignal): Promise<void> {
-    const { source, commit, held } = sealing;
-    let open = this.newBlock(sealing);
-    let openedAt = 0;
+    const { source, commit, lanes, held } = sealing;
     let guardedAt = -Infinity;
-    let pending = false; // messages were dealt with that no transaction carries yet
-    const seal = async (): Promise<void> => {
-      await commit.done();
-      commit.begin(this.seal(sealing, open));
-      open = this.newBlock(sealing);
-      pending = false;
-    };
-    const add = async (frame: CheckedFrame): Promise<void> => {
-      if (open.entries === 0) openedAt = performance.now();
-      this.append(sealing, open, frame);
-      if (open.full) await seal();
-    };
-
     if (sealing.tree.size === 0) {
-      sealing.keysIndex = open.addNote(this.parts.genesis);
-      await seal();
+      sealing.keysIndex = sealing.open.addNote(this.parts.genesis);
+      await this.seal(sealing);
     }
     // Held frames whose turn came in a block that was cut before them: nothing on the stream calls for them again.
-    for (const ingester of new Set([...sealing.lanes.snapshot().keys(), ...held.waiting()])) {
-      await this.addFreed(sealing, ingester, add);
-      this.alerts.lane(sealing, ingester);
+    for (const ingester of new Set([...lanes.snapshot().keys(), ...held.waiting()])) {
+      await this.addFreed(sealing, ingester);
+      this.alertLane(sealing, ingester);
     }
     while (!signal.aborted) {
       this.parts.onTurn();
       await commit.check();
       if (performance.now() - guardedAt >= STREAM_GUARD_MS) {
-        await this.guardStream(sealing, async () => {
-          if (open.entries > 0) await seal();
-          await commit.done();
-        });
-        sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
+        await this.guard(sealing);
         guardedAt = performance.now();
       }
-      const linger = open.entries > 0 ? openedAt + BLOCK_LINGER_MS - performance.now() : IDLE_TURN_MS;
-      for (const message of await source.read(Math.max(0, linger))) {
-        this.alerts.lost(source.cursor, message);
-        const next = await this.judge(sealing, open, message);
-        source.moveTo(message);
-        pending = true;
-        if (!next) continue;
-        await add(next);
-        await this.addFreed(sealing, next.frame.ingester, add);
-      }
-      const due = open.entries > 0 && performance.now() - openedAt >= BLOCK_LINGER_MS;
-      if (due || performance.now() - this.lastBlockAt >= HEARTBEAT_BLOCK_MS) await seal();
-      else if (pending && open.entries === 0) {
-        // Only skipped or held frames: the cursor moves without a block.
-        await commit.done();
-        await advanceCursor(this.parts.pool, this.expected(sealing), source.cursor, held.takeUnstored());
-        pending = false;
-      }
+      await this.heal(sealing);
+      const messages = await source.read(this.lingerOf(sealing));
+      if (Array.isArray(messages)) for (const message of messages) await this.takeMessage(sealing, message);
+      else await this.startOver(sealing, messages);
+      const due = sealing.open.entries > 0 && this.lingerOf(sealing) === 0;
+      if (due || performance.now() - this.lastBlockAt >= HEARTBEAT_BLOCK_MS) await this.seal(sealing);
+      else if (sealing.pending && sealing.open.entries === 0) await this.moveCursor(sealing);
     }
     await commit.done();
   }
 
-  private newBlock(sealing: Sealing): OpenBlock {
-    const { height, previous, tree, tiles } = sealing;
+  /** Milliseconds that the loop may wait for messages: until the block being filled is due, if there is one. */
+  private lingerOf({ open, openedAt }: Sealing): number {
+    if (open.entries === 0) return IDLE_TURN_MS;
+    return Math.max(0, openedAt + BLOCK_LINGER_MS - performance.now());
+  }
+
+  private async takeMessage(sealing: Sealing, message: StoredMessage): Promise<void> {
+    this.alerts.lost(sealing.source.sequence, message);
+    const next = await this.judge(sealing, message);
+    sealing.source.moveTo(message);
+    sealing.pending = true;
+    if (!next) return;
+    await this.add(sealing, next);
+    await this.addFreed(sealing, next.frame.ingester);
+  }
+
+  /** Takes the frames that were resent, and asks for the next one of every lane that misses one. */
+  private async heal(sealing: Sealing): Promise<void> {
+    const { resend, lanes, held, source } = sealing;
+    for (const resent of resend.take()) await this.takeResent(sealing, resent);
+    const headOf = (ingester: string): number => lanes.head(ingester)?.number ?? 0;
+    for (const ingester of this.heard.look(sealing.keys, headOf)) this.alertLane(sealing, ingester);
+    const unseen = this.heard.missing(source);
+    for (const ingester of unseen.keys()) this.alertLane(sealing, ingester);
+    const waiting = new Set([...held.waiting(), ...unseen.keys()]);
+    resend.want(new Map([...waiting].map((ingester) => [ingester, headOf(ingester) + 1])));
+  }
+
+  /** Checked like a message of the stream; the cursor does not move. Until it is committed a crash asks for it again. */
+  private async takeResent(sealing: Sealing, { ingester, data }: Resent): Promise<void> {
+    const message = { sequence: 0, subject: this.parts.subjectOf(ingester), time: '', data };
+    const next = await this.judge(sealing, message);
+    sealing.pending = true;
+    if (!next) return;
+    this.parts.log.warn({ ingester, number: next.frame.number }, 'a missing frame was resent');
+    await this.add(sealing, next);
+    await this.addFreed(sealing, next.frame.ingester);
+  }
+
+  private alertLane(sealing: Sealing, ingester: string): void {
+    const heard = this.heard.missing(sealing.source).get(ingester) ?? 0;
+    this.alerts.lane(sealing, ingester, Math.max(heard, sealing.held.passedByTo(ingester)));
+  }
+
+  private newBlock(after: Pick<Sealing, 'height' | 'previous' | 'tree' | 'tiles'>): OpenBlock {
+    const { height, previous, tree, tiles } = after;
     return new OpenBlock({ origin: this.parts.origin, height, previous }, tree, (full) => tiles.keep(full));
   }
 
   /** The frame of a message when it is the next of its lane. Else the message is skipped, held back or put aside: null. */
-  private async judge(sealing: Sealing, open: OpenBlock, message: StoredMessage): Promise<CheckedFrame | null> {
+  private async judge(sealing: Sealing, message: StoredMessage): Promise<CheckedFrame | null> {
     const result = checkFrame(message, this.parts.origin, sealing.keys, this.parts.subjectOf);
     if (!result.ok) {
       this.putAside(sealing, message, null, result.verdict, result.why);
@@ -249,7 +289,7 @@ export class SealLedger {
     const { checked } = result;
     const { frame, hash } = checked;
     const place = await sealing.lanes.place(frame, hash, (ingester, number) =>
-      this.sealedHash(sealing, open, ingester, number),
+      this.sealedHash(sealing, ingester, number),
     );
     switch (place) {
       case 'next':
@@ -257,8 +297,9 @@ export class SealLedger {
       case 'sealed':
         return null;
       case 'ahead':
-        if (sealing.held.hold(checked, message)) this.alerts.lane(sealing, frame.ingester);
-        else this.putAsideConflict(sealing, message, checked);
+        // Beyond its bound the lane waits all the same, and is resent what it could not hold.
+        if (sealing.held.hold(checked, message) === 'versions') this.putAsideConflict(sealing, message, checked);
+        else this.alertLane(sealing, frame.ingester);
         return null;
       case 'conflict':
         this.putAsideConflict(sealing, message, checked);
@@ -267,11 +308,7 @@ export class SealLedger {
   }
 
   /** Held frames that the head of their lane has reached: one after another, since they may fill many blocks. */
-  private async addFreed(
-    sealing: Sealing,
-    ingester: string,
-    add: (frame: CheckedFrame) => Promise<void>,
-  ): Promise<void> {
+  private async addFreed(sealing: Sealing, ingester: string): Promise<void> {
     const { held, lanes } = sealing;
     const continues = ({ frame }: CheckedFrame): boolean => lanes.continues(frame);
     let number = (lanes.head(ingester)?.number ?? 0) + 1;
@@ -279,25 +316,44 @@ export class SealLedger {
     for (; held.first(ingester) === number; number++) {
       const next = await held.find(ingester, number, continues, this.fetchHeld(sealing));
       if (!next) break;
-      await add(next);
+      await this.add(sealing, next);
     }
-    this.alerts.lane(sealing, ingester);
+    this.alertLane(sealing, ingester);
   }
 
-  private append(sealing: Sealing, open: OpenBlock, checked: CheckedFrame): void {
-    const position = sealing.tree.size;
+  private async add(sealing: Sealing, checked: CheckedFrame): Promise<void> {
+    const { open, tree, lanes, held } = sealing;
+    if (open.entries === 0) sealing.openedAt = performance.now();
+    const position = tree.size;
     const { ingester, number } = checked.frame;
     open.addFrame(checked);
-    sealing.lanes.advance(checked.frame, checked.hash, position, checked.note.toString());
-    sealing.held.forget(ingester, number);
+    lanes.advance(checked.frame, checked.hash, position, checked.note.toString());
+    held.forget(ingester, number, checked.hash);
+    if (open.full) await this.seal(sealing);
+  }
+
+  /** Commits the block being filled, after the one before, and begins the next. Does not wait for the commit. */
+  private async seal(sealing: Sealing): Promise<void> {
+    await sealing.commit.done();
+    sealing.commit.begin(this.commitOpen(sealing));
+    sealing.open = this.newBlock(sealing);
+    sealing.pending = false;
+  }
+
+  /** Only skipped or held frames: the cursor moves without a block. */
+  private async moveCursor(sealing: Sealing): Promise<void> {
+    const { source, commit, held } = sealing;
+    await commit.done();
+    await advanceCursor(this.parts.pool, this.expected(sealing), source.cursor, held.takeUnstored());
+    sealing.pending = false;
   }
 
   /** Cuts the block and commits it; everything the next block needs is in memory before the commit is under way. */
-  private seal(sealing: Sealing, open: OpenBlock): Promise<void> {
+  private commitOpen(sealing: Sealing): Promise<void> {
     const { parts } = this;
     const time = Math.max(parts.now(), sealing.sealed === '' ? 0 : parseTimestamp(sealing.sealed) + 1);
     this.refuseWildClock(sealing, time);
-    const cut = open.cut(formatTimestamp(time), parts.logKey);
+    const cut = sealing.open.cut(formatTimestamp(time), parts.logKey);
     const expect = this.expected(sealing, cut.block.first);
     sealing.height = cut.block.height + 1;
     sealing.previous = cut.hash;
@@ -341,19 +397,25 @@ export class SealLedger {
     );
   }
 
-  /** @param settle commits what is not committed yet: frames of the block being filled are read once more */
-  private async guardStream(sealing: Sealing, settle: () => Promise<void>): Promise<void> {
-    const check = await sealing.source.guard();
-    const origin = this.parts.origin;
+  private async guard(sealing: Sealing): Promise<void> {
+    const { source, held } = sealing;
+    const check = await source.guard();
     if (check.same) {
-      if (sealing.source.cursor.epoch === '') sealing.source.adopt(check.state);
-      if (sealing.held.waiting().length === 0) this.alerts.nothingLost();
-      return;
-    }
-    await settle();
-    this.alerts.replaced(check.why);
-    this.parts.log.warn({ origin, why: check.why }, 'reading the replaced stream from its first message');
-    sealing.source.restart(check.state);
+      if (source.cursor.epoch === '') source.adopt(check.state);
+      if (held.waiting().length === 0) this.alerts.nothingLost();
+      this.heard.streamEndsAt(check.state.lastSequence);
+    } else await this.startOver(sealing, check);
+    sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
+  }
+
+  /** Reads another stream from its first message. What is not committed is committed first, with the old cursor. */
+  private async startOver(sealing: Sealing, { state, why }: Replaced): Promise<void> {
+    if (sealing.open.entries > 0) await this.seal(sealing);
+    await sealing.commit.done();
+    this.alerts.replaced(why);
+    this.parts.log.warn({ origin: this.parts.origin, why }, 'reading the replaced stream from its first message');
+    sealing.source.restart(state);
+    this.heard.streamReplaced();
   }
 
   private putAsideConflict(sealing: Sealing, message: StoredMessage, checked: CheckedFrame): void {
@@ -370,8 +432,8 @@ export class SealLedger {
     code: VerdictCode,
     why: string,
   ): void {
-    sealing.held.quarantine(message, code, frame);
-    this.parts.log.warn({ sequence: message.sequence, code, why }, 'a message of the stream was not sealed');
+    const kept = sealing.held.quarantine(message, code, frame);
+    this.parts.log.warn({ sequence: message.sequence, code, why, kept }, 'a message of the stream was not sealed');
     this.alerts.putAside(message, code, why);
   }
 }

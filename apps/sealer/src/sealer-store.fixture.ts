@@ -10,7 +10,8 @@ import { KEYS, LogWriter, ORIGIN, testKey, type MadeFrame } from '../../../libs/
 import { CURSOR, expectHead, SpecStore } from '../../../libs/ledger-store/src/store.fixture.js';
 import { checkedOf } from './checked-frames.fixture.js';
 import { OpenBlock, type CutBlock } from './open-block.js';
-import type { RecoveredFrom } from './recover-head.js';
+import { recoverHead, type RecoveredFrom } from './recover-head.js';
+import type { Sealed } from './seal-ledger.js';
 
 export class SealerStore {
   readonly writer = new LogWriter();
@@ -24,6 +25,8 @@ export class SealerStore {
     () => Promise.resolve(true),
   );
   private previous: Hash = ZERO_HASH;
+  private keysIndex = 0;
+  private logKey = KEYS.log;
 
   private constructor(
     readonly store: SpecStore,
@@ -37,16 +40,29 @@ export class SealerStore {
     return new SealerStore(store, pool, await createLedger(pool, ORIGIN, CURSOR));
   }
 
+  /** Seals a key set as the next block, by the log key that it names. @returns its index */
+  async sealKeys(note: string | Buffer, logKey = this.logKey): Promise<number> {
+    this.logKey = logKey;
+    await this.cut((open) => {
+      this.keysIndex = open.addNote(Buffer.from(note));
+    });
+    return this.keysIndex;
+  }
+
   /** Takes the lease and seals these frames as the next block; the first block begins with the key set. */
-  async seal(...frames: MadeFrame[]): Promise<CutBlock> {
+  seal(...frames: MadeFrame[]): Promise<CutBlock> {
+    return this.cut((open) => frames.forEach((frame) => open.addFrame(checkedOf(frame))));
+  }
+
+  private async cut(fill: (open: OpenBlock) => void): Promise<CutBlock> {
     const { pool, ledgerId } = this;
     await acquireLease(pool, ledgerId, 's1', 600_000);
     const head = await readHead(pool, ledgerId);
     const start = { origin: ORIGIN, height: head.height + 1, previous: this.previous };
     const open = new OpenBlock(start, this.tree, () => {});
     if (head.height < 0) open.addNote(this.writer.genesis);
-    for (const frame of frames) open.addFrame(checkedOf(frame));
-    const cut = open.cut(this.writer.time(), KEYS.log);
+    fill(open);
+    const cut = open.cut(this.writer.time(), this.logKey);
     this.previous = cut.hash;
     const { block, hash, size, body, tiles, frontier } = cut;
     await commitBlock(pool, {
@@ -58,7 +74,7 @@ export class SealerStore {
       gaps: [],
       waiting: [],
       frontier,
-      keysIndex: 0,
+      keysIndex: this.keysIndex,
       cursor: CURSOR,
     });
     return cut;
@@ -71,7 +87,16 @@ export class SealerStore {
 
   get recoverFrom(): RecoveredFrom {
     const { pool, ledgerId, alerts, writer } = this;
-    return { origin: ORIGIN, ledgerId, pool, alerts, genesis: writer.genesis, now: Date.now };
+    return { origin: ORIGIN, ledgerId, pool, alerts, genesis: writer.genesis, heldBytes: 1_000_000, now: Date.now };
+  }
+
+  /** What recovery finds sealed, under the fence that stands. */
+  async sealed(): Promise<Sealed> {
+    const head = await recoverHead(this.recoverFrom);
+    const { tree, tiles, lanes, keys, keysNote, keysIndex, sealed } = head;
+    const { fence } = await readHead(this.pool, this.ledgerId);
+    const [height, size, root, heads] = [head.height - 1, tree.size, tree.root(), lanes.snapshot()];
+    return { height, size, root, sealed, keys, keysNote, keysIndex, heads, tiles, fence };
   }
 
   get alertCodes(): string[] {

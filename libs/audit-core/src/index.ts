@@ -219,6 +219,7 @@ export {
   parseHoldRequest,
   type HoldAnswer,
 } from './hold-message.js';
+export { parseIngestHeartbeat } from './ingest-heartbeat.js';
 export { formatLogMemory, parseLogMemory } from './log-memory.js';
 export { blockEvents, blockFrames, type BlockEvent, type BlockFrame } from './block-events.js';
 

@@ -56,10 +56,11 @@ export {
   waitingFrames,
   type SealedFrame,
   type WaitingFrame,
+  type WaitingRow,
 } from './sql/frame.js';
 export { listGaps, type GapRow } from './sql/gap.js';
 export { closeLedger, readHead, type ExpectedHead, type LedgerHead, type StreamCursor } from './sql/head.js';
 export { acquireLease, releaseLease, renewLease } from './sql/lease.js';
 export { createLedger, findLedger, listLedgers, type Ledger } from './sql/ledger.js';
-export { countTiles, readLeafHashes, readTiles, tileRoots, type TileRow } from './sql/tile.js';
+export { countTiles, findLeaf, readLeafHashes, readTiles, tileRoots, type TileRow } from './sql/tile.js';
 export { DuplicateFinder, type LeafSource, type MarkedEvent } from './duplicate-finder.js';

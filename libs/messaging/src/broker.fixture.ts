@@ -6,7 +6,7 @@
 import { identityOf, parsePolicy, provisionStreams, renderNats } from '@everseal/policy';
 import type { Service } from '@everseal/policy';
 import { TestNats } from '@everseal/testing';
-import type { NatsPlace } from '@everseal/testing';
+import type { NatsPlace, TemporaryFolder } from '@everseal/testing';
 import { connectNats } from './connect.js';
 import type { NatsLink, NatsOptions } from './connect.js';
 
@@ -93,8 +93,13 @@ export class LabBroker {
 
   private constructor(readonly nats: TestNats) {}
 
-  static async start({ sync = 'always' }: { sync?: 'always' | 'default' } = {}): Promise<LabBroker> {
-    return new LabBroker(await TestNats.start({ config: (place) => labConfig(place, sync) }));
+  /** @param folder where its files go, in `nats/store` (the caller removes it); a temporary folder unless given */
+  static async start({
+    sync = 'always',
+    folder,
+  }: { sync?: 'always' | 'default'; folder?: TemporaryFolder } = {}): Promise<LabBroker> {
+    const config = (place: NatsPlace) => labConfig(place, sync);
+    return new LabBroker(await TestNats.start({ config, ...(folder ? { folder } : {}) }));
   }
 
   async link(more: Partial<NatsOptions> = {}): Promise<NatsLink> {

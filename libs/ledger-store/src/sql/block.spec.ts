@@ -8,7 +8,7 @@ import { listGaps } from './gap.js';
 import { readHead } from './head.js';
 import { acquireLease } from './lease.js';
 import { createLedger } from './ledger.js';
-import { countTiles, readLeafHashes, readTiles, tileRoots, type TileRow } from './tile.js';
+import { countTiles, findLeaf, readLeafHashes, readTiles, tileRoots, type TileRow } from './tile.js';
 
 let server: TestPostgres;
 let store: SpecStore;
@@ -273,5 +273,16 @@ describe('tiles', () => {
     await commitBlock(pool, { ...(await blockAfterHead(pool, ledgerId)), tiles: [tile(0), tile(1)] });
     const hashes = await readLeafHashes(pool, ledgerId, [0, 255, 256, 511, 512]);
     expect(hashes).toEqual(new Map([0, 255, 256, 511].map((position) => [position, specHash(`leaf ${position}`)])));
+  });
+
+  it('give the newest position of a leaf hash below another', async () => {
+    await commitBlock(pool, { ...(await blockAfterHead(pool, ledgerId)), tiles: [tile(0), tile(1)] });
+    const find = (position: number, before: number): Promise<number | null> =>
+      findLeaf(pool, ledgerId, specHash(`leaf ${position}`), before);
+    for (const position of [0, 1, 255, 256, 511]) {
+      expect(await find(position, 9_000_000)).toBe(position);
+      expect([await find(position, position), await find(position, position + 1)]).toEqual([null, position]);
+    }
+    expect(await find(512, 9_000_000)).toBeNull();
   });
 });

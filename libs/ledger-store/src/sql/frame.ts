@@ -37,6 +37,9 @@ export interface WaitingFrame {
   reason: string | null;
 }
 
+/** A frame that waits, without its bytes: `size` says how many they are. */
+export type WaitingRow = Omit<WaitingFrame, 'bytes'> & { size: number };
+
 /**
  * Part of a block's transaction: gives every frame its position.
  *
@@ -160,11 +163,11 @@ export async function heldFrames(
   });
 }
 
-/** Ingester, number and hash of everything that waits, quarantined or not, without the bytes. */
-export async function waitingFrames(pool: Pool, ledgerId: number): Promise<Omit<WaitingFrame, 'bytes'>[]> {
+/** Everything that waits, quarantined or not, without the bytes. */
+export async function waitingFrames(pool: Pool, ledgerId: number): Promise<WaitingRow[]> {
   return onConnection(pool, `listing the waiting frames of ledger ${ledgerId}`, async (client) => {
-    const { rows } = await client.query<Omit<WaitingFrame, 'bytes'>>(
-      `SELECT ingester, number, hash, sequence, reason FROM frame
+    const { rows } = await client.query<WaitingRow>(
+      `SELECT ingester, number, hash, sequence, reason, octet_length(bytes) AS size FROM frame
        WHERE ledger_id = $1 AND position IS NULL ORDER BY ingester, number, hash`,
       [ledgerId],
     );

@@ -94,3 +94,38 @@ export async function readLeafHashes(
     return new Map(rows.map(({ position, hash }) => [position, splitHashes(hash)[0] ?? hash]));
   });
 }
+
+/** Tiles that one statement of a search reads: 128 MiB, well within the bound on a transaction. */
+const TILES_A_SEARCH = 16_384;
+
+/**
+ * The newest position below `before` with this leaf hash, in the full level-0 tiles; null when none has it. Reads 32
+ * bytes for every entry that it passes: for rare look-ups of what is not far back.
+ */
+export async function findLeaf(pool: Pool, ledgerId: number, leaf: Hash, before: number): Promise<number | null> {
+  for (let to = Math.ceil(before / 256); to > 0; to -= TILES_A_SEARCH) {
+    const found = await searchTiles(pool, ledgerId, leaf, Math.max(0, to - TILES_A_SEARCH), to, before);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+async function searchTiles(
+  pool: Pool,
+  ledgerId: number,
+  leaf: Hash,
+  from: number,
+  to: number,
+  before: number,
+): Promise<number | null> {
+  return onConnection(pool, `searching an entry of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<{ position: number }>(
+      `SELECT number * 256 + (at - 1) / 32 AS position
+       FROM (SELECT number, position($3::bytea IN data) AS at FROM tile
+             WHERE ledger_id = $1 AND level = 0 AND number >= $4 AND number < $5) AS looked
+       WHERE at % 32 = 1 AND number * 256 + (at - 1) / 32 < $2 ORDER BY number DESC LIMIT 1`,
+      [ledgerId, before, leaf, from, to],
+    );
+    return rows[0]?.position ?? null;
+  });
+}
