@@ -32,7 +32,7 @@ import { askReady } from './readiness.js';
 import { replaceFile } from './replace-file.js';
 import { repositoryRoot } from './repository-root.js';
 import { LOOPBACK, writeCliSettings, writeSettings } from './service-settings.js';
-import { ensureKeys, KeyFolder } from './signing-keys.js';
+import { ensureKeys, KeyFolder, readDeployKey } from './signing-keys.js';
 
 export interface InstallationOptions {
   /** Default `.everseal` in the repository. */
@@ -115,11 +115,14 @@ export class LocalInstallation {
       const [migrator, admin, provisioner] = (['migrator', 'admin', 'provisioner'] as const).map((who) =>
         logins.of(who, DEPLOY),
       );
-      const [migrations, streams] = await Promise.all([
-        prepareDatabase(policy, logins.place(), admin!, migrator!),
+      const { keys } = this;
+      const agreement = { file: keys.agreement(), key: readDeployKey(keys.deploy(), policy.domain), accept: false };
+      const [{ migrations, notices }, streams] = await Promise.all([
+        prepareDatabase(policy, logins.place(), { admin: admin!, migrator: migrator! }, agreement),
         prepareStreams(policy, `localhost:${this.ports.nats}`, provisioner!),
       ]);
       const news = [...migrations.map((name) => `migration ${name}`), ...streams.map((name) => `stream ${name}`)];
+      for (const notice of notices) this.say(`note: ${notice}`);
       this.say(news.length > 0 ? `new: ${news.join(', ')}` : 'database and streams are as they should be');
       const renew = () =>
         this.renewCertificates().catch((error: unknown) => this.say(`certificates not renewed: ${String(error)}`));
