@@ -8,6 +8,7 @@
  * this verifier was told of is no agreement, and says so as an alert: a guard must not be blinded in silence.
  */
 import { readFileSync } from 'node:fs';
+import { types } from 'node:util';
 import {
   compareCatalog,
   FormatError,
@@ -139,5 +140,5 @@ function shortened(line: string): string {
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
+  return types.isNativeError(error) && 'syscall' in error;
 }

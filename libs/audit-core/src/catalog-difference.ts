@@ -20,22 +20,22 @@ export interface DifferentObject {
 /** What an act would be undone by comes first: a renamed schema takes every other line with it. */
 const ORDER = ['schema', 'database', 'hba', 'ident', 'role', 'member', 'setting', 'event', 'system'];
 
-/** What makes two sets of lines differ; empty lists when they are equal. The order of lines means nothing. */
+/** What makes two sets of lines differ, the weightiest first; empty lists when they are equal. */
 export function compareCatalog(found: readonly string[], expected: readonly string[]): CatalogDifference {
   const [foundLines, expectedLines] = [new Set(found), new Set(expected)];
   return {
-    missing: [...expectedLines].filter((line) => !foundLines.has(line)),
-    unexpected: [...foundLines].filter((line) => !expectedLines.has(line)),
+    missing: [...expectedLines].filter((line) => !foundLines.has(line)).sort(byWeight),
+    unexpected: [...foundLines].filter((line) => !expectedLines.has(line)).sort(byWeight),
   };
 }
 
-/** Null when nothing differs. */
+/** Null when nothing differs. Of two objects that weigh the same, one that was agreed on comes first. */
 export function firstDifferent({ missing, unexpected }: CatalogDifference): DifferentObject | null {
-  const objects = [...new Set([...missing, ...unexpected].map(objectOf))];
-  const [object] = objects.sort((a, b) => rankOf(a) - rankOf(b) || (a < b ? -1 : 1));
-  if (object === undefined) return null;
+  const [line] = [...missing.slice(0, 1), ...unexpected.slice(0, 1)].sort((a, b) => rankOf(a) - rankOf(b));
+  if (line === undefined) return null;
+  const object = objectOf(line);
   const describing = (lines: readonly string[]): string | null =>
-    lines.find((line) => objectOf(line) === object) ?? null;
+    lines.find((other) => objectOf(other) === object) ?? null;
   return { object, expected: describing(missing), found: describing(unexpected) };
 }
 
@@ -63,7 +63,11 @@ function objectOf(line: string): string {
   return end < 0 ? line : line.slice(0, end);
 }
 
-function rankOf(object: string): number {
-  const rank = ORDER.indexOf(object.slice(0, object.indexOf(' ')));
+function byWeight(a: string, b: string): number {
+  return rankOf(a) - rankOf(b) || (a < b ? -1 : 1);
+}
+
+function rankOf(line: string): number {
+  const rank = ORDER.indexOf(line.slice(0, line.indexOf(' ')));
   return rank < 0 ? ORDER.length : rank;
 }

@@ -47,7 +47,7 @@ export const CATALOG_ACTS: [act: string, undo: string, named: string][] = [
   [
     'DROP TRIGGER append_only_table ON everseal.event_index_p1',
     'CREATE TRIGGER append_only_table BEFORE TRUNCATE ON everseal.event_index_p1 FOR EACH STATEMENT EXECUTE FUNCTION everseal.refuse_change(); ALTER TABLE everseal.event_index_p1 ENABLE ALWAYS TRIGGER append_only_table',
-    'event_index_p0.append_only_table',
+    'partition event_index_p1: lacks trigger everseal.event_index_p#.append_only_table',
   ],
   [
     'ALTER TABLE everseal.block_body DISABLE TRIGGER ALL',

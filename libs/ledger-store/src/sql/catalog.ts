@@ -8,8 +8,8 @@
  * deployment decides (other schemas, roles and their settings, event triggers, who gets in). What was agreed on for both is
  * signed by the deploy step (audit-core, catalog-note.ts). A line is one fact, `<kind> <name>: <what>`; the lines of a part are sorted and unique.
  *
- * The partitions of event_index come with time. Their lines are given once, with `#` for the number, as long as all of
- * them agree; the lines of one that differs keep its number.
+ * The partitions of event_index come with time. What they have in common is given once, with `#` for the number; the lines
+ * of one that differs keep its number.
  */
 import type { Pool, PoolClient } from 'pg';
 import { onConnection } from '../transaction.js';
@@ -139,7 +139,7 @@ export async function readCatalog(pool: Pool): Promise<Catalog> {
     const installation = await linesOf(client, INSTALLATION_FACTS);
     await client.query('COMMIT');
     const partitions = rows[0]!.partitions;
-    return { schema: foldPartitions(schema, partitions), installation: installation.sort(), partitions };
+    return { schema: foldPartitions(schema), installation: installation.sort(), partitions };
   });
 }
 
@@ -159,20 +159,38 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** Lines about partitions with `#` for their number and their bounds checked, given once when every partition has them. */
-function foldPartitions(lines: readonly string[], partitions: number): string[] {
-  const folded = new Map<string, string[]>();
+/**
+ * Lines about partitions, with `#` for their number and their bounds checked. What most of them have in common is given once,
+ * whoever does not have it is named; what only some have keeps their numbers.
+ */
+function foldPartitions(lines: readonly string[]): string[] {
+  const numbers = new Set(lines.flatMap((line) => /^relation event_index_p(\d+):/.exec(line)?.[1] ?? []));
+  const folded = new Map<string, Map<string, string>>();
+  const rest: string[] = [];
   for (const line of lines) {
     const number = /\bevent_index_p(\d+)/.exec(line)?.[1];
     if (number === undefined) {
-      folded.set(line, []);
+      rest.push(line);
       continue;
     }
     const bound = `FROM ('${BigInt(number) << 25n}') TO ('${(BigInt(number) + 1n) << 25n}')`;
     const same = line.replaceAll(`event_index_p${number}`, 'event_index_p#').replace(bound, 'FROM # TO #');
-    folded.set(same, [...(folded.get(same) ?? []), line]);
+    folded.set(same, (folded.get(same) ?? new Map<string, string>()).set(number, line));
   }
-  return [...folded]
-    .flatMap(([line, from]) => (from.length === 0 || from.length === partitions ? [line] : from))
-    .sort();
+  for (const [same, having] of folded) {
+    if (having.size * 2 <= numbers.size) rest.push(...having.values());
+    else
+      rest.push(
+        same,
+        ...lacking(
+          same,
+          [...numbers.values()].filter((number) => !having.has(number)),
+        ),
+      );
+  }
+  return rest.sort();
+}
+
+function lacking(line: string, numbers: readonly string[]): string[] {
+  return numbers.map((number) => `partition event_index_p${number}: lacks ${line}`);
 }
