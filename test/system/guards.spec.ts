@@ -9,17 +9,20 @@ import { Client } from 'pg';
 
 const START_MS = 180_000;
 const WITHIN_MS = 60_000;
+/** As they are rendered, but for looks that follow one another sooner. */
+const GUARDS = {
+  guards: { agreementFile: '../trust/catalog.note', deployKeyFile: '../trust/deploy.vkey', everyMs: 200 },
+};
 
 let system: InstalledSystem;
 let alerts: AlertWatch;
 let dba: Client;
 
 beforeAll(async () => {
-  system = await InstalledSystem.start();
+  system = await InstalledSystem.start({ settings: { 'verifier-v1': GUARDS } });
   alerts = await AlertWatch.open(system.installation);
   dba = new Client(await system.installation.logins.superuser());
   await dba.connect();
-  await everyGuardLooked();
 }, START_MS);
 
 afterAll(async () => {
@@ -28,26 +31,72 @@ afterAll(async () => {
   await system?.stop();
 }, START_MS);
 
-/** Looks of the catalog guard are counted by Postgres; the other guards look as often. */
-async function everyGuardLooked(): Promise<void> {
-  const looks = async (): Promise<number> => system.metric('verifier', 'v1', 'everseal_guard_looks_total');
-  const before = await looks();
-  await waitUntil(async () => (await looks()) >= before + 8, {
-    what: 'two looks of every guard',
-    timeoutMs: WITHIN_MS,
-  });
+/** Looks that each guard has finished since the verifier started. */
+async function looks(): Promise<number[]> {
+  const text = await system.ask('verifier', 'v1', '/metrics');
+  return [...text.matchAll(/^everseal_guard_looks_total\{.*\} (\d+)$/gm)].map(([, count]) => Number(count));
 }
 
+/** Whatever was done before is seen by a look that begins after it. */
+async function everyGuardLooked(): Promise<void> {
+  const before = await looks();
+  expect(before).toHaveLength(4);
+  const isPast = async (): Promise<boolean> => (await looks()).every((count, i) => count >= before[i]! + 2);
+  await waitUntil(isPast, { what: 'two looks of every guard', timeoutMs: WITHIN_MS });
+}
+
+async function restartVerifier(): Promise<void> {
+  await system.installation.service('verifier', 'v1').stop();
+  await system.installation.startService('verifier', 'v1');
+}
+
+const isNotAsAgreed = (line: string): boolean => line.includes('store.catalog');
+
 describe('an untouched installation', () => {
-  it('raises nothing: from its start, after a restart of the verifier, after the deploy step ran again', async () => {
-    expect(alerts.seen).toEqual([]);
-    const { installation } = system;
-    await installation.service('verifier', 'v1').stop();
-    await installation.startService('verifier', 'v1');
-    await everyGuardLooked();
-    await installation.deploy();
-    await everyGuardLooked();
-    expect(alerts.seen).toEqual([]);
-    expect(system.said.filter((line) => line.includes('store.catalog'))).toEqual([]);
-  });
+  it(
+    'raises nothing: from its start, after a restart of the verifier, after the deploy step ran again',
+    async () => {
+      await everyGuardLooked();
+      await restartVerifier();
+      await everyGuardLooked();
+      await system.installation.deploy();
+      await everyGuardLooked();
+      expect(alerts.seen).toEqual([]);
+      expect(system.said.filter(isNotAsAgreed)).toEqual([]);
+    },
+    START_MS,
+  );
+});
+
+describe('an act of a superuser', () => {
+  it(
+    'on the rights raises store.catalog and nothing else, over a restart and a deploy step, until it is undone',
+    async () => {
+      await dba.query('GRANT UPDATE ON everseal.block_body TO everseal_sealer');
+      const { number, detail } = await alerts.raised('store.catalog', WITHIN_MS);
+      expect(detail).toContain('relation block_body of database everseal');
+      await restartVerifier();
+      await system.installation.deploy();
+      expect(system.said.filter(isNotAsAgreed)).toHaveLength(1);
+      await everyGuardLooked();
+      expect(alerts.open.map((alert) => [alert.code, alert.number])).toEqual([['store.catalog', number]]);
+      await dba.query('REVOKE UPDATE ON everseal.block_body FROM everseal_sealer');
+      await alerts.allCleared(WITHIN_MS);
+    },
+    START_MS,
+  );
+
+  it(
+    'on what a commit is worth raises store.durability and nothing else, until it is undone',
+    async () => {
+      await dba.query("ALTER ROLE everseal_sealer SET synchronous_commit = 'off'");
+      await alerts.raised('store.durability', WITHIN_MS);
+      await everyGuardLooked();
+      expect(alerts.open.map(({ code }) => code)).toEqual(['store.durability']);
+      await dba.query('ALTER ROLE everseal_sealer RESET synchronous_commit');
+      await alerts.allCleared(WITHIN_MS);
+      expect(alerts.problems).toEqual([]);
+    },
+    START_MS,
+  );
 });

@@ -14,7 +14,7 @@ import {
 import { databaseTime } from '@everseal/ledger-store';
 import { listen, StreamReader, type NatsLink } from '@everseal/messaging';
 import { framesStream, heartbeatSubject, type Policy } from '@everseal/policy';
-import { Loop, StopProcess, type AlertBook, type ServiceContext } from '@everseal/process';
+import { exposeCounts, Loop, StopProcess, type AlertBook, type ServiceContext } from '@everseal/process';
 import type { Pool } from 'pg';
 import { CatalogGuard } from './catalog-guard.js';
 import { ClockGuard } from './clock-guard.js';
@@ -47,24 +47,31 @@ export interface Guards {
 }
 
 export function composeGuards(context: Context, parts: GuardParts): Guards {
-  const { settings, logger, health, stop } = context;
+  const { settings, logger, health, metrics, stop } = context;
   const { pool, alerts, policy } = parts;
   const clocks = clockGuard(context, parts);
   const durability = new DurabilityGuard(pool, alerts, policy.domain);
   const keys = parts.ledgers.map((ledger, i) => keyGuard(settings.ledgers[i]!, ledger, alerts));
   const catalog = catalogGuard(context, parts);
-  const looks: [string, () => Promise<void>][] = [
-    ['durability guard', () => durability.look()],
-    ['clock guard', () => clocks.look()],
-    ['key guard', () => Promise.resolve(keys.forEach((guard) => guard.look()))],
-    ...(catalog ? [['catalog guard', () => catalog.look()] satisfies [string, () => Promise<void>]] : []),
-  ];
+  const looks: Readonly<Record<string, () => Promise<void>>> = {
+    durability: () => durability.look(),
+    clocks: () => clocks.look(),
+    keys: () => Promise.resolve(keys.forEach((guard) => guard.look())),
+    ...(catalog && { catalog: () => catalog.look() }),
+  };
+  const counts = Object.fromEntries(Object.keys(looks).map((guard) => [guard, 0]));
+  exposeCounts(metrics, 'everseal_guard_looks_total', 'looks that a guard has finished', 'guard', () => counts);
   const loops: Loop[] = [];
   return {
     start() {
-      for (const [name, look] of looks) {
+      for (const [guard, look] of Object.entries(looks)) {
+        const name = `${guard} guard`;
         const pulse = health.pulse(name, LOOK_BOUND_MS);
-        const body = (): Promise<number> => look().then(() => settings.guards.everyMs);
+        const body = async (): Promise<number> => {
+          await look();
+          counts[guard]! += 1;
+          return settings.guards.everyMs;
+        };
         loops.push(Loop.run({ name, body, logger, pulse, within: LOOK_BOUND_MS, onStop: stop }));
       }
     },
