@@ -153,7 +153,7 @@ async function linesOf(client: PoolClient, facts: readonly string[]): Promise<st
 }
 
 /** A line is one line, whatever somebody has put into a name or a body. */
-const UNPRINTABLE = /[\u0000-\u001f\u007f\\]/g;
+const UNPRINTABLE = /[\p{Cc}\\]/gu;
 
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
