@@ -132,7 +132,7 @@ export class LocalInstallation {
       prepareStreams(policy, `localhost:${this.ports.nats}`, provisioner!),
     ]);
     const news = [...migrations.map((name) => `migration ${name}`), ...streams.map((name) => `stream ${name}`)];
-    for (const notice of notices) this.say(`note: ${notice}`);
+    for (const notice of notices) this.say(`database: ${notice}`);
     this.say(news.length > 0 ? `new: ${news.join(', ')}` : 'database and streams are as they should be');
   }
 
