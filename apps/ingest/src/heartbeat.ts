@@ -3,15 +3,23 @@
  * services"). Whoever hears it knows the newest frame number, so that a newest frame that never arrives is missed too. The
  * notes carry the signatures; the message around them needs none.
  */
+import { heartbeatTime } from '@everseal/audit-core';
 import type { NatsLink } from '@everseal/messaging';
 import { heartbeatSubject } from '@everseal/policy';
 import type { LedgerIntake } from './ledger-intake.js';
 
 export const HEARTBEAT_EVERY_MS = 10_000;
 
-/** Publishes one; silently nothing while disconnected. */
-export async function beat(link: NatsLink, ingester: string, intakes: readonly LedgerIntake[]): Promise<void> {
+/** Publishes one, dated by `now`; silently nothing while disconnected. */
+export async function beat(
+  link: NatsLink,
+  ingester: string,
+  intakes: readonly LedgerIntake[],
+  now: () => number,
+): Promise<void> {
   const notes = await Promise.all(intakes.map((intake) => intake.newestNote()));
   const frames = notes.filter((note) => note !== null);
-  if (link.connected) link.nc.publish(heartbeatSubject('ingest', ingester), JSON.stringify({ frames }));
+  const seen = intakes.flatMap(({ cosignedSeconds }) => cosignedSeconds ?? []);
+  const times = heartbeatTime(now(), seen.length > 0 ? Math.max(...seen) : null);
+  if (link.connected) link.nc.publish(heartbeatSubject('ingest', ingester), JSON.stringify({ ...times, frames }));
 }

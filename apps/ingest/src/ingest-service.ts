@@ -89,7 +89,7 @@ export class IngestService {
     const { link, settings } = this.options;
     await Promise.all(this.intakes.map((intake) => intake.stop(DRAIN_MS)));
     await Promise.all(this.loops.map((loop) => loop.stop()));
-    await beat(link, settings.name, this.intakes).catch(() => undefined);
+    await beat(link, settings.name, this.intakes, this.options.now).catch(() => undefined);
     await link.close();
   }
 
@@ -143,7 +143,7 @@ export class IngestService {
     return Loop.run({
       name: 'heartbeat',
       body: async () => {
-        await beat(link, settings.name, this.intakes);
+        await beat(link, settings.name, this.intakes, this.options.now);
         return HEARTBEAT_EVERY_MS;
       },
       pulse: health.pulse('heartbeat', BROKER_WITHIN_MS),

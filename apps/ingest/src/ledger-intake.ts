@@ -198,6 +198,11 @@ export class LedgerIntake {
     return this.commit.newestNote ?? (await this.frames.frame(this.spool.newest.number))?.note ?? null;
   }
 
+  /** Newest time that a verifier gave with a cosignature, seconds since 1970; null before the first. */
+  get cosignedSeconds(): number | null {
+    return this.announcements.cosignedSeconds;
+  }
+
   private parts(): { name: LaneName; spool: Spool; logger: Logger } {
     return { name: this.name, spool: this.spool, logger: this.logger };
   }

@@ -10,6 +10,7 @@
 
 import {
   appendSignatures,
+  cosignatureTime,
   equalHash,
   formatAddCheckpoint,
   formatHoldRequest,
@@ -58,7 +59,8 @@ export interface CheckpointParts {
   readonly ask: (subject: string, body: Uint8Array, timeoutMs: number) => Promise<Answer | null>;
   /** Publishes an announcement and waits until the stream has it. */
   readonly announce: (message: Buffer) => Promise<void>;
-  readonly onCosigned: (size: number, cosigners: number) => void;
+  /** `seconds`: the newest time that a cosigner gave, since 1970; null without a cosigner. */
+  readonly onCosigned: (size: number, seconds: number | null) => void;
 }
 
 /** The newest checkpoint that a verifier says it has cosigned; without a root when it has cosigned none. */
@@ -180,7 +182,7 @@ export class CheckpointLedger {
       await insertCosignature(parts.pool, parts.ledgerId, { size: sealed.size, signer: key.name, keyId, line });
       this.cosigned.set(verifier, sealed.size);
     }
-    parts.onCosigned(sealed.size, lines.length);
+    parts.onCosigned(sealed.size, newestTime(lines));
     if (lines.length === 0) parts.log.warn({ size: sealed.size }, 'no verifier cosigned the checkpoint');
     return appendSignatures(note, lines);
   }
@@ -282,6 +284,12 @@ function parsed<T>(parse: (body: Uint8Array) => T, body: Uint8Array): T | null {
     if (error instanceof FormatError) return null;
     throw error;
   }
+}
+
+/** The newest time of these cosignatures, seconds since 1970; null when there is none. */
+function newestTime(lines: readonly string[]): number | null {
+  if (lines.length === 0) return null;
+  return Math.max(...parseSignatureLines(`${lines.join('\n')}\n`).map(cosignatureTime));
 }
 
 /** The verifier's own line out of a 200 answer, verified before anybody attaches it. */

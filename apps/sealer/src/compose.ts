@@ -5,7 +5,7 @@
 
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { alertKeyName, openGenesis, originOf, SigningKey } from '@everseal/audit-core';
+import { alertKeyName, heartbeatTime, openGenesis, originOf, SigningKey } from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
 import { connectNats, listen, publishDurable, publishStored, StreamReader, type NatsLink } from '@everseal/messaging';
 import {
@@ -162,6 +162,8 @@ interface Shared {
 interface LedgerService {
   readonly origin: string;
   readonly size: () => number;
+  /** Newest time that a verifier gave with a cosignature, seconds since 1970; null before the first. */
+  readonly cosigned: () => number | null;
   readonly start: () => void;
   readonly stop: () => Promise<void>;
 }
@@ -182,6 +184,7 @@ async function composeLedger(
   }
   const pulse = health.pulse(`seal ${name}`, LOOP_BOUND_MS);
   const sealing = health.condition(`seal ${name}`, 'the head of the ledger is not recovered yet');
+  let cosigned: number | null = null;
   const memory = SignerMemory.open(path.join(settings.stateDir, `${name}.checkpoint`), origin, logKey);
   const checkpoints = new CheckpointLedger({
     origin,
@@ -199,7 +202,10 @@ async function composeLedger(
       const options = { stream: ANNOUNCEMENTS, timeoutMs: ANNOUNCE_TIMEOUT_MS };
       await publishDurable(link, announceSubject(name), message, options);
     },
-    onCosigned: (size) => metrics.cosigned.set({ ledger: name }, size),
+    onCosigned: (checkpoint, seconds) => {
+      metrics.cosigned.set({ ledger: name }, checkpoint);
+      cosigned = seconds ?? cosigned;
+    },
   });
   const index = new IndexLedger(indexPool, ledgerId, origin, alerts, (position) =>
     metrics.indexed.set({ ledger: name }, position),
@@ -243,6 +249,7 @@ async function composeLedger(
   return {
     origin,
     size: () => size,
+    cosigned: () => cosigned,
     start: loops.start,
     async stop() {
       await loops.stop();
@@ -301,7 +308,9 @@ function readKey(file: string, name: string): SigningKey {
 function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): void {
   if (!link.connected) return;
   const sizes = Object.fromEntries(ledgers.map(({ origin, size }) => [origin, size()]));
-  link.nc.publish(heartbeatSubject('sealer', name), JSON.stringify({ sizes }));
+  const cosigned = ledgers.flatMap((ledger) => ledger.cosigned() ?? []);
+  const times = heartbeatTime(Date.now(), cosigned.length > 0 ? Math.max(...cosigned) : null);
+  link.nc.publish(heartbeatSubject('sealer', name), JSON.stringify({ ...times, sizes }));
 }
 
 function sealerMetrics({ metrics }: Context): {

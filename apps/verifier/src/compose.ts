@@ -1,12 +1,14 @@
 /**
  * The composition root of the verifier: read this file to know what the process is made of. Per ledger there are a tail
- * and three sweeps, each a supervised loop, and the two requests it answers: hold and add-checkpoint.
+ * and three sweeps, each a supervised loop, and the two requests it answers: hold and add-checkpoint. Beside them stand the
+ * guards over what surrounds the ledgers (compose-guards.ts).
  */
 
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   alertKeyName,
+  heartbeatTime,
   leafHash,
   LogState,
   openGenesis,
@@ -32,6 +34,7 @@ import { AlertBook, Gauge, Loop, StopProcess, type ServiceContext } from '@evers
 import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
+import { composeGuards, type GuardedLedger } from './compose-guards.js';
 import type { VerifierSettings } from './config.js';
 import { FollowLedger } from './follow-ledger.js';
 import { loadTree } from './load-tree.js';
@@ -62,7 +65,7 @@ export interface VerifierService {
   stop(): Promise<void>;
 }
 
-interface LedgerService {
+interface LedgerService extends GuardedLedger {
   readonly witness: WitnessLedger;
   readonly verify: VerifyLedger;
   readonly start: () => void;
@@ -82,6 +85,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
   verifierMetrics(context, ledgers, alerts);
+  const guards = composeGuards(context, { policy, pool, link, alerts, ledgers });
   const { start, stop } = answerWitness(context, link, ledgers);
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
@@ -90,13 +94,14 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   return {
     start() {
       for (const ledger of ledgers) ledger.start();
+      guards.start();
       start();
       void alerts.flush();
     },
     async stop() {
       timers.forEach(clearInterval);
       await stop();
-      await Promise.all(ledgers.map((ledger) => ledger.stop()));
+      await Promise.all([guards, ...ledgers].map((part) => part.stop()));
       beat(link, settings.name, ledgers);
       await link.close();
       await pool.end();
@@ -213,6 +218,8 @@ async function composeLedger(
   });
   listen(link, announceSubject(name), { onMessage: () => loops.wakeTail(), onFault: end });
   return {
+    trust,
+    memory: () => follow.memory,
     witness,
     verify,
     start: loops.start,
@@ -305,7 +312,10 @@ function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): 
       index: verify.coverageOf('index'),
       stored: verify.coverageOf('stored'),
     };
-    link.nc.publish(heartbeatSubject('verifier', name), JSON.stringify({ checkpoint, coverage }));
+    link.nc.publish(
+      heartbeatSubject('verifier', name),
+      JSON.stringify({ ...heartbeatTime(Date.now(), null), checkpoint, coverage }),
+    );
   }
 }
 

@@ -26,6 +26,9 @@ export const verifierSettings = z.strictObject({
       z.strictObject({
         name: z.string().min(1).describe('Name of the ledger in the policy file, e.g. main.'),
         genesisFile: filePath("The ledger's first key set, the note that is its entry 0: what this verifier trusts."),
+        keySetsDir: filePath(
+          'Folder of the later key sets of the ledger that operators told this verifier of, one note a file (*.note). Without it, a log that goes by another set than its first raises key.unknown.',
+        ).optional(),
       }),
     )
     .min(1)
@@ -48,6 +51,28 @@ export const verifierSettings = z.strictObject({
     })
     .prefault({})
     .describe('How fast everything old is read again.'),
+  guards: z
+    .strictObject({
+      agreementFile: filePath(
+        'What was agreed on for the database, as the deploy step signed it. Without it the catalog is not guarded.',
+      ).optional(),
+      deployKeyFile: filePath('Public key (vkey) of the deploy step that signs it.').optional(),
+      everyMs: z
+        .int()
+        .min(100)
+        .max(3_600_000)
+        .default(10_000)
+        .describe('Pause between two looks of a guard, milliseconds. Default 10000.'),
+      clockSkewMs: z
+        .int()
+        .min(1_000)
+        .default(300_000)
+        .describe(
+          'How far the clocks of services, Postgres and broker may be from this one, milliseconds. Default 300000 (5 minutes), below what stops a sealer (10) or an ingester (15).',
+        ),
+    })
+    .prefault({})
+    .describe('What surrounds the log: catalog and durability of the database, clocks, keys.'),
   nats: natsSettings.describe('The NATS connection.'),
   postgres: postgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),

@@ -52,6 +52,7 @@ export {
 } from './key.js';
 export {
   alertKeyName,
+  deployKeyName,
   ingestKeyName,
   logKeyName,
   operatorKeyName,
@@ -222,6 +223,12 @@ export {
 export { parseIngestHeartbeat } from './ingest-heartbeat.js';
 export { formatLogMemory, parseLogMemory } from './log-memory.js';
 export { blockEvents, blockFrames, type BlockEvent, type BlockFrame } from './block-events.js';
+
+// What surrounds a log: the database's catalog, clocks
+export { carryAgreement, compareCatalog, firstDifferent, type CatalogDifference } from './catalog-difference.js';
+export { openCatalog, signCatalog, type CatalogAgreement } from './catalog-note.js';
+export { judgeClock, judgeWrittenTime, type ClockJudgement, type ClockReading } from './clock-reading.js';
+export { heartbeatTime, parseHeartbeatTime, type HeartbeatTime } from './heartbeat-time.js';
 
 // JSON
 export { eventIdentity } from './event-identity.js';

@@ -45,6 +45,10 @@ export class MessageReader {
     return typeof value === 'string' ? value : this.fail(name, 'is not a string');
   }
 
+  textOrNull(name: string): string | null {
+    return this.own(name) === null ? null : this.text(name);
+  }
+
   /** An integer, 0 ≤ n < 2^53. */
   count(name: string): number {
     const value = this.own(name);

@@ -7,7 +7,7 @@
  *   NATS subject tokens and parts of a path as they are.
  * - origin of a ledger: `<domain>/<ledger>`, the first line of its checkpoints and the name of its log key.
  *
- * No such name holds a space, a plus or a slash, so every key name is a valid name of a C2SP note key, and the five
+ * No such name holds a space, a plus or a slash, so every key name is a valid name of a C2SP note key, and the six
  * kinds of key names never meet: a ledger has one part after the domain, the others have two or three.
  */
 import { FormatError } from './format-error.js';
@@ -84,4 +84,9 @@ export function operatorKeyName(domain: string, operator: string): string {
 /** Name of the key with which one instance of a service signs its alerts. */
 export function alertKeyName(domain: string, service: string, name: string): string {
   return `${parseDomain(domain)}/${parseName(service)}/${parseName(name)}/alerts`;
+}
+
+/** Name of the key with which the deploy step signs what was agreed on for the database. */
+export function deployKeyName(domain: string): string {
+  return `${parseDomain(domain)}/deploy/catalog`;
 }

@@ -45,7 +45,10 @@ export const VERDICTS = {
   'tile.altered': { severity: 'tampering', meaning: 'a stored tile is not the one that the entries give' },
   'store.catalog': { severity: 'tampering', meaning: 'the database has rights or objects that were not agreed' },
   'store.durability': { severity: 'drift', meaning: 'the database may lose what it has confirmed' },
-  'key.unknown': { severity: 'tampering', meaning: 'a signature names a key that no key set holds' },
+  'key.unknown': {
+    severity: 'tampering',
+    meaning: 'a key is used that no key set holds, or that this reader was not told of',
+  },
   'key.changed': { severity: 'tampering', meaning: 'the key set changed without an operator signature' },
   'anchor.missing': { severity: 'loss', meaning: 'an anchor that was made is gone' },
   'anchor.mismatch': { severity: 'tampering', meaning: 'an anchor names another root than the log' },

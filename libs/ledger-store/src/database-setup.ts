@@ -4,6 +4,7 @@
  *
  * - PUBLIC loses the database (no temporary tables, no strangers), schema `public`, and large objects, which are writes
  *   that no table privilege covers.
+ * - The verifier may read who gets in, pg_hba.conf and pg_ident.conf as Postgres understands them.
  * - The owner of schema `everseal` is the role without a login.
  * - Role settings are a second line: a session may change them, so the pools set the same ones themselves. Read-only for
  *   verifier and reader is there for people with psql; what really stops them is that they hold SELECT and nothing else.
@@ -37,5 +38,6 @@ BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', routine);
   END LOOP;
 END $$;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules(), pg_catalog.pg_ident_file_mappings() TO ${VERIFIER_ROLE};
 `;
 }

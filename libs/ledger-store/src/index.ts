@@ -1,7 +1,8 @@
 /** Everything Everseal keeps in Postgres: the schema with its roles and guards, and every statement that uses it. */
 export { databaseSetupSql } from './database-setup.js';
 export { assertSchema, createDataSource, migrate } from './data-source.js';
-export { assertDurable, readDurability, type Durability } from './durability.js';
+export { assertDurable, readDurability } from './durability.js';
+export { DURABILITY_SETTINGS, durabilityProblems, type DurabilityFact } from './durability-problems.js';
 export { openPool, type DatabaseAddress, type DatabaseTls, type PoolOptions } from './pool.js';
 export { ALL_ROLES, MIGRATOR_ROLE, OWNER_ROLE, READER_ROLE, SEALER_ROLE, VERIFIER_ROLE } from './roles.js';
 export {
@@ -27,7 +28,7 @@ export {
   type BlockWrite,
 } from './sql/block.js';
 export { bodyOf, MAX_BODY_BYTES, readBodies, type StoredBlock } from './sql/body.js';
-export { compareCatalog, readCatalog, type Catalog, type CatalogDifference } from './sql/catalog.js';
+export { readCatalog, type Catalog } from './sql/catalog.js';
 export {
   checkpointAt,
   checkpointsAfter,

@@ -53,6 +53,11 @@ export class SpecStore {
     return store;
   }
 
+  /** A database that is there already, of a server that was started anew. */
+  static reopen(server: SpecServer, database: string): SpecStore {
+    return new SpecStore(server, database);
+  }
+
   async address(user: LoginRole, port = this.server.port): Promise<DatabaseAddress> {
     const { host, ssl } = this.server.connection(user, await this.server.client(user));
     const tls = { ...(ssl as Omit<DatabaseTls, 'rejectUnauthorized'>), rejectUnauthorized: true } as const;

@@ -2,11 +2,12 @@
  * What is done once for the two engines, with certificates that no running service holds: roles, database, schema, streams. Everything
  * may be done again at every start; what is there and right stays untouched.
  */
-import { databaseSetupSql, migrate, MIGRATOR_ROLE } from '@everseal/ledger-store';
+import { type Catalog, databaseSetupSql, migrate, MIGRATOR_ROLE, openPool, readCatalog } from '@everseal/ledger-store';
 import { type Identity, type Policy, provisionStreams, renderPostgres } from '@everseal/policy';
 import { loadMaterial, natsTlsOptions, postgresTlsOptions } from '@everseal/tls';
 import { connect } from '@nats-io/transport-node';
 import { Client, type ClientConfig } from 'pg';
+import { agreeOnCatalog, type AgreementPlace } from './agree-on-catalog.js';
 import type { CertificateFiles } from './dev-pki.js';
 import { LocalError } from './local-error.js';
 
@@ -30,22 +31,54 @@ export async function postgresLogin(place: DatabasePlace, { identity, files }: L
   return { ...place, user: identity.role, ssl: postgresTlsOptions(() => material), sslnegotiation: 'direct' };
 }
 
-/** Creates roles and database, and brings the schema up to date. Returns the names of the migrations that ran. */
+/** What was done to a database. */
+export interface PreparedDatabase {
+  /** Names of the migrations that ran. */
+  migrations: string[];
+  /** For the operator: what was agreed on anew, and what of the database is not as agreed. */
+  notices: string[];
+}
+
+/**
+ * Creates roles and database, brings the schema up to date, and signs what the verifiers are to compare it with. LocalError and
+ * StoreError as `agreeOnCatalog` and `migrate`.
+ */
 export async function prepareDatabase(
   policy: Policy,
   place: DatabasePlace,
-  admin: Login,
-  migrator: Login,
-): Promise<string[]> {
+  { admin, migrator }: { admin: Login; migrator: Login },
+  agreement: AgreementPlace,
+): Promise<PreparedDatabase> {
   const { database } = place;
+  let exists = false;
+  await asAdmin(await postgresLogin({ ...place, database: 'postgres' }, admin), async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+    exists = rowCount !== 0;
+  });
+  // Before anything is changed: what differs now was not done by this step.
+  const before = exists ? await catalogOf(place, admin) : null;
   await asAdmin(await postgresLogin({ ...place, database: 'postgres' }, admin), async (client) => {
     await client.query(renderPostgres(policy, { database }).rolesSql);
-    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
+    if (!exists) await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
   });
   await asAdmin(await postgresLogin(place, admin), (client) => client.query(databaseSetupSql(database)));
   const material = await loadMaterial(migrator.files, 'client', Date.now());
-  return migrate({ ...place, user: MIGRATOR_ROLE, tls: postgresTlsOptions(() => material) });
+  const migrations = await migrate({ ...place, user: MIGRATOR_ROLE, tls: postgresTlsOptions(() => material) });
+  const looks = { before, after: await catalogOf(place, admin) };
+  return { migrations, notices: agreeOnCatalog(policy, database, looks, agreement, Date.now()) };
+}
+
+async function catalogOf(place: DatabasePlace, { identity, files }: Login): Promise<Catalog> {
+  if (identity.role === null) throw new Error(`${identity.commonName} has no role in the database`);
+  const material = await loadMaterial(files, 'client', Date.now());
+  const tls = postgresTlsOptions(() => material);
+  const session = { name: 'everseal-deploy', max: 1, transactions: 'long', onIdleError: () => {} } as const;
+  const pool = openPool({ ...place, user: identity.role, tls, ...session });
+  try {
+    return await readCatalog(pool);
+  } finally {
+    await pool.end();
+  }
 }
 
 /** Creates the streams that are missing. Returns the names of those; LocalError `config-invalid` when one is not as the policy says. */

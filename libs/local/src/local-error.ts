@@ -12,6 +12,7 @@ export type LocalErrorCode =
   | 'process-exited' // the process ended before it was ready
   | 'unprivileged-user' // Postgres refuses to run as root and no other way exists here
   | 'not-built' // dist/ lacks the program to start
+  | 'catalog-differs' // the database has another schema than this release makes
   | 'key-mismatch'; // files under the installation's folder contradict each other
 
 export class LocalError extends Error {

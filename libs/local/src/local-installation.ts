@@ -32,7 +32,7 @@ import { askReady } from './readiness.js';
 import { replaceFile } from './replace-file.js';
 import { repositoryRoot } from './repository-root.js';
 import { LOOPBACK, writeCliSettings, writeSettings } from './service-settings.js';
-import { ensureKeys, KeyFolder } from './signing-keys.js';
+import { ensureKeys, KeyFolder, readDeployKey } from './signing-keys.js';
 
 export interface InstallationOptions {
   /** Default `.everseal` in the repository. */
@@ -111,21 +111,29 @@ export class LocalInstallation {
   startInfra(): Promise<void> {
     return this.orStop(async () => {
       await Promise.all([this.startNats(), this.startPostgres()]);
-      const { logins, policy } = this;
-      const [migrator, admin, provisioner] = (['migrator', 'admin', 'provisioner'] as const).map((who) =>
-        logins.of(who, DEPLOY),
-      );
-      const [migrations, streams] = await Promise.all([
-        prepareDatabase(policy, logins.place(), admin!, migrator!),
-        prepareStreams(policy, `localhost:${this.ports.nats}`, provisioner!),
-      ]);
-      const news = [...migrations.map((name) => `migration ${name}`), ...streams.map((name) => `stream ${name}`)];
-      this.say(news.length > 0 ? `new: ${news.join(', ')}` : 'database and streams are as they should be');
+      await this.deploy();
       const renew = () =>
         this.renewCertificates().catch((error: unknown) => this.say(`certificates not renewed: ${String(error)}`));
       this.renewal = setInterval(() => void renew(), RENEWAL_CHECK_MS);
       this.renewal.unref();
     });
+  }
+
+  /** The deploy step: streams, roles, schema, and what the verifiers compare the database with. May be run again at any time. */
+  async deploy(): Promise<void> {
+    const { logins, policy } = this;
+    const [migrator, admin, provisioner] = (['migrator', 'admin', 'provisioner'] as const).map((who) =>
+      logins.of(who, DEPLOY),
+    );
+    const { keys } = this;
+    const agreement = { file: keys.agreement(), key: readDeployKey(keys.deploy(), policy.domain), accept: false };
+    const [{ migrations, notices }, streams] = await Promise.all([
+      prepareDatabase(policy, logins.place(), { admin: admin!, migrator: migrator! }, agreement),
+      prepareStreams(policy, `localhost:${this.ports.nats}`, provisioner!),
+    ]);
+    const news = [...migrations.map((name) => `migration ${name}`), ...streams.map((name) => `stream ${name}`)];
+    for (const notice of notices) this.say(`database: ${notice}`);
+    this.say(news.length > 0 ? `new: ${news.join(', ')}` : 'database and streams are as they should be');
   }
 
   /** Every service of the policy; they need each other to become ready, so all are started at once. LocalError `not-ready`, `not-built`, … */

@@ -117,6 +117,10 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
     alertKeyFile: relative(place, keys.alerts('verifier', instance.name)),
     stateDir: relative(place, layout.state(instance.id)),
     ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    guards: {
+      agreementFile: relative(place, keys.agreement()),
+      deployKeyFile: relative(place, keys.deployKey()),
+    },
     nats: nats(place, instance),
     postgres: postgres(place, instance, 'everseal_verifier'),
     operations: operations(place, instance),

@@ -6,8 +6,11 @@
  *   <dir>/keys/ingest-<name>.skey            frames
  *   <dir>/keys/verifier-<name>.skey          cosignatures (type 0x04)
  *   <dir>/keys/alerts-<service>-<name>.skey  alerts
+ *   <dir>/keys/deploy.skey                   what was agreed on for the database; for whoever runs the deploy step
  *   <dir>/trust/<ledger>/genesis.note        entry 0 of the ledger: the key set that everything else is checked from
  *   <dir>/trust/alerts.vkeys                 public keys of all who may raise alerts, one a line
+ *   <dir>/trust/deploy.vkey                  public key of the deploy step
+ *   <dir>/trust/catalog.note                 what was agreed on for the database, written and signed by the deploy step (deploy.ts)
  *
  * A genesis note is written once and never again: it is the ledger's first entry. A key that it names must still be the one in its
  * file; where it is missing or another, that is an error and no new key is made, for a new key could not continue the ledger.
@@ -17,6 +20,7 @@ import path from 'node:path';
 import {
   alertKeyName,
   COSIGNATURE_KEY,
+  deployKeyName,
   formatTimestamp,
   ingestKeyName,
   type KeySet,
@@ -26,6 +30,7 @@ import {
   openGenesis,
   operatorKeyName,
   originOf,
+  parseVkey,
   signKeySet,
   SigningKey,
   type VerifierKey,
@@ -53,6 +58,9 @@ export class KeyFolder {
   alerts = (service: string, name: string): string => this.key(`alerts-${service}-${name}`);
   genesis = (ledger: string): string => path.join(this.dir, 'trust', ledger, 'genesis.note');
   alertKeys = (): string => path.join(this.dir, 'trust', 'alerts.vkeys');
+  deploy = (): string => this.key('deploy');
+  deployKey = (): string => path.join(this.dir, 'trust', 'deploy.vkey');
+  agreement = (): string => path.join(this.dir, 'trust', 'catalog.note');
 
   private key(name: string): string {
     return path.join(this.dir, 'keys', `${name}.skey`);
@@ -66,6 +74,7 @@ export class KeyFolder {
 export function ensureKeys(policy: Policy, folder: KeyFolder, now: number): string[] {
   const notices = policy.ledgers.flatMap(({ name }) => ensureLedger(policy, name, folder, now));
   ensureAlertKeys(policy, folder);
+  ensureDeployKey(policy, folder);
   return notices;
 }
 
@@ -123,6 +132,21 @@ function ensureAlertKeys(policy: Policy, folder: KeyFolder): void {
   );
   const lines = keys.map(({ verifier }) => verifier.vkey).sort();
   replaceFile(folder.alertKeys(), `${lines.join('\n')}\n`, 0o644);
+}
+
+/** Made once: verifiers are told of its public half, and a new one would make every agreement before it worthless. */
+function ensureDeployKey(policy: Policy, folder: KeyFolder): void {
+  const file = folder.deployKey();
+  const told = existsSync(file) ? [parseVkey(readFileSync(file, 'utf8').trim())] : [];
+  const key = ensureKey(folder.deploy(), deployKeyName(policy.domain), NOTE_KEY, { file, keys: told });
+  if (told.length === 0) replaceFile(file, `${key.verifier.vkey}\n`, 0o644);
+}
+
+/** The key that signs what was agreed on for the database. LocalError `key-mismatch` when the file does not hold it. */
+export function readDeployKey(file: string, domain: string): SigningKey {
+  const key = readKey(file, NOTE_KEY);
+  if (key.name === deployKeyName(domain)) return key;
+  throw new LocalError('key-mismatch', `${file} is the key of ${key.name}, not of ${deployKeyName(domain)}`);
 }
 
 /** Reads a key file, or makes it. `trust`: the note and the keys in it; if one of those has this name, it must be this key. */

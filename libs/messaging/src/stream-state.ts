@@ -27,6 +27,8 @@ export interface StreamState {
   deleted: number;
   /** Messages that the server found lost in its own files. */
   lost: number;
+  /** The server's clock at the answer, RFC 3339 with three decimals; null when it does not say (before nats-server 2.10). */
+  answered: string | null;
 }
 
 const STREAM_NOT_FOUND = 10_059;
@@ -56,7 +58,14 @@ export function parseStreamState(bytes: Uint8Array, stream: string): StreamState
     lastSequence: countAt(state, 'last_seq', what),
     deleted: isCount(state['num_deleted']) ? state['num_deleted'] : 0,
     lost: isObject(lost) && Array.isArray(lost['msgs']) ? lost['msgs'].length : 0,
+    answered: timeOf(answer['ts']),
   };
+}
+
+/** The server writes nanoseconds, with the zeros at the end left out. */
+function timeOf(value: unknown): string | null {
+  const parts = typeof value === 'string' ? /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z$/.exec(value) : null;
+  return parts && `${parts[1]}.${(parts[2] ?? '').slice(0, 3).padEnd(3, '0')}Z`;
 }
 
 function apiError(error: JsonObject, stream: string): MessagingError {

@@ -119,6 +119,30 @@ describe('the alert book', () => {
     expect(stream.numbers).toEqual([1, 2, 3]);
   });
 
+  it('tells findings of one place apart by their subject, and says of one that another took its place', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    const about = (subject: string): Parameters<AlertBook['reconcile']>[1] => [
+      { finding: finding('store.catalog', null), context: { ledger: LEDGER, subject } },
+    ];
+    book.reconcile('the catalog', about('a trigger'));
+    book.reconcile('the catalog', about('a trigger'));
+    book.reconcile('the catalog', about('a trigger, a role'));
+    book.reconcile('the catalog', []);
+    await book.flush();
+    const why = 'a later look at the catalog found';
+    expect(stream.alerts.map(({ number, state, clears, clearedBy }) => [number, state, clears, clearedBy])).toEqual([
+      [1, 'raised', undefined, undefined],
+      [2, 'cleared', 1, `${why} something else in its place`],
+      [3, 'raised', undefined, undefined],
+      [4, 'cleared', 3, `${why} it good`],
+    ]);
+    // Control: without a subject the second finding is the first one still standing, and nobody hears of it.
+    book.reconcile('the catalog', seen(finding('store.catalog', null, 'a trigger')));
+    book.reconcile('the catalog', seen(finding('store.catalog', null, 'a trigger, a role')));
+    expect(book.open.map(({ number }) => number)).toEqual([5]);
+  });
+
   it('tells findings apart by scope, code, ledger and place, not by their words', () => {
     const book = open(new Stream());
     book.reconcile(

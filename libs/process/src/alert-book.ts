@@ -1,7 +1,7 @@
 /**
  * The alerts of one service: raised once, cleared once, numbered without gaps, kept on disk until the broker has them.
  *
- * - **Latched**: a finding is identified by scope, code, ledger and place. While it stands it is one alert; when a later
+ * - **Latched**: a finding is identified by scope, code, ledger, place and subject. While it stands it is one alert; when a later
  *   look at the same scope no longer finds it, one clearing alert follows and names the number that it clears.
  * - **Durable**: number, open alerts and unsent messages are one file, replaced atomically and fsynced before anything is
  *   published. After a crash the outbox is sent again; the number inside tells a reader that it is the same alert.
@@ -29,6 +29,11 @@ export interface AlertContext {
   /** Height of the newest block before the first bad record that was found good. */
   readonly lastGoodBlock?: number | null;
   readonly eventId?: string | null;
+  /**
+   * What the finding is about where index and height do not say it (a setting, a set of differences). Findings of one code
+   * and place but of different subjects are different alerts. It is not part of the alert.
+   */
+  readonly subject?: string;
   /** Bytes or hashes that show the finding to a third party. */
   readonly evidence?: Readonly<Record<string, string>>;
 }
@@ -90,13 +95,18 @@ export class AlertBook {
     findings: readonly { finding: Finding; context: AlertContext }[],
     complete: boolean = true,
   ): void {
-    const found = new Map(findings.map((f) => [alertKey(f.finding, f.context.ledger), f]));
+    const found = new Map(findings.map((f) => [alertKey(f.finding, f.context), f]));
     const cleared = this.book.open.filter((alert) => complete && alert.scope === scope && !found.has(alert.key));
     const standing = new Set(this.book.open.filter((alert) => alert.scope === scope).map((alert) => alert.key));
     const raised = [...found].filter(([key]) => !standing.has(key));
     if (cleared.length === 0 && raised.length === 0) return;
     const book = this.copy();
-    for (const alert of cleared) this.writeCleared(book, alert);
+    for (const alert of cleared) {
+      const isReplaced = raised.some(([, { finding, context }]) =>
+        alert.key.startsWith(`${placeOf(finding, context)} `),
+      );
+      this.writeCleared(book, alert, isReplaced ? 'found something else in its place' : 'found it good');
+    }
     for (const [key, { finding, context }] of raised) {
       const alike = book.open.filter((alert) => alert.scope === scope && isLike(alert, finding, context)).length;
       if (alike < MOST_STANDING) this.writeRaised(book, scope, key, lastOfMany(finding, alike), context);
@@ -108,7 +118,7 @@ export class AlertBook {
 
   /** Raises one finding beside those that stand; it is cleared by a later `reconcile` of the scope. */
   raise(scope: string, finding: Finding, context: AlertContext): void {
-    const key = alertKey(finding, context.ledger);
+    const key = alertKey(finding, context);
     if (this.book.open.some((alert) => alert.scope === scope && alert.key === key)) return;
     const alike = this.book.open.filter((alert) => isLike(alert, finding, context)).length;
     if (alike >= MOST_STANDING) return;
@@ -173,7 +183,7 @@ export class AlertBook {
     book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since });
   }
 
-  private writeCleared(book: Book, alert: OpenAlert): void {
+  private writeCleared(book: Book, alert: OpenAlert, what: string): void {
     book.open.splice(book.open.indexOf(alert), 1);
     this.write(book, alert.code, {
       code: alert.code,
@@ -181,7 +191,7 @@ export class AlertBook {
       ledger: alert.ledger,
       clears: alert.number,
       since: alert.since,
-      clearedBy: `a later look at ${alert.scope} found it good`,
+      clearedBy: `a later look at ${alert.scope} ${what}`,
       runbook: runbookOf(alert.code),
     });
   }
@@ -218,9 +228,14 @@ function runbookOf(code: string): string {
   return `docs/operations/runbook.md#${code.replaceAll('.', '')}`;
 }
 
-/** Identity of a finding: its detail may change from look to look, its code and place do not. */
-function alertKey(finding: Finding, ledger: string): string {
-  return [finding.code, ledger, finding.height ?? '', finding.index ?? ''].join(' ');
+/** Identity of a finding: its detail may change from look to look; its code, its place and its subject do not. */
+function alertKey(finding: Finding, context: AlertContext): string {
+  const place = placeOf(finding, context);
+  return context.subject === undefined ? place : `${place} ${context.subject}`;
+}
+
+function placeOf({ code, height, index }: Finding, { ledger }: AlertContext): string {
+  return [code, ledger, height ?? '', index ?? ''].join(' ');
 }
 
 function readBook(file: string): Book {

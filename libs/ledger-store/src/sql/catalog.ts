@@ -1,14 +1,15 @@
 /**
  * The database's own description of itself, as lines of text that can be compared: what a superuser would have to change
- * to get past the guards without touching a row (disabled triggers, rules, policies, grants, new superusers). It needs no
- * rights beyond SELECT on the system catalogs.
+ * to get past the guards without touching a row (disabled triggers, rules, policies, grants, new superusers, ways in). It
+ * needs no rights beyond SELECT on the system catalogs, and EXECUTE on the two functions that show pg_hba.conf and
+ * pg_ident.conf.
  *
  * Two parts. `schema` is the same in every installation and stands in schema-catalog.ts. `installation` is what a
- * deployment decides (other schemas, roles and their settings, event triggers); its expectation is recorded by whoever
- * watches it. A line is one fact, `<kind> <name>: <what>`; the lines of a part are sorted and unique.
+ * deployment decides (other schemas, roles and their settings, event triggers, who gets in). What was agreed on for both is
+ * signed by the deploy step (audit-core, catalog-note.ts). A line is one fact, `<kind> <name>: <what>`; the lines of a part are sorted and unique.
  *
- * The partitions of event_index come with time. Their lines are given once, with `#` for the number, as long as all of
- * them agree; the lines of one that differs keep its number.
+ * The partitions of event_index come with time. What they have in common is given once, with `#` for the number; the lines
+ * of one that differs keep its number.
  */
 import type { Pool, PoolClient } from 'pg';
 import { onConnection } from '../transaction.js';
@@ -74,6 +75,7 @@ const SCHEMA_FACTS = [
    FROM pg_proc p WHERE pronamespace = to_regnamespace('everseal')`,
 ];
 
+/** The two functions about files need a grant, which the set-up of the database gives to the verifier. */
 const INSTALLATION_FACTS = [
   `SELECT format('database: owner %s, %s', datdba::regrole, ${grants("coalesce(datacl, acldefault('d', datdba))", 'datdba')})
    FROM pg_database WHERE datname = current_database()`,
@@ -97,8 +99,32 @@ const INSTALLATION_FACTS = [
    FROM pg_db_role_setting, unnest(setconfig) AS setting
    WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))`,
 
-  `SELECT format('large object function %s: %s', oid::regprocedure, ${grants("coalesce(proacl, acldefault('f', proowner))", 'proowner')})
-   FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND (proname ~ '^lo_' OR proname IN ('loread', 'lowrite'))`,
+  // Large objects are writes that no table privilege covers; others of these read the server's files.
+  `SELECT format('system function %s: %s', oid::regprocedure, ${grants("coalesce(proacl, acldefault('f', proowner))", 'proowner')})
+   FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+     AND (proacl IS NOT NULL OR proname ~ '^lo_' OR proname IN ('loread', 'lowrite'))`,
+
+  // The words that this description itself is made of: whoever may replace them could let the catalog lie.
+  `SELECT format('system functions: %s', encode(sha256(convert_to(string_agg(concat_ws(' ', p.oid::text, proname, prolang::text,
+     prorettype::text, proargtypes::text, proowner::text, prosecdef::text, proconfig::text, prosrc, probin), chr(10) ORDER BY p.oid),
+     'UTF8')), 'hex'))
+   FROM pg_proc p WHERE pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)`,
+
+  `SELECT format('system views: %s', encode(sha256(convert_to(string_agg(concat_ws(' ', relname, ev_type::text, ev_enabled::text,
+     md5(ev_action::text)), chr(10) ORDER BY relname, rulename), 'UTF8')), 'hex'))
+   FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class
+   WHERE relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)`,
+
+  // Who gets in. What the files say now: a server that was not told to reload them may still work by older ones.
+  `SELECT format('hba %s: %s, database %s, user %s, address %s, mask %s, method %s, options %s, error %s', lpad(rank::text, 3, '0'),
+     type, database::text, user_name::text, coalesce(address, '-'), coalesce(netmask, '-'), auth_method,
+     coalesce(regexp_replace(options::text, '(passwd|secrets?)=[^,}]*', '\\1=(not shown)', 'g'), '-'), coalesce(error, '-'))
+   FROM pg_hba_file_rules() WITH ORDINALITY AS rules (rule, file, line, type, database, user_name, address, netmask, auth_method,
+     options, error, rank)`,
+
+  `SELECT format('ident %s: certificate %s is role %s, error %s', coalesce(map_name, '-'), coalesce(sys_name, '-'),
+     coalesce(pg_username, '-'), coalesce(error, '-'))
+   FROM pg_ident_file_mappings() AS mappings (number, file, line, map_name, sys_name, pg_username, error)`,
 ];
 
 /** Reads the catalog in one snapshot. @throws StoreError */
@@ -113,7 +139,7 @@ export async function readCatalog(pool: Pool): Promise<Catalog> {
     const installation = await linesOf(client, INSTALLATION_FACTS);
     await client.query('COMMIT');
     const partitions = rows[0]!.partitions;
-    return { schema: foldPartitions(schema, partitions), installation: installation.sort(), partitions };
+    return { schema: foldPartitions(schema), installation: installation.sort(), partitions };
   });
 }
 
@@ -121,41 +147,50 @@ async function linesOf(client: PoolClient, facts: readonly string[]): Promise<st
   const lines: string[] = [];
   for (const fact of facts) {
     const { rows } = await client.query<[string]>({ text: fact, rowMode: 'array' });
-    lines.push(...rows.map(([line]) => line));
+    lines.push(...rows.map(([line]) => line.replaceAll(UNPRINTABLE, escaped)));
   }
   return lines;
 }
 
-/** Lines about partitions with `#` for their number and their bounds checked, given once when every partition has them. */
-function foldPartitions(lines: readonly string[], partitions: number): string[] {
-  const folded = new Map<string, string[]>();
+/** A line is one line, whatever somebody has put into a name or a body. */
+const UNPRINTABLE = /[\p{Cc}\\]/gu;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/**
+ * Lines about partitions, with `#` for their number and their bounds checked. What most of them have in common is given once,
+ * whoever does not have it is named; what only some have keeps their numbers.
+ */
+function foldPartitions(lines: readonly string[]): string[] {
+  const numbers = new Set(lines.flatMap((line) => /^relation event_index_p(\d+):/.exec(line)?.[1] ?? []));
+  const folded = new Map<string, Map<string, string>>();
+  const rest: string[] = [];
   for (const line of lines) {
     const number = /\bevent_index_p(\d+)/.exec(line)?.[1];
     if (number === undefined) {
-      folded.set(line, []);
+      rest.push(line);
       continue;
     }
     const bound = `FROM ('${BigInt(number) << 25n}') TO ('${(BigInt(number) + 1n) << 25n}')`;
     const same = line.replaceAll(`event_index_p${number}`, 'event_index_p#').replace(bound, 'FROM # TO #');
-    folded.set(same, [...(folded.get(same) ?? []), line]);
+    folded.set(same, (folded.get(same) ?? new Map<string, string>()).set(number, line));
   }
-  return [...folded]
-    .flatMap(([line, from]) => (from.length === 0 || from.length === partitions ? [line] : from))
-    .sort();
+  for (const [same, having] of folded) {
+    if (having.size * 2 <= numbers.size) rest.push(...having.values());
+    else
+      rest.push(
+        same,
+        ...lacking(
+          same,
+          [...numbers.values()].filter((number) => !having.has(number)),
+        ),
+      );
+  }
+  return rest.sort();
 }
 
-export interface CatalogDifference {
-  /** Expected and not there: a dropped trigger, a withdrawn constraint. */
-  missing: string[];
-  /** There and not expected: a rule, a grant, the changed form of what is missing. */
-  unexpected: string[];
-}
-
-/** What makes two parts of a catalog differ; empty lists when they are equal. */
-export function compareCatalog(found: readonly string[], expected: readonly string[]): CatalogDifference {
-  const [foundLines, expectedLines] = [new Set(found), new Set(expected)];
-  return {
-    missing: expected.filter((line) => !foundLines.has(line)),
-    unexpected: found.filter((line) => !expectedLines.has(line)),
-  };
+function lacking(line: string, numbers: readonly string[]): string[] {
+  return numbers.map((number) => `partition event_index_p${number}: lacks ${line}`);
 }

@@ -1,0 +1,102 @@
+/**
+ * The verifier's guards on a whole installation: nothing is raised by an untouched one, by a restart of the verifier, by the
+ * deploy step run again; an act of a superuser is raised while it stands (T17, T18), also when the deploy step runs over it.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitUntil } from '@everseal/local';
+import { AlertWatch, InstalledSystem } from '@everseal/testing';
+import { Client } from 'pg';
+
+const START_MS = 180_000;
+const WITHIN_MS = 60_000;
+/** As they are rendered, but for looks that follow one another sooner. */
+const GUARDS = {
+  guards: { agreementFile: '../trust/catalog.note', deployKeyFile: '../trust/deploy.vkey', everyMs: 200 },
+};
+
+let system: InstalledSystem;
+let alerts: AlertWatch;
+let dba: Client;
+
+beforeAll(async () => {
+  system = await InstalledSystem.start({ settings: { 'verifier-v1': GUARDS } });
+  alerts = await AlertWatch.open(system.installation);
+  dba = new Client(await system.installation.logins.superuser());
+  await dba.connect();
+}, START_MS);
+
+afterAll(async () => {
+  await dba?.end();
+  await alerts?.close();
+  await system?.stop();
+}, START_MS);
+
+/** Looks that each guard has finished since the verifier started. */
+async function looks(): Promise<number[]> {
+  const text = await system.ask('verifier', 'v1', '/metrics');
+  return [...text.matchAll(/^everseal_guard_looks_total\{.*\} (\d+)$/gm)].map(([, count]) => Number(count));
+}
+
+/** Whatever was done before is seen by a look that begins after it. */
+async function everyGuardLooked(): Promise<void> {
+  const before = await looks();
+  expect(before).toHaveLength(4);
+  const isPast = async (): Promise<boolean> => (await looks()).every((count, i) => count >= before[i]! + 2);
+  await waitUntil(isPast, { what: 'two looks of every guard', timeoutMs: WITHIN_MS });
+}
+
+async function restartVerifier(): Promise<void> {
+  await system.installation.service('verifier', 'v1').stop();
+  await system.installation.startService('verifier', 'v1');
+}
+
+const isNotAsAgreed = (line: string): boolean => line.includes('store.catalog');
+
+describe('an untouched installation', () => {
+  it(
+    'raises nothing: from its start, after a restart of the verifier, after the deploy step ran again',
+    async () => {
+      await everyGuardLooked();
+      await restartVerifier();
+      await everyGuardLooked();
+      await system.installation.deploy();
+      await everyGuardLooked();
+      expect(alerts.seen).toEqual([]);
+      expect(system.said.filter(isNotAsAgreed)).toEqual([]);
+    },
+    START_MS,
+  );
+});
+
+describe('an act of a superuser', () => {
+  it(
+    'on the rights raises store.catalog and nothing else, over a restart and a deploy step, until it is undone',
+    async () => {
+      await dba.query('GRANT UPDATE ON everseal.block_body TO everseal_sealer');
+      const { number, detail } = await alerts.raised('store.catalog', WITHIN_MS);
+      expect(detail).toContain('relation block_body of database everseal');
+      await restartVerifier();
+      await system.installation.deploy();
+      expect(system.said.filter(isNotAsAgreed)).toHaveLength(1);
+      await everyGuardLooked();
+      expect(alerts.open.map((alert) => [alert.code, alert.number])).toEqual([['store.catalog', number]]);
+      await dba.query('REVOKE UPDATE ON everseal.block_body FROM everseal_sealer');
+      await alerts.allCleared(WITHIN_MS);
+    },
+    START_MS,
+  );
+
+  it(
+    'on what a commit is worth raises store.durability and nothing else, until it is undone',
+    async () => {
+      await dba.query("ALTER ROLE everseal_sealer SET synchronous_commit = 'off'");
+      await alerts.raised('store.durability', WITHIN_MS);
+      await everyGuardLooked();
+      expect(alerts.open.map(({ code }) => code)).toEqual(['store.durability']);
+      await dba.query('ALTER ROLE everseal_sealer RESET synchronous_commit');
+      await alerts.allCleared(WITHIN_MS);
+      expect(alerts.problems).toEqual([]);
+    },
+    START_MS,
+  );
+});
