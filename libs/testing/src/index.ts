@@ -5,4 +5,4 @@ export { TestPostgres, type TestPostgresOptions } from './test-postgres.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';
 export { InstalledSystem, type InstalledSystemOptions } from './installed-system.js';
 export { type JournalEntry, JournalProducer, type JournalProducerOptions } from './journal-producer.js';
-export { LogOracle, type OracleVerdict } from './log-oracle.js';
+export { LogOracle, type OracleVerdict, type SealedEvent } from './log-oracle.js';
