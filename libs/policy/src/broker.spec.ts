@@ -502,6 +502,7 @@ describe('a changed policy, reloaded', () => {
   it('shuts out who is gone at once, lets in who is new, and keeps streams and everybody else', async () => {
     const changed = parsePolicy(
       TEXT.replace('{ name: v1 }, { name: v2 }', '{ name: v1 }')
+        .replace('{ name: s2 }', '{ name: s2 }, { name: s3 }')
         .replace('producers:', 'producers:\n  - { name: demo, ledgers: [third], sources: [x] }')
         .replace('ledgers:', 'ledgers:\n  - { name: third, ingesters: [a], spoolBytes: 2097152 }'),
       'everseal.yaml',
@@ -518,6 +519,12 @@ describe('a changed policy, reloaded', () => {
     expect(outcomes).toEqual(['created', 'unchanged', 'unchanged', 'unchanged', 'differs', 'unchanged']);
     const after = await (await streamsOf('provisioner-deploy')).info('FRAMES_main');
     expect([after.created, after.state.last_seq]).toEqual([(await before).created, (await before).state.last_seq]);
+
+    // A sealer that is new has its way into the system ledger at once: its account was there before.
+    const sealer = await connectAs(identityOf(POLICY.domain, 'sealer', 's3'));
+    const answer = await sealer.request('audit.submit.system.sealer-s3', 'event', { timeout: 3_000 });
+    expect(answer.string()).toBe('ingest-b');
+    await sealer.close();
 
     as('ingest-a').subscribe('audit.submit.third.*', {
       queue: 'ingest',

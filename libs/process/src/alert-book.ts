@@ -26,6 +26,7 @@ const LAST_OF_MANY = ' (more of these are not raised while a hundred of them sta
 
 /** What else an alert says, beside the finding. */
 export interface AlertContext {
+  /** Origin of the ledger that it is about. */
   readonly ledger: string;
   /** Height of the newest block before the first bad record that was found good. */
   readonly lastGoodBlock?: number | null;
