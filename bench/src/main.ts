@@ -252,7 +252,7 @@ async function stored(): Promise<void> {
   await client.connect();
   for (const deadline = Date.now() + 60_000; ;) {
     const { rows } = await client.query<{ behind: string }>(
-      'SELECT h.size - i.position AS behind FROM everseal.ledger_head h JOIN everseal.index_head i USING (ledger_id)',
+      'SELECT sum(h.size - i.position) AS behind FROM everseal.ledger_head h JOIN everseal.index_head i USING (ledger_id)',
     );
     if (Number(rows[0]!.behind) < 16 || Date.now() > deadline) break;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -306,16 +306,18 @@ async function sweeps(): Promise<void> {
 }
 
 async function firstPass(): Promise<void> {
+  const origin = `${installation.policy.domain}/${LEDGER}`;
   const client = new pg.Client(await installation.logins.postgres('ops', 'ops'));
   await client.connect();
   const { rows } = await client.query<{ body: Buffer; frames: string }>(
-    `SELECT d.body, (SELECT count(*) FROM everseal.frame f WHERE f.position >= b.first AND f.position < b.next) AS frames
-     FROM everseal.block b JOIN everseal.block_body d USING (ledger_id, height)
-     ORDER BY b.height LIMIT 200`,
+    `SELECT d.body, (SELECT count(*) FROM everseal.frame f
+                     WHERE f.ledger_id = b.ledger_id AND f.position >= b.first AND f.position < b.next) AS frames
+     FROM everseal.block b JOIN everseal.block_body d USING (ledger_id, height) JOIN everseal.ledger l USING (ledger_id)
+     WHERE l.origin = $1 ORDER BY b.height LIMIT 200`,
+    [origin],
   );
   await client.end();
-  const genesis = readFileSync(installation.keys.genesis(LEDGER));
-  const trust = { origin: `${installation.policy.domain}/${LEDGER}`, genesis: leafHash(genesis) };
+  const trust = { origin, genesis: leafHash(readFileSync(installation.keys.genesis(LEDGER))) };
   const start = performance.now();
   const report = await verifyLog({ trust, bodies: rows.map(({ body }) => body) });
   const seconds = (performance.now() - start) / 1_000;

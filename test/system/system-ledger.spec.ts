@@ -3,6 +3,7 @@
  * was signed, by somebody who verifies that log from its first byte. Also when the ledger was down, and when the verifier
  * was killed between its alert and the receipt for it. The control takes the outbox away: then the alert is missing.
  */
+import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -15,7 +16,7 @@ import {
   type OpenedAlertEvent,
   type VerifierKey,
 } from '@everseal/audit-core';
-import { waitUntil } from '@everseal/local';
+import { repositoryRoot, waitUntil } from '@everseal/local';
 import { liveAlertSubject } from '@everseal/policy';
 import { InstalledSystem, JournalProducer, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
@@ -164,6 +165,20 @@ async function startBoth(): Promise<void> {
   ]);
 }
 
+/** Runs the command-line tool; its standard output as JSON lines. */
+function everseal(...args: string[]): Promise<{ code: number | null; lines: Record<string, unknown>[] }> {
+  const main = path.join(repositoryRoot(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  const child = spawn(process.execPath, [main, '--dir', system.installation.layout.dir, ...args, '--json']);
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  return new Promise((resolve) =>
+    child.once('close', (code) => {
+      const texts = out.split('\n').filter((line) => line !== '');
+      resolve({ code, lines: texts.map((line) => JSON.parse(line) as Record<string, unknown>) });
+    }),
+  );
+}
+
 describe('the system ledger', () => {
   it(
     'holds every alert exactly as it was signed, raised and cleared, once',
@@ -182,6 +197,23 @@ describe('the system ledger', () => {
         what: 'a receipt for each',
         timeoutMs: WITHIN_MS,
       });
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is one more ledger to the command-line tool',
+    async () => {
+      const isHealthy = async (): Promise<boolean> => (await everseal('status')).code === 0;
+      await waitUntil(isHealthy, { what: 'a healthy status', timeoutMs: WITHIN_MS });
+      const [status] = (await everseal('status')).lines as [{ ledgers: { ledger: string }[] }];
+      expect(status.ledgers.map(({ ledger }) => ledger)).toEqual(['main', 'system']);
+      for (const ledger of ['main', 'system']) {
+        const { code, lines } = await everseal('verify', '--ledger', ledger);
+        expect([code, lines.at(-1)]).toEqual([0, expect.objectContaining({ origin: `audit.example.com/${ledger}` })]);
+      }
+      const { code, lines } = await everseal('alerts');
+      expect([code, lines.length > 0]).toEqual([0, true]);
     },
     TEST_MS,
   );

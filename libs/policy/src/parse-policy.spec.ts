@@ -213,7 +213,8 @@ describe('readPolicy', () => {
   it('reads the policy this repository starts with', () => {
     const policy = readPolicy(EXAMPLE);
     expect(policy.domain).toBe('audit.example.com');
-    expect(policy.ledgers.map(({ name }) => name)).toEqual(['main']);
+    expect(policy.ledgers.map(({ name }) => name)).toEqual(['main', 'system']);
+    expect(policy.systemLedger).toBe('system');
     expect(policy.producers.map(({ name }) => name)).toEqual(['billing', 'orders', 'demo']);
   });
 
