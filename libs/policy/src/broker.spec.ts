@@ -522,8 +522,8 @@ describe('a changed policy, reloaded', () => {
 
     // A sealer that is new has its way into the system ledger at once: its account was there before.
     const sealer = await connectAs(identityOf(POLICY.domain, 'sealer', 's3'));
-    const answer = await sealer.request('audit.submit.system.sealer-s3', 'event', { timeout: 3_000 });
-    expect(answer.string()).toBe('ingest-b');
+    const first = await sealer.request('audit.submit.system.sealer-s3', 'event', { timeout: 3_000 });
+    expect(first.string()).toBe('ingest-b');
     await sealer.close();
 
     as('ingest-a').subscribe('audit.submit.third.*', {
