@@ -1,4 +1,14 @@
-const libs = ['audit-core', 'policy', 'ledger-store', 'messaging', 'tls', 'process', 'local', 'testing'];
+const libs = [
+  'audit-core',
+  'policy',
+  'ledger-store',
+  'messaging',
+  'tls',
+  'process',
+  'system-ledger',
+  'local',
+  'testing',
+];
 
 export default {
   testEnvironment: 'node',

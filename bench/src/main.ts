@@ -252,7 +252,7 @@ async function stored(): Promise<void> {
   await client.connect();
   for (const deadline = Date.now() + 60_000; ;) {
     const { rows } = await client.query<{ behind: string }>(
-      'SELECT h.size - i.position AS behind FROM everseal.ledger_head h JOIN everseal.index_head i USING (ledger_id)',
+      'SELECT sum(h.size - i.position) AS behind FROM everseal.ledger_head h JOIN everseal.index_head i USING (ledger_id)',
     );
     if (Number(rows[0]!.behind) < 16 || Date.now() > deadline) break;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -310,16 +310,18 @@ async function sweeps(): Promise<void> {
  * few events: there the price of a frame shows.
  */
 async function firstPass(): Promise<void> {
+  const origin = `${installation.policy.domain}/${LEDGER}`;
   const client = new pg.Client(await installation.logins.postgres('ops', 'ops'));
   await client.connect();
   const genesis = readFileSync(installation.keys.genesis(LEDGER));
-  const state = LogState.empty({ origin: `${installation.policy.domain}/${LEDGER}`, genesis: leafHash(genesis) });
+  const state = LogState.empty({ origin, genesis: leafHash(genesis) });
   const large = { frames: 0, events: 0, seconds: 0 };
   const small = { frames: 0, events: 0, seconds: 0 };
   for (;;) {
     const { rows } = await client.query<{ body: Buffer }>(
-      'SELECT body FROM everseal.block_body WHERE height >= $1 ORDER BY height LIMIT 32',
-      [state.height],
+      `SELECT body FROM everseal.block_body JOIN everseal.ledger USING (ledger_id)
+       WHERE origin = $1 AND height >= $2 ORDER BY height LIMIT 32`,
+      [origin, state.height],
     );
     if (rows.length === 0) break;
     for (const { body } of rows) {

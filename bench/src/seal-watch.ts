@@ -24,7 +24,7 @@ export class SealWatch {
   private constructor(
     private readonly client: pg.Client,
     private readonly nc: NatsConnection,
-    ledger: string,
+    private readonly ledger: string,
     private readonly ingester: string,
   ) {
     nc.subscribe(`audit.announce.${ledger}`, { callback: (_error, message) => this.announced(message.data) });
@@ -77,8 +77,9 @@ export class SealWatch {
   private async poll(): Promise<void> {
     const query = {
       name: 'head',
-      text: 'SELECT max(number) AS number FROM everseal.frame WHERE ingester = $1 AND position IS NOT NULL',
-      values: [this.ingester],
+      text: `SELECT max(number) AS number FROM everseal.frame WHERE ingester = $1 AND position IS NOT NULL
+             AND ledger_id = (SELECT ledger_id FROM everseal.ledger WHERE split_part(origin, '/', 2) = $2)`,
+      values: [this.ingester, this.ledger],
     };
     while (!this.stopped) {
       const { rows } = await this.client.query<{ number: string | null }>(query);

@@ -4,13 +4,15 @@ import { parseAnnouncement, parseCheckpointText, parseNote } from '@everseal/aud
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import pg from 'pg';
 
+const OF_LEDGER = `ledger_id = (SELECT ledger_id FROM everseal.ledger WHERE split_part(origin, '/', 2) = $1)`;
+
 export class LedgerView {
   private cosignedSize = 0;
 
   private constructor(
     private readonly client: pg.Client,
     private readonly nc: NatsConnection,
-    ledger: string,
+    private readonly ledger: string,
   ) {
     nc.subscribe(`audit.announce.${ledger}`, {
       callback: (_error, message) => {
@@ -30,15 +32,16 @@ export class LedgerView {
   /** Waits until so many events are sealed and indexed; returns how many there are. */
   waitForEvents(count: number, withinMs: number): Promise<number> {
     return until(withinMs, `${count} events were not sealed`, async () => {
-      const { rows } = await this.client.query<{ count: string }>('SELECT count(*) FROM everseal.event_index');
+      const all = `SELECT count(*) FROM everseal.event_index WHERE ${OF_LEDGER}`;
+      const { rows } = await this.client.query<{ count: string }>(all, [this.ledger]);
       return Number(rows[0]!.count) >= count ? Number(rows[0]!.count) : null;
     });
   }
 
   /** Waits until a cosigned checkpoint covers everything that is sealed now; says its size and its events. */
   async waitForCosigned(withinMs: number): Promise<{ size: number; events: number }> {
-    const last = 'SELECT max(position) AS position, count(*) FROM everseal.event_index';
-    const { rows } = await this.client.query<{ position: string; count: string }>(last);
+    const last = `SELECT max(position) AS position, count(*) FROM everseal.event_index WHERE ${OF_LEDGER}`;
+    const { rows } = await this.client.query<{ position: string; count: string }>(last, [this.ledger]);
     const size = await until(withinMs, 'no cosigned checkpoint covers the events', () =>
       Promise.resolve(this.cosignedSize > Number(rows[0]!.position) ? this.cosignedSize : null),
     );

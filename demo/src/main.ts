@@ -68,7 +68,7 @@ async function demo(): Promise<object> {
 
   story.step('Tamper: as database superuser, triggers off, one bit of one stored event');
   const start = performance.now();
-  const tampering = await flipOneByte(await installation.logins.superuser());
+  const tampering = await flipOneByte(await installation.logins.superuser(), LEDGER);
   story.line(`before  …${tampering.before}…`);
   story.line(`after   …${tampering.after}…`);
   const raised = await ear.wait(({ state, first }) => state === 'raised' && first?.index === tampering.index, WAIT_MS);

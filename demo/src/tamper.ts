@@ -17,19 +17,22 @@ export interface Tampering {
 }
 
 interface StoredRow {
+  ledger_id: number;
   height: string;
   first: string;
   body: Buffer;
 }
 
-/** Flips one bit in the `data` of the first event of the newest block that holds one. */
-export async function flipOneByte(superuser: pg.ClientConfig): Promise<Tampering> {
+/** Flips one bit in the `data` of the first event of the newest block of a ledger that holds one. */
+export async function flipOneByte(superuser: pg.ClientConfig, ledger: string): Promise<Tampering> {
   const client = new pg.Client(superuser);
   await client.connect();
   client.on('error', () => undefined);
   const { rows } = await client.query<StoredRow>(
-    `SELECT b.height, b.first, d.body FROM everseal.block b JOIN everseal.block_body d USING (ledger_id, height)
-     WHERE b.entries > 1 ORDER BY b.height DESC LIMIT 1`,
+    `SELECT ledger_id, b.height, b.first, d.body
+     FROM everseal.block b JOIN everseal.block_body d USING (ledger_id, height) JOIN everseal.ledger l USING (ledger_id)
+     WHERE split_part(l.origin, '/', 2) = $1 AND b.entries > 1 ORDER BY b.height DESC LIMIT 1`,
+    [ledger],
   );
   const [row] = rows;
   if (!row) throw new Error('there is no sealed event to change');
@@ -37,14 +40,14 @@ export async function flipOneByte(superuser: pg.ClientConfig): Promise<Tampering
   const { position, at } = placeInEvent(row.body);
   const changed = Buffer.from(row.body);
   changed[at]! ^= 1;
-  await write(client, height, changed);
+  await write(client, row, changed);
   return {
     index: Number(row.first) + position,
     height,
     before: around(row.body, at),
     after: around(changed, at),
     restore: async () => {
-      await write(client, height, row.body);
+      await write(client, row, row.body);
       await client.end();
     },
   };
@@ -66,11 +69,12 @@ function placeInEvent(body: Buffer): { position: number; at: number } {
   throw new Error('the newest block holds no event');
 }
 
-async function write(client: pg.Client, height: number, body: Buffer): Promise<void> {
+async function write(client: pg.Client, { ledger_id: id, height }: StoredRow, body: Buffer): Promise<void> {
   await client.query('BEGIN');
   await client.query('SET LOCAL session_replication_role = replica');
   await client.query('ALTER TABLE everseal.block_body DISABLE TRIGGER USER');
-  await client.query('UPDATE everseal.block_body SET body = $2 WHERE height = $1', [height, body]);
+  const update = 'UPDATE everseal.block_body SET body = $3 WHERE ledger_id = $1 AND height = $2';
+  await client.query(update, [id, height, body]);
   const { rows } = await client.query<{ tgname: string }>(
     `SELECT tgname FROM pg_trigger WHERE tgrelid = 'everseal.block_body'::regclass AND NOT tgisinternal`,
   );

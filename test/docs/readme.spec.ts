@@ -159,7 +159,7 @@ describe('the example producer', () => {
     ];
     for (const text of wanted) expect(example).toContain(text);
     const source = /"?source"?: ?['"]([^'"]+)['"]/.exec(example)?.[1] ?? '';
-    expect({ source, may: maySource(policy, 'billing', source) }).toEqual({ source, may: true });
+    expect({ source, may: maySource(policy, 'billing', 'main', source) }).toEqual({ source, may: true });
     expect(mayWrite(policy, 'billing', 'main')).toBe(true);
   });
 });

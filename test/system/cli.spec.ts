@@ -20,6 +20,7 @@ import {
   ZERO_HASH,
 } from '@everseal/audit-core';
 import { freePorts, LocalInstallation, repositoryRoot, waitUntil } from '@everseal/local';
+import { ONE_LEDGER } from '@everseal/testing';
 import { readPolicy } from '@everseal/policy';
 import { Client } from 'pg';
 
@@ -46,7 +47,7 @@ let installation: LocalInstallation;
 
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'everseal-cli-'));
-  const policyFile = path.join(repositoryRoot(), 'everseal.yaml');
+  const policyFile = ONE_LEDGER;
   const ports = await freePorts(readPolicy(policyFile));
   installation = LocalInstallation.open({ dir, policyFile, ports, readyWithinMs: START_MS });
   await installation.start();

@@ -2,9 +2,10 @@
  * The main job, end to end, as real processes: events in, receipts that verify, blocks in Postgres, a checkpoint that a
  * verifier cosigned, an index that says what the events say; and a log that an outsider verifies from its first byte.
  */
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { verifierKeyName } from '@everseal/audit-core';
-import { servicesOf, waitUntil } from '@everseal/local';
+import { repositoryRoot, servicesOf, waitUntil } from '@everseal/local';
 import { AlertWatch, InstalledSystem, JournalProducer, LogOracle } from '@everseal/testing';
 
 const START_MS = 180_000;
@@ -17,7 +18,7 @@ let oracle: LogOracle;
 const producers: Record<string, JournalProducer> = {};
 
 beforeAll(async () => {
-  system = await InstalledSystem.start();
+  system = await InstalledSystem.start({ policyFile: path.join(repositoryRoot(), 'everseal.yaml') });
   const { installation, origin, keys, ledger, trust } = system;
   alerts = await AlertWatch.open(installation);
   oracle = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);

@@ -2,7 +2,7 @@
  * Settings of an ingest process: every field with its unit, default and consequence. Who may send what, which ingester serves
  * which ledger, and the bounds of spool and stream stand in the policy file, which all services share.
  */
-import { logSettings, natsSettings, operationsSettings, filePath } from '@everseal/process';
+import { logSettings, natsSettings, operationsSettings, filePath, systemGenesisFile } from '@everseal/process';
 import { z } from 'zod';
 
 const MIB = 1024 * 1024;
@@ -81,6 +81,7 @@ export const ingestSettings = z.strictObject({
       }),
     )
     .min(1),
+  systemGenesisFile: systemGenesisFile.optional(),
   limits,
   nats: natsSettings,
   operations: operationsSettings,

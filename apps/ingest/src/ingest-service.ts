@@ -7,10 +7,11 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import type { SigningKey } from '@everseal/audit-core';
+import { originOf, type SigningKey } from '@everseal/audit-core';
 import { askDurability, publishStored, type NatsLink } from '@everseal/messaging';
 import { ALERTS, alertSubject, identityOf, type LedgerPolicy, type Policy } from '@everseal/policy';
 import { AlertBook, codeOf, Loop, type Condition, type Health, type Logger } from '@everseal/process';
+import type { SystemLedger } from '@everseal/system-ledger';
 import { durabilityProblem } from './broker-check.js';
 import { ClockGuard } from './clock-guard.js';
 import type { IngestSettings } from './config.js';
@@ -26,6 +27,8 @@ export type IngestOptions = {
   readonly ledgers: readonly { readonly ledger: LedgerPolicy; readonly genesisFile: string }[];
   readonly key: SigningKey;
   readonly alertKey: SigningKey;
+  /** Where alerts are sealed, too; null without a system ledger. */
+  readonly systemLedger: SystemLedger | null;
   readonly link: NatsLink;
   readonly now: () => number;
   readonly health: Health;
@@ -62,6 +65,7 @@ export class IngestService {
         const sent = await publishStored(link, alertSubject(code), message, { stream: ALERTS, timeoutMs: ALERT_MS });
         return sent.outcome === 'stored';
       },
+      (message) => options.systemLedger?.sealAlert(message) ?? true,
     );
     const shared = health.condition('broker', 'the broker is not checked yet');
     this.intakes = options.ledgers.map((entry) => this.newIntake(entry));
@@ -82,11 +86,13 @@ export class IngestService {
     });
     this.loops.push(this.brokerLoop(), this.heartbeatLoop());
     for (const intake of this.intakes) intake.start();
+    this.options.systemLedger?.start();
     void this.alerts.flush();
   }
 
   async stop(): Promise<void> {
     const { link, settings } = this.options;
+    await this.options.systemLedger?.stop();
     await Promise.all(this.intakes.map((intake) => intake.stop(DRAIN_MS)));
     await Promise.all(this.loops.map((loop) => loop.stop()));
     await beat(link, settings.name, this.intakes, this.options.now).catch(() => undefined);
@@ -95,7 +101,6 @@ export class IngestService {
 
   private newIntake({ ledger, genesisFile }: IngestOptions['ledgers'][number]): LedgerIntake {
     const { settings, policy, key, link, now, health, metrics, logger } = this.options;
-    const { inboxPrefix } = identityOf(policy.domain, 'ingest', settings.name);
     return new LedgerIntake({
       policy,
       ledger,
@@ -103,7 +108,7 @@ export class IngestService {
       key,
       spoolDir: settings.spoolDir,
       genesisFile,
-      replyPrefixes: [CROSS_ACCOUNT_REPLY, `${inboxPrefix}.`],
+      replyPrefixes: [CROSS_ACCOUNT_REPLY, ...ownReplies(policy, settings.name, ledger.name)],
       limits: settings.limits,
       link,
       clock: new ClockGuard(now, () => performance.now(), settings.limits.clockSkewMs),
@@ -144,6 +149,7 @@ export class IngestService {
       name: 'heartbeat',
       body: async () => {
         await beat(link, settings.name, this.intakes, this.options.now);
+        void this.alerts.flush();
         return HEARTBEAT_EVERY_MS;
       },
       pulse: health.pulse('heartbeat', BROKER_WITHIN_MS),
@@ -165,8 +171,9 @@ export class IngestService {
     const detail = `producer ${producer} sent an accepted id again with other bytes; the request was refused`;
     const finding = { code: 'event.conflict' as const, index: null, height: null, detail };
     const evidence = { known: conflict.known, sent: conflict.sent };
+    const origin = originOf(this.options.policy.domain, ledger);
     try {
-      this.alerts.raise(`conflicts of ${ledger}`, finding, { ledger, eventId: conflict.event.id, evidence });
+      this.alerts.raise(`conflicts of ${ledger}`, finding, { ledger: origin, eventId: conflict.event.id, evidence });
     } catch (err) {
       // The request is refused and logged all the same.
       this.options.logger.error({ err }, 'an alert could not be written to the disk');
@@ -178,9 +185,18 @@ export class IngestService {
     this.isEnding = true;
     if (codeOf(error) === 'custody.conflict') {
       const finding = { code: 'custody.conflict' as const, index: null, height: null, detail: error.message };
-      this.alerts.raise(`custody of ${ledger}`, finding, { ledger });
+      this.alerts.raise(`custody of ${ledger}`, finding, { ledger: originOf(this.options.policy.domain, ledger) });
       await Promise.race([this.alerts.flush(), new Promise((resolve) => setTimeout(resolve, ALERT_MS))]);
     }
     this.options.onStop(error);
   }
+}
+
+/**
+ * Inboxes of the account that ingesters share, as reply subjects. In the system ledger an ingester is a producer, too, and
+ * any of them may get its request; elsewhere nobody of this account submits, and the own inbox is enough.
+ */
+function ownReplies(policy: Policy, ingester: string, ledger: string): string[] {
+  const askers = ledger === policy.systemLedger ? policy.ingest.map(({ name }) => name) : [ingester];
+  return askers.map((name) => `${identityOf(policy.domain, 'ingest', name).inboxPrefix}.`);
 }

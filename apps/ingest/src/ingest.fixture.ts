@@ -259,6 +259,7 @@ export class RunningIngest {
         ledgers: servedLedgers(lab.policy, settings),
         key: readSigningKey(settings.keyFile, ingestKeyName(DOMAIN, name)),
         alertKey: readSigningKey(settings.alertKeyFile, alertKeyName(DOMAIN, 'ingest', name)),
+        systemLedger: null,
         link,
         now,
         health,

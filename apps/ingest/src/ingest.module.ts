@@ -1,9 +1,11 @@
 /** The composition root: read this file to know what an ingest process is made of. */
+import path from 'node:path';
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { alertKeyName, ingestKeyName } from '@everseal/audit-core';
 import { connectNats, type NatsLink } from '@everseal/messaging';
 import { identityOf, readPolicy, type Policy } from '@everseal/policy';
 import { OperationsModule, type Logger, type ServiceContext } from '@everseal/process';
+import { openSystemLedger } from '@everseal/system-ledger';
 import { MaterialWatch } from '@everseal/tls';
 import type { IngestSettings } from './config.js';
 import { IngestMetrics } from './ingest-metrics.js';
@@ -51,12 +53,22 @@ async function compose(context: ServiceContext<IngestSettings>): Promise<IngestL
   try {
     const metrics = new IngestMetrics(context.metrics);
     const now = Date.now;
+    const systemLedger = openSystemLedger({
+      ...context,
+      policy,
+      service: 'ingest',
+      name: settings.name,
+      genesisFile: settings.systemGenesisFile,
+      folder: path.join(settings.spoolDir, '.system-events'),
+      link,
+    });
     const service = new IngestService({
       settings,
       policy,
       ledgers,
       key,
       alertKey,
+      systemLedger,
       link,
       now,
       health,

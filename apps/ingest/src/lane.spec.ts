@@ -137,7 +137,7 @@ describe('ingest stops', () => {
     const alert = await waitUntil(() => new StreamReader(verifier, ALERTS).get(1), { what: 'the alert' });
     const key = SigningKey.fromSeed(alertKeyName(DOMAIN, 'ingest', 'a'), Buffer.alloc(32, 6), NOTE_KEY);
     const opened = openAlert(alert.data, [key.verifier]);
-    expect(JSON.parse(opened.json.toString())).toMatchObject({ code: 'custody.conflict', ledger: 'main' });
+    expect(JSON.parse(opened.json.toString())).toMatchObject({ code: 'custody.conflict', ledger: ORIGIN });
   });
 
   it('when a second process works under its name: that one at its start, or this one at its next frame', async () => {

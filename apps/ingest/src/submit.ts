@@ -160,7 +160,10 @@ export class Submit {
       throw new Refused('event.forbidden', `the policy does not let this producer write to ledger ${ledger}`);
     }
     // The policy names it, so its name is one, and there are only so many.
-    const rules = { mayUse: sourceRule(policy, producer), envelope: envelopeBytes(origin, parseName(producer)) };
+    const rules = {
+      mayUse: sourceRule(policy, producer, ledger),
+      envelope: envelopeBytes(origin, parseName(producer)),
+    };
     this.#rules.set(producer, rules);
     return rules;
   }

@@ -33,6 +33,7 @@ import {
   type Pulse,
   type ServiceContext,
 } from '@everseal/process';
+import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { ask, askFrame } from './ask.js';
@@ -66,7 +67,16 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
   const { pool, indexPool } = await openDatabase(context);
   const link = await openBroker(context, policy);
-  const alerts = openAlerts(context, policy, link);
+  const systemLedger = openSystemLedger({
+    ...context,
+    policy,
+    service: 'sealer',
+    name: settings.name,
+    genesisFile: settings.systemGenesisFile,
+    folder: path.join(settings.stateDir, 'system-events'),
+    link,
+  });
+  const alerts = openAlerts(context, policy, link, systemLedger);
   const metrics = sealerMetrics(context);
   const ledgers = await Promise.all(
     settings.ledgers.map((ledger) =>
@@ -80,11 +90,13 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   return {
     start() {
       for (const ledger of ledgers) ledger.start();
+      systemLedger?.start();
       void alerts.flush();
     },
     async stop() {
       timers.forEach(clearInterval);
       await Promise.all(ledgers.map((ledger) => ledger.stop()));
+      await systemLedger?.stop();
       await link.close();
       await Promise.all([pool.end(), indexPool.end()]);
       logger.info({}, 'the sealer has stopped');
@@ -137,17 +149,23 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
   return link;
 }
 
-function openAlerts({ settings }: Context, policy: Policy, link: NatsLink): AlertBook {
+function openAlerts(
+  { settings }: Context,
+  policy: Policy,
+  link: NatsLink,
+  systemLedger: SystemLedger | null,
+): AlertBook {
   const key = readKey(settings.alertKeyFile, alertKeyName(policy.domain, 'sealer', settings.name));
   const source = `${policy.domain}/sealer/${settings.name}`;
   const file = path.join(settings.stateDir, 'alerts.json');
-  return new AlertBook(file, source, key, Date.now, async (code, message) => {
+  const send = async (code: string, message: Buffer): Promise<boolean> => {
     const sent = await publishStored(link, alertSubject(code), message, {
       stream: ALERTS,
       timeoutMs: ALERT_TIMEOUT_MS,
     });
     return sent.outcome === 'stored';
-  });
+  };
+  return new AlertBook(file, source, key, Date.now, send, (message) => systemLedger?.sealAlert(message) ?? true);
 }
 
 interface Shared {

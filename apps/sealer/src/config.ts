@@ -1,6 +1,13 @@
 /** Settings of one sealer process. Every field says its unit, its default and what it is for. */
 
-import { filePath, logSettings, natsSettings, operationsSettings, postgresSettings } from '@everseal/process';
+import {
+  filePath,
+  logSettings,
+  natsSettings,
+  operationsSettings,
+  postgresSettings,
+  systemGenesisFile,
+} from '@everseal/process';
 import { z } from 'zod';
 
 export const sealerSettings = z.strictObject({
@@ -18,6 +25,7 @@ export const sealerSettings = z.strictObject({
     )
     .min(1)
     .describe('Ledgers that this process seals, or stands by for.'),
+  systemGenesisFile: systemGenesisFile.optional(),
   nats: natsSettings.describe('The NATS connection.'),
   postgres: postgresSettings.describe('The Postgres connection, as role everseal_sealer.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),

@@ -31,6 +31,7 @@ import {
   type Policy,
 } from '@everseal/policy';
 import { AlertBook, Gauge, Loop, StopProcess, type ServiceContext } from '@everseal/process';
+import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
@@ -79,7 +80,16 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const key = readKey(settings.keyFile, verifierKeyName(policy.domain, settings.name));
   const pool = await openDatabase(context);
   const link = await openBroker(context, policy);
-  const alerts = openAlerts(context, policy, link);
+  const systemLedger = openSystemLedger({
+    ...context,
+    policy,
+    service: 'verifier',
+    name: settings.name,
+    genesisFile: settings.systemGenesisFile,
+    folder: path.join(settings.stateDir, 'system-events'),
+    link,
+  });
+  const alerts = openAlerts(context, policy, link, systemLedger);
   const ledgers: LedgerService[] = [];
   for (const ledger of settings.ledgers) {
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
@@ -96,6 +106,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       for (const ledger of ledgers) ledger.start();
       guards.start();
       start();
+      systemLedger?.start();
       void alerts.flush();
     },
     async stop() {
@@ -103,6 +114,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       await stop();
       await Promise.all([guards, ...ledgers].map((part) => part.stop()));
       beat(link, settings.name, ledgers);
+      await systemLedger?.stop();
       await link.close();
       await pool.end();
       logger.info({}, 'the verifier has stopped');
@@ -154,17 +166,23 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
   return link;
 }
 
-function openAlerts({ settings }: Context, policy: Policy, link: NatsLink): AlertBook {
+function openAlerts(
+  { settings }: Context,
+  policy: Policy,
+  link: NatsLink,
+  systemLedger: SystemLedger | null,
+): AlertBook {
   const key = readKey(settings.alertKeyFile, alertKeyName(policy.domain, 'verifier', settings.name));
   const source = `${policy.domain}/verifier/${settings.name}`;
   const file = path.join(settings.stateDir, 'alerts.json');
-  return new AlertBook(file, source, key, Date.now, async (code, message) => {
+  const send = async (code: string, message: Buffer): Promise<boolean> => {
     const sent = await publishStored(link, alertSubject(code), message, {
       stream: ALERTS,
       timeoutMs: ALERT_TIMEOUT_MS,
     });
     return sent.outcome === 'stored';
-  });
+  };
+  return new AlertBook(file, source, key, Date.now, send, (message) => systemLedger?.sealAlert(message) ?? true);
 }
 
 interface Shared {

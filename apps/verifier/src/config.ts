@@ -1,6 +1,13 @@
 /** Settings of one verifier process. Every field says its unit, its default and what it is for. */
 
-import { filePath, logSettings, natsSettings, operationsSettings, postgresSettings } from '@everseal/process';
+import {
+  filePath,
+  logSettings,
+  natsSettings,
+  operationsSettings,
+  postgresSettings,
+  systemGenesisFile,
+} from '@everseal/process';
 import { z } from 'zod';
 
 const entriesPerSecond = (fallback: number, what: string): z.ZodDefault<z.ZodInt> =>
@@ -33,6 +40,7 @@ export const verifierSettings = z.strictObject({
     )
     .min(1)
     .describe('Ledgers to verify.'),
+  systemGenesisFile: systemGenesisFile.optional(),
   bodyBytes: z
     .int()
     .min(64 * 1024 * 1024)

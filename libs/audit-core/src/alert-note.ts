@@ -93,7 +93,7 @@ export function signAlert(json: Uint8Array, source: string, number: number, time
   requireSigner(key, alertKeyOf(source));
   const note = Buffer.from(JSON.stringify(signNote(text, [key])).slice(1, -1));
   const message = Buffer.concat([HEAD, json, MIDDLE, note, TAIL]);
-  split(message);
+  splitAlert(message);
   return message;
 }
 
@@ -105,10 +105,8 @@ export function signAlert(json: Uint8Array, source: string, number: number, time
  * NoteError `note.*`
  */
 export function openAlert(message: Uint8Array, keys: readonly VerifierKey[]): OpenedAlert {
-  const { json, note } = split(message);
-  const alert = parseAlertText(parseNote(note).text);
-  const signer = alertKeyOf(alert.source);
-  openEntryNote(note, [keys.filter((key) => key.name === signer)]);
+  const { json, note } = splitAlert(message);
+  const alert = openAlertNote(note, keys);
   if (!equalHash(alert.digest, sha256(json))) {
     throw new FormatError(
       'alert.digest',
@@ -118,8 +116,22 @@ export function openAlert(message: Uint8Array, keys: readonly VerifierKey[]): Op
   return { ...alert, json };
 }
 
-/** The two members of a message: the alert's bytes where they lie, and the note. */
-function split(message: Uint8Array): { json: Buffer; note: string } {
+/**
+ * Opens the note of an alert alone: its source said so of the bytes with that hash.
+ * @throws FormatError as `parseAlertText`; NoteError `note.*`
+ */
+export function openAlertNote(note: string, keys: readonly VerifierKey[]): AlertNote {
+  const alert = parseAlertText(parseNote(note).text);
+  const signer = alertKeyOf(alert.source);
+  openEntryNote(note, [keys.filter((key) => key.name === signer)]);
+  return alert;
+}
+
+/**
+ * The two members of a message, nothing verified: the alert's bytes where they lie, and the note.
+ * @throws FormatError `alert.size`, `alert.shape`, `alert.json`
+ */
+export function splitAlert(message: Uint8Array): { json: Buffer; note: string } {
   if (message.length > MAX_MESSAGE_BYTES) {
     throw new FormatError(
       'alert.size',

@@ -117,6 +117,13 @@ export {
 
 // Everseal formats
 export {
+  formatAlertEvent,
+  openAlertEvent,
+  SYSTEM_SOURCE,
+  type AlertState,
+  type OpenedAlertEvent,
+} from './alert-event.js';
+export {
   formatAlertText,
   openAlert,
   parseAlertText,

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { alertEventVectors } from './make/alert-event.js';
 import { alertNoteVectors } from './make/alert-note.js';
 import { announcementVectors } from './make/announcement.js';
 import { blockVectors } from './make/block.js';
@@ -32,6 +33,7 @@ describe('vector files', () => {
     ['refusal', refusalVectors],
     ['announcement', announcementVectors],
     ['alert-note', alertNoteVectors],
+    ['alert-event', alertEventVectors],
   ])('%s.json is what its maker gives', (format, make) => {
     const file = make();
     const text = `${JSON.stringify(file, null, 2)}\n`;

@@ -3,7 +3,14 @@
  * may be done again at every start; what is there and right stays untouched.
  */
 import { type Catalog, databaseSetupSql, migrate, MIGRATOR_ROLE, openPool, readCatalog } from '@everseal/ledger-store';
-import { type Identity, type Policy, provisionStreams, renderPostgres } from '@everseal/policy';
+import {
+  ANNOUNCEMENTS,
+  type Identity,
+  type Policy,
+  type ProvisionedStream,
+  provisionStreams,
+  renderPostgres,
+} from '@everseal/policy';
 import { loadMaterial, natsTlsOptions, postgresTlsOptions } from '@everseal/tls';
 import { connect } from '@nats-io/transport-node';
 import { Client, type ClientConfig } from 'pg';
@@ -92,7 +99,10 @@ export async function prepareStreams(policy: Policy, server: string, { identity,
   });
   try {
     const streams = await provisionStreams(connection, policy);
-    const wrong = streams.find(({ outcome }) => outcome === 'differs');
+    const now = streams.some(isOutgrown)
+      ? await provisionStreams(connection, policy, { update: [ANNOUNCEMENTS] })
+      : streams;
+    const wrong = now.find(({ outcome }) => outcome === 'differs');
     if (wrong) {
       const [{ field, expected, actual } = { field: '', expected: '', actual: '' }] = wrong.differences;
       const message = `stream ${wrong.name} has ${field} ${actual}, the policy says ${expected}: undo the change in the policy or update the stream`;
@@ -102,6 +112,14 @@ export async function prepareStreams(policy: Policy, server: string, { identity,
   } finally {
     await connection.close();
   }
+}
+
+/** A ledger more needs room for one more announcement. Nothing is lost under a limit that is raised, so nobody is asked. */
+function isOutgrown({ name, differences }: ProvisionedStream): boolean {
+  const isRaised = differences.every(
+    ({ field, expected, actual }) => field === 'max_bytes' && Number(actual) < Number(expected),
+  );
+  return name === ANNOUNCEMENTS && differences.length > 0 && isRaised;
 }
 
 async function asAdmin(config: ClientConfig, work: (client: Client) => Promise<unknown>): Promise<void> {

@@ -84,6 +84,21 @@ describe('LocalInstallation', () => {
     await second.stop();
   });
 
+  it("takes in a ledger that came later; control: a limit that is lowered is somebody's to decide", async () => {
+    const more = path.join(dir, 'more.yaml');
+    const two = '[{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]\nsystemLedger: system';
+    writeFileSync(more, POLICY.replace('[{ name: main, ingesters: [a] }]', two));
+    const installation = open({ policyFile: more });
+    await installation.prepare();
+    await installation.startInfra();
+    await installation.stop();
+    expect(said.at(-1)).toBe('new: stream FRAMES_system');
+    const back = open();
+    await back.prepare();
+    await expect(back.startInfra()).rejects.toMatchObject({ code: 'config-invalid' });
+    rmSync(path.join(dir, 'installation', 'nats', 'store'), { recursive: true });
+  });
+
   it('makes one key a use, closed to others, and a genesis that names them', async () => {
     const installation = open();
     await installation.prepare();

@@ -85,6 +85,7 @@ function ingestSettings(place: SettingsPlace, instance: ServiceInstance): object
     alertKeyFile: relative(place, keys.alerts('ingest', instance.name)),
     spoolDir: relative(place, path.join(layout.state(instance.id), 'spool')),
     ledgers: mine.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    ...systemLedger(place),
     nats: nats(place, instance),
     operations: operations(place, instance),
   };
@@ -102,6 +103,7 @@ function sealerSettings(place: SettingsPlace, instance: ServiceInstance): object
       logKeyFile: relative(place, keys.log(name)),
       genesisFile: relative(place, keys.genesis(name)),
     })),
+    ...systemLedger(place),
     nats: nats(place, instance),
     postgres: postgres(place, instance, 'everseal_sealer'),
     operations: operations(place, instance),
@@ -121,10 +123,18 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
       agreementFile: relative(place, keys.agreement()),
       deployKeyFile: relative(place, keys.deployKey()),
     },
+    ...systemLedger(place),
     nats: nats(place, instance),
     postgres: postgres(place, instance, 'everseal_verifier'),
     operations: operations(place, instance),
   };
+}
+
+/** The genesis note of the system ledger, where there is one. */
+function systemLedger(place: SettingsPlace): object {
+  const { keys, policy } = place;
+  if (policy.systemLedger === undefined) return {};
+  return { systemGenesisFile: relative(place, keys.genesis(policy.systemLedger)) };
 }
 
 function operations(place: SettingsPlace, { id }: ServiceInstance): object {

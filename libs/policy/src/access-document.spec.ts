@@ -23,6 +23,7 @@ const named = (name: string): { name: string }[] => [{ name }];
 const POLICY: Policy = {
   domain: '<domain>',
   ledgers: [{ name: '<ledger>', ingesters: ['<ingester>'], frames: { maxBytes: 0, maxAgeMs: 0 }, spoolBytes: 0 }],
+  systemLedger: '<system ledger>',
   producers: [{ name: '<producer>', ledgers: ['<ledger>'], sources: [] }],
   ingest: named('<ingester>'),
   sealers: named('<sealer>'),

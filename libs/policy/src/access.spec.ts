@@ -5,10 +5,12 @@ import { parsePolicy } from './parse-policy.js';
 const POLICY = parsePolicy(
   `
 domain: audit.example.com
-ledgers: [{ name: main, ingesters: [a] }, { name: extra, ingesters: [a] }]
+ledgers: [{ name: main, ingesters: [a] }, { name: extra, ingesters: [a] }, { name: system, ingesters: [a] }]
+systemLedger: system
 producers:
   - { name: billing, ledgers: [main], sources: ['https://billing.example.com/*', 'urn:billing'] }
   - { name: orders, ledgers: [main, extra], sources: ['*'] }
+  - { name: sealer-s1, ledgers: [main], sources: ['*'] }
 ingest: [{ name: a }]
 sealers: [{ name: s1 }]
 verifiers: [{ name: v1 }]
@@ -26,6 +28,13 @@ describe('mayWrite', () => {
     ['nobody', 'main', false],
     ['', '', false],
     ['__proto__', 'main', false],
+    ['orders', 'system', false],
+    ['sealer-s1', 'system', true],
+    ['sealer-s2', 'system', false],
+    ['verifier-v1', 'system', true],
+    ['ingest-a', 'system', true],
+    ['ops-ops', 'system', false],
+    ['verifier-v1', 'main', false],
   ])('%s to %s: %s', (producer, ledger, allowed) => {
     expect(mayWrite(POLICY, producer, ledger)).toBe(allowed);
   });
@@ -47,8 +56,23 @@ describe('maySource', () => {
     ['orders', '', true],
     ['nobody', 'anything', false],
   ])('%s as %j: %s', (producer, source, allowed) => {
-    expect(maySource(POLICY, producer, source)).toBe(allowed);
-    expect(sourceRule(POLICY, producer)(source)).toBe(allowed);
+    expect(maySource(POLICY, producer, 'main', source)).toBe(allowed);
+    expect(sourceRule(POLICY, producer, 'main')(source)).toBe(allowed);
+  });
+
+  const SEALER = 'everseal:audit.example.com/sealer/s1';
+
+  it.each([
+    ['sealer-s1', 'system', SEALER, true],
+    ['sealer-s1', 'system', `${SEALER}0`, false],
+    ['sealer-s1', 'system', 'anything', false],
+    ['verifier-v1', 'system', SEALER, false],
+    ['orders', 'system', SEALER, false],
+    ['orders', 'main', SEALER, false],
+    ['orders', 'main', 'everseal:', false],
+    ['sealer-s1', 'main', SEALER, false],
+  ])('%s in %s as %j: %s: a service speaks for itself alone', (producer, ledger, source, allowed) => {
+    expect(maySource(POLICY, producer, ledger, source)).toBe(allowed);
   });
 });
 

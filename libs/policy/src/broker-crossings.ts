@@ -32,6 +32,7 @@ import {
   submitSubject,
   witnessSubject,
 } from './subjects.js';
+import { systemProducers } from './system-producers.js';
 
 export type ServiceAccount = 'INGEST' | 'SEALER' | 'VERIFIER' | 'OPS';
 
@@ -103,6 +104,21 @@ function announcementCrossings(): Crossing[] {
   ];
 }
 
+/**
+ * What services submit to the system ledger, one subject an instance. Ingest's own goes nowhere: it stays in the account
+ * of those who serve it. `account_token_position` cannot hold a service to its name, because the instances of a service
+ * share an account; here the export names one subject, and the user's permission which of them is whose.
+ */
+function systemCrossings(policy: Policy): Crossing[] {
+  const { systemLedger } = policy;
+  if (systemLedger === undefined) return [];
+  const accounts = { ingest: null, sealer: 'SEALER', verifier: 'VERIFIER' } as const;
+  return systemProducers(policy).flatMap(({ service: kind, producer }) => {
+    const account = accounts[kind];
+    return account === null ? [] : [service('INGEST', submitSubject(systemLedger, producer), [account])];
+  });
+}
+
 /** Every crossing of an installation. */
 export function crossingsOf(policy: Policy): Crossing[] {
   return [
@@ -110,6 +126,7 @@ export function crossingsOf(policy: Policy): Crossing[] {
     service('INGEST', submitSubject('*', '*'), 'producers'),
     service('VERIFIER', claimSubject('*', '*'), 'producers'),
     ...policy.ledgers.flatMap(({ name }) => ledgerCrossings(name)),
+    ...systemCrossings(policy),
     ...announcementCrossings(),
     ...alertCrossings(),
     live('INGEST', nudgeSubject('*'), ['SEALER']),

@@ -34,6 +34,7 @@ import {
   submitSubject,
   witnessSubject,
 } from './subjects.js';
+import { systemProducers, type AlertingService } from './system-producers.js';
 
 /**
  * How long the server keeps a responder's right to answer one request. It must be longer than any request waits: an
@@ -58,6 +59,23 @@ const last = (stream: string, subject: string): string => `${API_PREFIX}.DIRECT.
 
 function ledgersOf(policy: Policy, ingester: string): string[] {
   return policy.ledgers.filter(({ ingesters }) => ingesters.includes(ingester)).map(({ name }) => name);
+}
+
+/** How a service hands what it has to say to the system ledger, as a producer of that one ledger. */
+function systemRights(policy: Policy, service: AlertingService, name: string): BrokerRight[] {
+  const { systemLedger } = policy;
+  const own = systemProducers(policy).find((one) => one.service === service && one.name === name);
+  if (own === undefined || systemLedger === undefined) return [];
+  const submit = submitSubject(systemLedger, own.producer);
+  return [{ way: 'request', subject: submit, what: 'own alerts, into the system ledger' }];
+}
+
+/** An ingester that does not serve the system ledger still has to learn which keys sign its receipts. */
+function systemKeysRights(policy: Policy, ingester: string): BrokerRight[] {
+  const { systemLedger } = policy;
+  if (systemLedger === undefined || ledgersOf(policy, ingester).includes(systemLedger)) return [];
+  const announcement = last(ANNOUNCEMENTS, announceSubject(systemLedger));
+  return [{ way: 'request', subject: announcement, what: 'the keys that receipts are checked with' }];
 }
 
 function producerRights(policy: Policy, producer: string): BrokerRight[] {
@@ -89,6 +107,8 @@ function ingestRights(policy: Policy, ingester: string): BrokerRight[] {
     { way: 'request', subject: SERVER_JETSTREAM, what: 'proof of sync_always' },
     { way: 'publish', subject: heartbeatSubject('ingest', ingester), what: 'own heartbeat' },
     { way: 'store', subject: ANY_ALERT, what: 'alerts, stored and live by one publish' },
+    ...systemRights(policy, 'ingest', ingester),
+    ...systemKeysRights(policy, ingester),
   ];
 }
 
@@ -112,6 +132,7 @@ function sealerRights(policy: Policy, sealer: string): BrokerRight[] {
     { way: 'subscribe', subject: heartbeatSubject('verifier', '*'), what: 'newest cosigned checkpoint' },
     { way: 'publish', subject: heartbeatSubject('sealer', sealer), what: 'own heartbeat' },
     { way: 'store', subject: ANY_ALERT, what: 'alerts, stored and live by one publish' },
+    ...systemRights(policy, 'sealer', sealer),
   ];
 }
 
@@ -135,6 +156,7 @@ function verifierRights(policy: Policy, verifier: string): BrokerRight[] {
     { way: 'publish', subject: heartbeatSubject('verifier', verifier), what: 'own heartbeat' },
     ...sharedStreamReading(),
     { way: 'store', subject: ANY_ALERT, what: 'alerts, stored and live by one publish' },
+    ...systemRights(policy, 'verifier', verifier),
   ];
 }
 

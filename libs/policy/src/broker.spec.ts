@@ -30,6 +30,8 @@ domain: audit.example.com
 ledgers:
   - { name: main, ingesters: [a, b], spoolBytes: 2097152 }
   - { name: extra, ingesters: [b], spoolBytes: 2097152 }
+  - { name: system, ingesters: [b], spoolBytes: 2097152 }
+systemLedger: system
 producers:
   - { name: billing, ledgers: [main], sources: ['*'] }
   - { name: orders, ledgers: [main, extra], sources: ['*'] }
@@ -137,6 +139,9 @@ const DANGEROUS = [
   'audit.frames.extra.a',
   'audit.submit.extra.billing',
   'audit.submit.main.nobody',
+  'audit.submit.system.billing',
+  'audit.submit.system.nobody',
+  'audit.submit.main.sealer-s1',
   'audit.heartbeat.ops.ops',
   '_INBOX_billing.x',
   '_INBOX_sealer-s1.x',
@@ -286,6 +291,10 @@ describe('one message along every way', () => {
     ['producer-billing', 'audit.submit.main.billing', /^ingest-[ab]$/],
     ['producer-orders', 'audit.submit.main.orders', /^ingest-[ab]$/],
     ['producer-orders', 'audit.submit.extra.orders', /^ingest-b$/],
+    ['sealer-s2', 'audit.submit.system.sealer-s2', /^ingest-b$/],
+    ['verifier-v1', 'audit.submit.system.verifier-v1', /^ingest-b$/],
+    ['ingest-a', 'audit.submit.system.ingest-a', /^ingest-b$/],
+    ['ingest-b', 'audit.submit.system.ingest-b', /^ingest-b$/],
     ['producer-billing', 'audit.claim.main.billing', /^verifier-v[12]$/],
     ['sealer-s1', 'audit.resend.main.a', /^ingest-a$/],
     ['sealer-s2', 'audit.resend.extra.b', /^ingest-b$/],
@@ -493,6 +502,7 @@ describe('a changed policy, reloaded', () => {
   it('shuts out who is gone at once, lets in who is new, and keeps streams and everybody else', async () => {
     const changed = parsePolicy(
       TEXT.replace('{ name: v1 }, { name: v2 }', '{ name: v1 }')
+        .replace('{ name: s2 }', '{ name: s2 }, { name: s3 }')
         .replace('producers:', 'producers:\n  - { name: demo, ledgers: [third], sources: [x] }')
         .replace('ledgers:', 'ledgers:\n  - { name: third, ingesters: [a], spoolBytes: 2097152 }'),
       'everseal.yaml',
@@ -506,9 +516,15 @@ describe('a changed policy, reloaded', () => {
     expect(closed).toEqual(['verifier-v2']);
     await expect(connectAs(identityOf(POLICY.domain, 'verifier', 'v2'))).rejects.toThrow(/Authorization Violation/i);
     const outcomes = (await provisionStreams(as('provisioner-deploy'), changed)).map(({ outcome }) => outcome);
-    expect(outcomes).toEqual(['created', 'unchanged', 'unchanged', 'differs', 'unchanged']);
+    expect(outcomes).toEqual(['created', 'unchanged', 'unchanged', 'unchanged', 'differs', 'unchanged']);
     const after = await (await streamsOf('provisioner-deploy')).info('FRAMES_main');
     expect([after.created, after.state.last_seq]).toEqual([(await before).created, (await before).state.last_seq]);
+
+    // A sealer that is new has its way into the system ledger at once: its account was there before.
+    const sealer = await connectAs(identityOf(POLICY.domain, 'sealer', 's3'));
+    const first = await sealer.request('audit.submit.system.sealer-s3', 'event', { timeout: 3_000 });
+    expect(first.string()).toBe('ingest-b');
+    await sealer.close();
 
     as('ingest-a').subscribe('audit.submit.third.*', {
       queue: 'ingest',

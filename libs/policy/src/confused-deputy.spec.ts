@@ -19,12 +19,13 @@ import { renderNats } from './render-nats.js';
 const POLICY = parsePolicy(
   `
 domain: audit.example.com
-ledgers: [{ name: main, ingesters: [a, b], spoolBytes: 1048576 }]
+ledgers: [{ name: main, ingesters: [a, b], spoolBytes: 1048576 }, { name: system, ingesters: [b], spoolBytes: 1048576 }]
+systemLedger: system
 producers:
   - { name: billing, ledgers: [main], sources: ['*'] }
   - { name: orders, ledgers: [main], sources: ['*'] }
 ingest: [{ name: a }, { name: b }]
-sealers: [{ name: s1 }]
+sealers: [{ name: s1 }, { name: s2 }]
 verifiers: [{ name: v1 }, { name: v2 }]
 ops: [{ name: ops }]
 broker: { alertBytes: 4194304 }
@@ -251,5 +252,34 @@ describe('the rendered config', () => {
     await attack(as('ingest-b'), 'JSA.DIRECT.GET.FRAMES_main', JSON.stringify({ seq }), 'audit.submit.main.billing');
     await as('ingest-b').flush();
     expect(replies.map((reply) => reply ?? '')).toEqual(['']);
+  });
+
+  it('no service can be made to speak for a sibling in the system ledger', async () => {
+    // What s2 aims at s1's subject does come across, as what s1 would have said; it asks for no receipt, and is dropped.
+    const heard: [string, string][] = [];
+    as('ingest-b').subscribe('audit.submit.system.*', {
+      queue: 'ingest',
+      callback: (_error, message) => {
+        heard.push([message.subject, message.reply ?? '']);
+        message.respond('receipt');
+      },
+    });
+    await as('ingest-b').flush();
+    const { seq } = await jetstream(as('ingest-a'), { apiPrefix: 'JSA' }).publish('audit.frames.main.a', '{"id":"1"}');
+    const read = JSON.stringify({ seq });
+    await attack(as('sealer-s2'), 'JSA.DIRECT.GET.FRAMES_main', read, 'audit.submit.system.sealer-s1');
+    await attack(as('verifier-v2'), 'JSA.DIRECT.GET.FRAMES_main', read, 'audit.submit.system.verifier-v1');
+    await attack(as('ingest-a'), 'JSA.DIRECT.GET.FRAMES_main', read, 'audit.submit.system.ingest-b');
+    await attack(as('producer-billing'), 'audit.submit.main.billing', 'event', 'audit.submit.system.sealer-s1');
+    await as('ingest-b').flush();
+    expect(heard).toEqual([
+      ['audit.submit.system.sealer-s1', ''],
+      ['audit.submit.system.verifier-v1', ''],
+      ['audit.submit.system.ingest-b', ''],
+    ]);
+    // Control: what s1 says itself asks for one.
+    const answer = await as('sealer-s1').request('audit.submit.system.sealer-s1', 'event', { timeout: 2_000 });
+    expect(answer.string()).toBe('receipt');
+    expect(heard.at(-1)?.[1]).not.toBe('');
   });
 });

@@ -14,3 +14,4 @@ export { renderPostgres, type PostgresAccess, type PostgresOptions } from './ren
 export { compareStream, epochOf, type ActualStream, type StreamDifference } from './stream-difference.js';
 export { expectedFrames, expectedStreams, MAX_PAYLOAD_BYTES, type ExpectedStream } from './streams.js';
 export * from './subjects.js';
+export { systemProducers, type AlertingService, type SystemProducer } from './system-producers.js';

@@ -148,6 +148,21 @@ describe('the policy file', () => {
     ['two documents', `${VALID}---\n${VALID}`, 'policy.yaml', 24, ''],
     ['a merge key', VALID.replace('name: extra', 'name: extra\n    <<: { a: 1 }'), 'policy.shape', 6, 'ledgers[1].<<'],
     ['broken YAML', VALID.replace('[a, b]', '[a, b'), 'policy.yaml', 5, ''],
+    ['a system ledger that is none', `${VALID}systemLedger: other\n`, 'policy.system', 24, 'systemLedger'],
+    [
+      'a system ledger that a producer has',
+      `${VALID}systemLedger: main\n`,
+      'policy.system',
+      13,
+      'producers[0].ledgers[0]',
+    ],
+    [
+      'a source of services',
+      VALID.replace('urn:billing', 'everseal:x*'),
+      'policy.source',
+      14,
+      'producers[0].sources[1]',
+    ],
     ['nothing', '', 'policy.shape', 1, ''],
     ['a list', '- 1\n', 'policy.shape', 1, ''],
   ])('refuses %s and says where', (_what, text, code, line, where) => {
@@ -198,7 +213,8 @@ describe('readPolicy', () => {
   it('reads the policy this repository starts with', () => {
     const policy = readPolicy(EXAMPLE);
     expect(policy.domain).toBe('audit.example.com');
-    expect(policy.ledgers.map(({ name }) => name)).toEqual(['main']);
+    expect(policy.ledgers.map(({ name }) => name)).toEqual(['main', 'system']);
+    expect(policy.systemLedger).toBe('system');
     expect(policy.producers.map(({ name }) => name)).toEqual(['billing', 'orders', 'demo']);
   });
 

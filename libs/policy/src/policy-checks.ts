@@ -2,7 +2,7 @@
  * What a policy of the right shape must also satisfy: names that formats.md allows, nothing said twice, every reference
  * to something that is there, rings large enough. Each check yields problems with their place; none throws.
  */
-import { FormatError, parseDomain, parseLedgerName, parseName } from '@everseal/audit-core';
+import { FormatError, parseDomain, parseLedgerName, parseName, SYSTEM_SOURCE } from '@everseal/audit-core';
 import { isSourcePattern, MOST_SOURCE_BYTES } from './access.js';
 import { commonNameOf, type Service } from './identities.js';
 import { RING_FACTOR, type Policy } from './policy.js';
@@ -26,6 +26,7 @@ export function checkPolicy(policy: Policy): ValueProblem[] {
     ...nameProblems(policy),
     ...duplicateProblems(policy),
     ...referenceProblems(policy),
+    ...systemProblems(policy),
     ...sourceProblems(policy),
     ...ringProblems(policy),
   ];
@@ -115,16 +116,33 @@ function referenceProblems(policy: Policy): ValueProblem[] {
   ];
 }
 
+/** The system ledger is one of the ledgers, and the services' alone: nobody else can say there what a service has to say. */
+function systemProblems({ systemLedger, ledgers, producers }: Policy): ValueProblem[] {
+  if (systemLedger === undefined) return [];
+  const code: PolicyCode = 'policy.system';
+  const named = ledgers.some(({ name }) => name === systemLedger);
+  const missing = `no ledger is named "${systemLedger}": list it among the ledgers or correct this`;
+  const taken = `"${systemLedger}" is the system ledger, which only services write to: remove it here`;
+  return [
+    ...(named ? [] : [{ code, path: ['systemLedger'], message: missing }]),
+    ...producers.flatMap((producer, p) =>
+      producer.ledgers.flatMap((ledger, l): ValueProblem[] =>
+        ledger === systemLedger ? [{ code, path: ['producers', p, 'ledgers', l], message: taken }] : [],
+      ),
+    ),
+  ];
+}
+
 function sourceProblems(policy: Policy): ValueProblem[] {
   return policy.producers.flatMap(({ sources }, p) =>
     sources.flatMap((source, i): ValueProblem[] =>
-      isSourcePattern(source)
+      isSourcePattern(source) && !source.startsWith(SYSTEM_SOURCE)
         ? []
         : [
             {
               code: 'policy.source',
               path: ['producers', p, 'sources', i],
-              message: `"${source}" is neither a source nor a prefix ending in one *, of 1 to ${MOST_SOURCE_BYTES} bytes`,
+              message: `"${source}" is neither a source nor a prefix ending in one *, of 1 to ${MOST_SOURCE_BYTES} bytes, or begins with ${SYSTEM_SOURCE}, which is the services'`,
             },
           ],
     ),

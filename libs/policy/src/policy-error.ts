@@ -8,9 +8,10 @@
  * - `policy.yaml`        not one YAML document of plain values (no aliases, tags, repeated keys)
  * - `policy.shape`       a field is missing, unknown, of another kind or outside its range
  * - `policy.name`        not a name formats.md allows, or too long for a certificate
- * - `policy.source`      not an exact source nor a prefix ending in `*`
+ * - `policy.source`      not an exact source nor a prefix ending in `*`, or the services' own
  * - `policy.duplicate`   said twice
  * - `policy.reference`   names something the policy does not have
+ * - `policy.system`      the system ledger is not a ledger, or is given to a producer
  * - `policy.ring`        a stream smaller than twice what its ingesters may hold back
  */
 export type PolicyCode =
@@ -21,6 +22,7 @@ export type PolicyCode =
   | 'policy.source'
   | 'policy.duplicate'
   | 'policy.reference'
+  | 'policy.system'
   | 'policy.ring';
 
 export interface PolicyProblem {

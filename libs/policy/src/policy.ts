@@ -54,6 +54,8 @@ export interface Policy {
   /** Lower-case DNS name, first part of every origin and key name. */
   domain: string;
   ledgers: LedgerPolicy[];
+  /** The one of `ledgers` that the services write what they have to say into (alerts); nobody else may. */
+  systemLedger?: string | undefined;
   producers: ProducerPolicy[];
   ingest: NamedService[];
   sealers: NamedService[];

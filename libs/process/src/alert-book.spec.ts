@@ -287,6 +287,44 @@ describe('the alert book', () => {
     expect(outbox.map(({ number }) => number)).toEqual([31, 32, 33, 34, 35, 36, 37, 38, 39, 40]);
   });
 
+  it('lets go of an alert only when it is taken for the system ledger, and sends all others meanwhile', async () => {
+    const stream = new Stream();
+    let takes = 2;
+    const taken: Buffer[] = [];
+    const seal = (message: Buffer): boolean => takes-- > 0 && taken.push(message) > 0;
+    const book = new AlertBook(file, SOURCE, KEY, () => (time += 1), stream.send, seal);
+    book.reconcile('one', seen(...Array.from({ length: 5 }, (_, i) => finding('index.missing', i))));
+    await book.flush();
+    expect([stream.numbers, taken.length]).toEqual([[1, 2, 3, 4, 5], 2]);
+    // The process ends here. The next one hands over what was not taken, with the same bytes; control: without anybody to
+    // take them it would not have kept them.
+    takes = 100;
+    await new AlertBook(file, SOURCE, KEY, () => (time += 1), stream.send, seal).flush();
+    expect(taken.map((message) => openAlert(message, [KEY.verifier]).number)).toEqual([1, 2, 3, 4, 5]);
+    expect(taken.every((message, i) => message.equals(stream.messages[i]!))).toBe(true);
+    expect((JSON.parse(readFileSync(file, 'utf8')) as { outbox: unknown[] }).outbox).toEqual([]);
+  });
+
+  it('hands nothing to the system ledger that the broker does not have; control: once it has', async () => {
+    const stream = new Stream();
+    stream.reachable = false;
+    let taken = 0;
+    const book = new AlertBook(
+      file,
+      SOURCE,
+      KEY,
+      () => (time += 1),
+      stream.send,
+      () => ++taken > 0,
+    );
+    book.raise('one', finding('entry.altered', 1), { ledger: LEDGER });
+    await book.flush();
+    expect(taken).toBe(0);
+    stream.reachable = true;
+    await book.flush();
+    expect(taken).toBe(1);
+  });
+
   it('does not begin again with number 1 over a damaged book', () => {
     for (const damaged of ['', '{"next":', '{}', '{"next":1}', 'null', '[]']) {
       writeFileSync(file, damaged);

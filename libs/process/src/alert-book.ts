@@ -6,6 +6,7 @@
  * - **Durable**: number, open alerts and unsent messages are one file, replaced atomically and fsynced before anything is
  *   published. After a crash the outbox is sent again; the number inside tells a reader that it is the same alert.
  * - **Signed**: each message carries a note over the hash of the alert's exact bytes (formats.md `everseal/alert/v1`).
+ * - **Sealed**: what the broker has is handed on to the system ledger, where there is one, before the book lets it go.
  * - **Bounded**: a flood of single findings (somebody fills the stream with forged frames) is a hundred alerts, not a
  *   million; the last of them says so.
  *
@@ -25,6 +26,7 @@ const LAST_OF_MANY = ' (more of these are not raised while a hundred of them sta
 
 /** What else an alert says, beside the finding. */
 export interface AlertContext {
+  /** Origin of the ledger that it is about. */
   readonly ledger: string;
   /** Height of the newest block before the first bad record that was found good. */
   readonly lastGoodBlock?: number | null;
@@ -62,6 +64,12 @@ interface Book {
 /** Hands one alert to the broker; true once the stream has confirmed it. Never throws for an unreachable broker. */
 export type SendAlert = (code: string, message: Buffer) => Promise<boolean>;
 
+/**
+ * Takes an alert message for the system ledger, durably and at once; asked again for the same one it does nothing.
+ * @returns false when it cannot now, and is to be asked again
+ */
+export type SealAlert = (message: Buffer) => boolean;
+
 export class AlertBook {
   private book: Book;
   private sending: Promise<void> | null = null;
@@ -69,6 +77,7 @@ export class AlertBook {
   /**
    * @param file where the book is kept; its folder must exist
    * @param source `<domain>/<service>/<name>`, the name in front of the alert key's `/alerts`
+   * @param seal where each alert goes that the broker has; without, they are in no ledger
    */
   constructor(
     private readonly file: string,
@@ -76,6 +85,7 @@ export class AlertBook {
     private readonly key: SigningKey,
     private readonly now: () => number,
     private readonly send: SendAlert,
+    private readonly seal: SealAlert = () => true,
   ) {
     this.book = readBook(file);
   }
@@ -139,13 +149,17 @@ export class AlertBook {
   private async sendOutbox(): Promise<void> {
     for (;;) {
       const batch = this.book.outbox.slice(0, SENT_A_WRITE);
-      let sent = 0;
+      let [sent, done] = [0, 0];
       for (const { code, message } of batch) {
-        if (!(await this.send(code, Buffer.from(message)))) break;
+        const bytes = Buffer.from(message);
+        if (!(await this.send(code, bytes))) break;
+        // An alert leaves the book only when it is in the outbox of the system ledger. One that waits for that holds up
+        // no other on its way to the broker.
+        if (done === sent && this.seal(bytes)) done++;
         sent++;
       }
       // Crash here: these are sent once more after the restart, with the same numbers and the same bytes.
-      if (sent === 0 || !this.tookOut(sent) || sent < batch.length) return;
+      if (done === 0 || !this.tookOut(done) || done < batch.length) return;
     }
   }
 

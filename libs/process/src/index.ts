@@ -1,5 +1,5 @@
 export { AlertBook } from './alert-book.js';
-export type { AlertContext, OpenAlert, SendAlert } from './alert-book.js';
+export type { AlertContext, OpenAlert, SealAlert, SendAlert } from './alert-book.js';
 export { explainFailure } from './explain-failure.js';
 export type { Explanation } from './explain-failure.js';
 export { codeOf, fateOf, RetryLater, StopProcess } from './failure.js';
@@ -19,7 +19,13 @@ export type { ConfigProblem } from './read-config.js';
 export { replaceFile, syncFolder } from './replace-file.js';
 export { runService } from './run-service.js';
 export type { ProcessHandle, ServiceApp, ServiceContext, ServicePlan } from './run-service.js';
-export { logSettings, natsSettings, operationsSettings, postgresSettings } from './service-settings.js';
+export {
+  logSettings,
+  natsSettings,
+  operationsSettings,
+  postgresSettings,
+  systemGenesisFile,
+} from './service-settings.js';
 export type { ServiceSettings } from './service-settings.js';
 export { filePath, settingsFields } from './settings.js';
 export type { SettingsField } from './settings.js';

@@ -29,6 +29,11 @@ export const operationsSettings = z.strictObject({
   ).optional(),
 });
 
+/** What receipts of the system ledger are checked from. */
+export const systemGenesisFile = filePath(
+  "The system ledger's genesis note. Needed where the policy names a system ledger; without one, nothing.",
+);
+
 /** The NATS connection. */
 export const natsSettings = z.strictObject({
   servers: z

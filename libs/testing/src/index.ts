@@ -3,6 +3,6 @@ export { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 export { type NatsPlace, TestNats, type TestNatsOptions } from './test-nats.js';
 export { TestPostgres, type TestPostgresOptions } from './test-postgres.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';
-export { InstalledSystem, type InstalledSystemOptions } from './installed-system.js';
+export { InstalledSystem, ONE_LEDGER, type InstalledSystemOptions } from './installed-system.js';
 export { type JournalEntry, JournalProducer, type JournalProducerOptions } from './journal-producer.js';
-export { LogOracle, type OracleVerdict } from './log-oracle.js';
+export { LogOracle, type OracleVerdict, type SealedEvent } from './log-oracle.js';

@@ -18,8 +18,11 @@ import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 /** A busy machine takes its time; nothing is measured by this. */
 const READY_WITHIN_MS = 120_000;
 
+/** A policy with one ledger and everything that everseal.yaml has beside it. */
+export const ONE_LEDGER = path.join(repositoryRoot(), 'libs', 'testing', 'src', 'one-ledger.yaml');
+
 export interface InstalledSystemOptions {
-  /** Default: everseal.yaml of the repository. */
+  /** Default: ONE_LEDGER. */
   policyFile?: string;
   /** Further settings of a service, by id (`verifier-v1`), put over the rendered ones. */
   settings?: Readonly<Record<string, object>>;
@@ -35,7 +38,7 @@ export class InstalledSystem {
   ) {}
 
   static async start({ policyFile, settings = {} }: InstalledSystemOptions = {}): Promise<InstalledSystem> {
-    const file = policyFile ?? path.join(repositoryRoot(), 'everseal.yaml');
+    const file = policyFile ?? ONE_LEDGER;
     const policy = readPolicy(file);
     for (const { service } of servicesOf(policy)) requireBuild(service);
     const folder = temporaryFolder('system');

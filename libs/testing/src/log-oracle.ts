@@ -42,6 +42,15 @@ interface IndexRow {
   duplicate_of: string | null;
 }
 
+/** Rows of the one ledger that is looked at; its origin is the first parameter. */
+const OF_LEDGER = 'ledger_id = (SELECT ledger_id FROM ledger WHERE origin = $1)';
+
+export interface SealedEvent {
+  readonly producer: string;
+  /** Exactly as the producer sent it. */
+  readonly bytes: Buffer;
+}
+
 export class LogOracle {
   private constructor(
     private readonly client: pg.Client,
@@ -78,8 +87,9 @@ export class LogOracle {
 
   /** Waits until a checkpoint with a cosignature stands over the whole log. */
   async cosigned(timeoutMs: number): Promise<void> {
-    const query = `SELECT 1 FROM ledger_head h JOIN cosignature c ON c.ledger_id = h.ledger_id AND c.size = h.size`;
-    const stands = async (): Promise<boolean> => (await this.client.query(query)).rowCount! > 0;
+    const query = `SELECT 1 FROM ledger_head h JOIN cosignature c ON c.ledger_id = h.ledger_id AND c.size = h.size
+                   WHERE h.${OF_LEDGER}`;
+    const stands = async (): Promise<boolean> => (await this.client.query(query, [this.trust.origin])).rowCount! > 0;
     await waitUntil(stands, { what: 'the whole log cosigned', timeoutMs, everyMs: 100 });
   }
 
@@ -118,21 +128,39 @@ export class LogOracle {
     return { report, receipted: receipted.length, sealed: report.events, copies, lost, ...wrong };
   }
 
+  /** Every event in the log, in order. Throws unless an outsider finds the whole log good. */
+  async sealedEvents(): Promise<SealedEvent[]> {
+    const events: SealedEvent[] = [];
+    const { findings } = await verifyLog({
+      trust: this.trust,
+      bodies: this.bodies(),
+      checkpoints: await this.checkpoints(),
+      onEvent: ({ entry }) => {
+        const { producer, ...parsed } = parseEventEntry(entry);
+        if (!('event' in parsed)) return;
+        events.push({ producer, bytes: Buffer.from(entry.subarray(parsed.event.start, parsed.event.end)) });
+      },
+    });
+    if (findings.length > 0) throw new Error(`the log is not good: ${JSON.stringify(findings)}`);
+    return events;
+  }
+
   private async sealedFrame(ingester: string): Promise<number> {
-    const query = 'SELECT max(number) AS number FROM frame WHERE ingester = $1 AND position IS NOT NULL';
-    const { rows } = await this.client.query<{ number: string | null }>(query, [ingester]);
+    const query = `SELECT max(number) AS number FROM frame WHERE ${OF_LEDGER} AND ingester = $2 AND position IS NOT NULL`;
+    const { rows } = await this.client.query<{ number: string | null }>(query, [this.trust.origin, ingester]);
     return Number(rows[0]?.number ?? 0);
   }
 
   private async isIndexed(): Promise<boolean> {
-    const query = 'SELECT 1 FROM ledger_head h JOIN index_head i USING (ledger_id) WHERE h.size = i.position';
-    return (await this.client.query(query)).rowCount! > 0;
+    const query = `SELECT 1 FROM ledger_head h JOIN index_head i USING (ledger_id)
+                   WHERE h.${OF_LEDGER} AND h.size = i.position`;
+    return (await this.client.query(query, [this.trust.origin])).rowCount! > 0;
   }
 
   private async *bodies(): AsyncGenerator<Buffer> {
     for (let height = -1; ;) {
-      const query = 'SELECT height, body FROM block_body WHERE height > $1 ORDER BY height LIMIT 16';
-      const { rows } = await this.client.query<{ height: string; body: Buffer }>(query, [height]);
+      const query = `SELECT height, body FROM block_body WHERE ${OF_LEDGER} AND height > $2 ORDER BY height LIMIT 16`;
+      const { rows } = await this.client.query<{ height: string; body: Buffer }>(query, [this.trust.origin, height]);
       for (const { body } of rows) yield body;
       if (rows.length === 0) return;
       height = Number(rows.at(-1)!.height);
@@ -142,14 +170,16 @@ export class LogOracle {
   /** Every stored checkpoint with its cosignatures. */
   private async checkpoints(): Promise<string[]> {
     const query = `SELECT note, array_remove(array_agg(line), NULL) AS lines
-                   FROM checkpoint LEFT JOIN cosignature USING (ledger_id, size) GROUP BY size, note ORDER BY size`;
-    const { rows } = await this.client.query<{ note: string; lines: string[] }>(query);
+                   FROM checkpoint LEFT JOIN cosignature USING (ledger_id, size)
+                   WHERE ${OF_LEDGER} GROUP BY size, note ORDER BY size`;
+    const { rows } = await this.client.query<{ note: string; lines: string[] }>(query, [this.trust.origin]);
     return rows.map(({ note, lines }) => appendSignatures(note, lines));
   }
 
   private async index(): Promise<Map<number, IndexRow>> {
-    const query = 'SELECT position, producer, event_id, source, actor, action, duplicate_of FROM event_index';
-    const { rows } = await this.client.query<IndexRow & { position: string }>(query);
+    const query = `SELECT position, producer, event_id, source, actor, action, duplicate_of FROM event_index
+                   WHERE ${OF_LEDGER}`;
+    const { rows } = await this.client.query<IndexRow & { position: string }>(query, [this.trust.origin]);
     return new Map(rows.map(({ position, ...row }) => [Number(position), row]));
   }
 }

@@ -1,0 +1,52 @@
+/**
+ * The ingest keys of the system ledger: those of its genesis note, then those of the newest key set that an announcement
+ * proves. What was proven once is only left for something newer; an announcement that does not verify changes nothing.
+ */
+import {
+  announcementTrust,
+  FormatError,
+  openGenesis,
+  verifyAnnouncement,
+  type KeySet,
+  type VerifierKey,
+} from '@everseal/audit-core';
+import { RetryLater } from '@everseal/process';
+import type { ReceiptKeys } from './system-ledger-writer.js';
+
+export class AnnouncedKeys implements ReceiptKeys {
+  private set: KeySet;
+  private index = 0;
+
+  /**
+   * @param genesis the ledger's entry 0
+   * @param newest reads the newest announcement; null while there is none
+   * @throws FormatError for a note that is not the first key set of this ledger
+   */
+  constructor(
+    genesis: Buffer,
+    origin: string,
+    private readonly newest: () => Promise<Buffer | null>,
+  ) {
+    this.set = openGenesis(genesis, origin);
+  }
+
+  get current(): readonly VerifierKey[] {
+    return this.set.ingest;
+  }
+
+  async refresh(): Promise<void> {
+    const announcement = await this.newest();
+    if (announcement === null) return;
+    try {
+      const { keys, keysIndex } = verifyAnnouncement(announcement, announcementTrust(this.set), () => null);
+      if (keysIndex <= this.index) return;
+      this.set = keys;
+      this.index = keysIndex;
+    } catch (cause) {
+      if (!(cause instanceof FormatError)) throw cause;
+      throw new RetryLater('system-ledger.keys', `the newest announcement does not verify: ${cause.message}`, {
+        cause,
+      });
+    }
+  }
+}

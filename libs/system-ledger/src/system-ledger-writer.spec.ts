@@ -1,0 +1,146 @@
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  encodeEventEntry,
+  eventPrefix,
+  formatReceipt,
+  formatRefusal,
+  formatTimestamp,
+  FrameTree,
+  ingestKeyName,
+  leafHash,
+  NOTE_KEY,
+  parseReceipt,
+  sha256,
+  signFrame,
+  SigningKey,
+  verifyReceipt,
+  ZERO_HASH,
+  type RefusalCode,
+} from '@everseal/audit-core';
+import { codeOf } from '@everseal/process';
+import { temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import { readFileSync } from 'node:fs';
+import { Outbox } from './outbox.js';
+import { SystemLedgerWriter } from './system-ledger-writer.js';
+
+const ORIGIN = 'audit.example.com/system';
+const PRODUCER = 'verifier-v1';
+const ACCEPTED = formatTimestamp(Date.UTC(2026, 0, 1));
+
+const keyOf = (seed: string): SigningKey =>
+  SigningKey.fromSeed(ingestKeyName('audit.example.com', 'a'), sha256(Buffer.from(seed)), NOTE_KEY);
+const KEY = keyOf('now');
+const NEXT_KEY = keyOf('next');
+
+/** What an ingester answers to a request of this one event. */
+function receiptOf(event: Buffer, key = KEY, producer = PRODUCER): Buffer {
+  const leaf = leafHash(encodeEventEntry(eventPrefix(ORIGIN, producer, ACCEPTED), event));
+  const tree = new FrameTree([leaf]);
+  const frame = {
+    origin: ORIGIN,
+    ingester: 'a',
+    number: 1,
+    previous: ZERO_HASH,
+    count: 1,
+    root: tree.root,
+    accepted: ACCEPTED,
+  };
+  return formatReceipt({ ledger: ORIGIN, frame: signFrame(frame, key), first: 0, count: 1, proof: [] });
+}
+
+const refusal = (code: RefusalCode): Buffer =>
+  formatRefusal({ code, message: 'no', position: null, retryAfterMs: null });
+
+let folder: TemporaryFolder;
+let outbox: Outbox;
+let logged: string[];
+beforeEach(() => {
+  folder = temporaryFolder('writer');
+  outbox = Outbox.open(folder.path);
+  logged = [];
+});
+afterEach(() => {
+  outbox.close();
+  folder.remove();
+});
+
+const event = (n: number): Buffer => Buffer.from(`{"id":"${n}"}`);
+const outcomes = (): string[] =>
+  readFileSync(path.join(folder.path, '1.outcomes.ndjson'), 'utf8').split('\n').slice(0, -1);
+
+function writer(answer: (event: Buffer) => Buffer | Error, refreshed = [KEY.verifier]): SystemLedgerWriter {
+  let current = [KEY.verifier];
+  return new SystemLedgerWriter({
+    outbox,
+    origin: ORIGIN,
+    producer: PRODUCER,
+    keys: {
+      get current() {
+        return current;
+      },
+      refresh: () => {
+        current = refreshed;
+        return Promise.resolve();
+      },
+    },
+    submit: (sent) => {
+      const answered = answer(sent);
+      return answered instanceof Error ? Promise.reject(answered) : Promise.resolve(answered);
+    },
+    logger: { error: (_fields: unknown, message?: string) => void logged.push(String(message)) },
+  });
+}
+
+describe('the writer of the system ledger', () => {
+  it('sends event after event and keeps the receipt of each, as a proof', async () => {
+    const sent: string[] = [];
+    const own = writer((one) => (sent.push(one.toString()), receiptOf(one)));
+    expect(await own.round()).toBe(false);
+    for (const n of [1, 2]) outbox.put(event(n));
+    expect([await own.round(), await own.round()]).toEqual([true, false]);
+    expect(sent).toEqual(['{"id":"1"}', '{"id":"2"}']);
+    const kept = parseReceipt(Buffer.from(outcomes()[1] as string));
+    const submitted = { origin: ORIGIN, producer: PRODUCER, events: [event(2)] };
+    expect(verifyReceipt(kept, submitted, [KEY.verifier]).number).toBe(1);
+    expect(own.counts).toEqual({ receipted: 2, refused: 0 });
+  });
+
+  it.each<[string, (sent: Buffer) => Buffer | Error, string]>([
+    ['no answer', () => Object.assign(new Error('x'), { code: 'nats.timeout' }), 'nats.timeout'],
+    ['an answer that cannot be read', () => Buffer.from('{}'), 'system-ledger.answer'],
+    ['not now', () => refusal('unavailable'), 'system-ledger.refused'],
+    ['a policy that ingest does not have yet', () => refusal('event.forbidden'), 'system-ledger.refused'],
+    ['a receipt for other bytes', () => receiptOf(event(9)), 'system-ledger.receipt'],
+    ['a receipt of another producer', (sent) => receiptOf(sent, KEY, 'sealer-s1'), 'system-ledger.receipt'],
+    ['a receipt by a key that no key set names', (sent) => receiptOf(sent, NEXT_KEY), 'system-ledger.receipt'],
+  ])('sends the same again after %s; control: a good receipt settles it', async (_what, answer, code) => {
+    outbox.put(event(1));
+    const seen: unknown[] = [];
+    for (let i = 0; i < 3; i++)
+      await writer(answer)
+        .round()
+        .catch((error: unknown) => seen.push(codeOf(error)));
+    expect([seen, outbox.waiting]).toEqual([[code, code, code], 1]);
+    await writer(receiptOf).round();
+    expect(outbox.waiting).toBe(0);
+  });
+
+  it('takes a receipt by a key of the newest key set', async () => {
+    outbox.put(event(1));
+    await writer((sent) => receiptOf(sent, NEXT_KEY), [NEXT_KEY.verifier]).round();
+    expect(outbox.waiting).toBe(0);
+  });
+
+  it.each<RefusalCode>(['event.conflict', 'event.invalid', 'request.too-large', 'request.malformed'])(
+    'does not let an event that is refused as %s hold up the next ones, and says so',
+    async (code) => {
+      for (const n of [1, 2]) outbox.put(event(n));
+      const own = writer((sent) => (sent.equals(event(1)) ? refusal(code) : receiptOf(sent)));
+      expect([await own.round(), await own.round()]).toEqual([true, false]);
+      expect(outcomes()[0]).toBe(`{"refused":{"code":"${code}","message":"no"}}`);
+      expect(logged).toEqual([expect.stringContaining(code)]);
+      expect(own.counts).toEqual({ receipted: 1, refused: 1 });
+    },
+  );
+});

@@ -1,0 +1,250 @@
+/**
+ * The system ledger, with all services running: an alert that a verifier raises is found sealed there, byte for byte as it
+ * was signed, by somebody who verifies that log from its first byte. Also when the ledger was down, and when the verifier
+ * was killed between its alert and the receipt for it. The control takes the outbox away: then the alert is missing.
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  leafHash,
+  openAlert,
+  openAlertEvent,
+  originOf,
+  parseVkey,
+  type OpenedAlertEvent,
+  type VerifierKey,
+} from '@everseal/audit-core';
+import { repositoryRoot, waitUntil } from '@everseal/local';
+import { liveAlertSubject } from '@everseal/policy';
+import { InstalledSystem, JournalProducer, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { Client } from 'pg';
+
+const START_MS = 180_000;
+const TEST_MS = 120_000;
+const WITHIN_MS = 60_000;
+const SWEEP = { sweep: { bodies: 0, index: 0, stored: 0, pauseMs: 50 } };
+const POLICY = `
+domain: audit.example.com
+ledgers: [{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]
+systemLedger: system
+producers: [{ name: orders, ledgers: [main], sources: ['*'] }]
+ingest: [{ name: a }]
+sealers: [{ name: s1 }]
+verifiers: [{ name: v1 }]
+ops: [{ name: ops }]
+`;
+const ORIGIN = originOf('audit.example.com', 'system');
+const BODY = `everseal.block_body WHERE height = 1
+  AND ledger_id = (SELECT ledger_id FROM everseal.ledger WHERE origin = 'audit.example.com/main')`;
+
+/** An alert as ops heard it. */
+interface Heard {
+  readonly number: number;
+  readonly state: string;
+  readonly json: Buffer;
+}
+
+let folder: TemporaryFolder;
+let system: InstalledSystem;
+let oracle: LogOracle;
+let dba: Client;
+let ops: NatsConnection;
+let alertKeys: VerifierKey[];
+let good: Buffer;
+/** Alerts of the verifier by number, heard live. */
+const heard = new Map<number, Heard>();
+
+beforeAll(async () => {
+  folder = temporaryFolder('policy');
+  const policyFile = path.join(folder.path, 'everseal.yaml');
+  writeFileSync(policyFile, POLICY);
+  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': SWEEP } });
+  const { installation } = system;
+  const trust = { origin: ORIGIN, genesis: leafHash(readFileSync(installation.keys.genesis('system'))) };
+  oracle = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);
+  dba = new Client(await installation.logins.superuser());
+  await dba.connect();
+  await dba.query('ALTER TABLE everseal.block_body DISABLE TRIGGER USER');
+  alertKeys = readFileSync(installation.keys.alertKeys(), 'utf8').trim().split('\n').map(parseVkey);
+  ops = await connect({ ...installation.logins.nats('ops', 'ops'), maxReconnectAttempts: -1 });
+  ops.subscribe(liveAlertSubject('verifier', '*.*'), { callback: (_error, { data }) => hear(data) });
+  await ops.flush();
+  await sealSomething();
+  good = (await dba.query<{ body: Buffer }>(`SELECT body FROM ${BODY}`)).rows[0]!.body;
+}, START_MS);
+
+afterAll(async () => {
+  await ops?.close();
+  await oracle?.close();
+  await dba?.end();
+  await system?.stop();
+  folder?.remove();
+}, START_MS);
+
+function hear(data: Uint8Array): void {
+  const { number, json } = openAlert(data, alertKeys);
+  const { state } = JSON.parse(json.toString()) as { state: string };
+  heard.set(number, { number, state, json: Buffer.from(json) });
+}
+
+/** A block of events in ledger main, to be altered. */
+async function sealSomething(): Promise<void> {
+  const { installation, origin, keys, ledger, trust } = system;
+  const login = installation.logins.nats('producer', 'orders');
+  const source = 'https://orders.example.com/shop';
+  const producer = await JournalProducer.open({
+    login,
+    ledger,
+    producer: 'orders',
+    origin,
+    ingestKeys: keys.ingest,
+    source,
+  });
+  const main = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);
+  await producer.load(5, 1, () => producer.receipted.length >= 20);
+  await main.caughtUp(producer.journal, WITHIN_MS);
+  await main.cosigned(WITHIN_MS);
+  await Promise.all([producer.close(), main.close()]);
+}
+
+/** Changes one event of ledger main, or puts it back, and waits for the verifier to say so. */
+async function alter(isGood: boolean): Promise<Heard> {
+  const before = Math.max(0, ...heard.keys());
+  const body = Buffer.from(good);
+  if (!isGood) body[body.indexOf('"event":{') + 12]! ^= 1;
+  await dba.query(`UPDATE ${BODY.replace(' WHERE', ' SET body = $1 WHERE')}`, [body]);
+  const state = isGood ? 'cleared' : 'raised';
+  const find = (): Heard | undefined => [...heard.values()].find((one) => one.number > before && one.state === state);
+  return waitUntil(find, { what: `an alert is ${state}`, timeoutMs: WITHIN_MS });
+}
+
+/** What an outsider finds in the system ledger of the verifier's alerts. */
+async function sealed(): Promise<OpenedAlertEvent[]> {
+  const events = await oracle.sealedEvents();
+  return events
+    .filter(({ producer }) => producer === 'verifier-v1')
+    .map(({ bytes }) => openAlertEvent(bytes, alertKeys));
+}
+
+async function sealedOf(number: number): Promise<OpenedAlertEvent[]> {
+  return (await sealed()).filter((one) => one.number === number);
+}
+
+function untilSealed(number: number): Promise<unknown> {
+  const isThere = async (): Promise<boolean> => (await sealedOf(number)).length > 0;
+  return waitUntil(isThere, { what: `alert ${number} in the system ledger`, timeoutMs: WITHIN_MS, everyMs: 200 });
+}
+
+const outbox = (): string => path.join(system.installation.layout.state('verifier-v1'), 'system-events');
+
+function linesOf(kind: 'events' | 'outcomes'): number {
+  return readFileSync(path.join(outbox(), `1.${kind}.ndjson`), 'utf8').split('\n').length - 1;
+}
+
+/** An alert while ingest is down, and the verifier killed before it can have a receipt. */
+async function alertThenKill(): Promise<Heard> {
+  const { installation } = system;
+  await installation.service('ingest', 'a').stop();
+  const alert = await alter(false);
+  const isTaken = (): boolean => linesOf('events') > linesOf('outcomes');
+  await waitUntil(isTaken, { what: 'the alert in the outbox', timeoutMs: WITHIN_MS });
+  const verifier = installation.service('verifier', 'v1');
+  verifier.kill('SIGKILL');
+  await verifier.exited;
+  expect(await sealedOf(alert.number)).toEqual([]);
+  return alert;
+}
+
+async function startBoth(): Promise<void> {
+  await Promise.all([
+    system.installation.startService('ingest', 'a'),
+    system.installation.startService('verifier', 'v1'),
+  ]);
+}
+
+/** Runs the command-line tool; its standard output as JSON lines. */
+function everseal(...args: string[]): Promise<{ code: number | null; lines: Record<string, unknown>[] }> {
+  const main = path.join(repositoryRoot(), 'dist', 'apps', 'cli', 'src', 'main.js');
+  const child = spawn(process.execPath, [main, '--dir', system.installation.layout.dir, ...args, '--json']);
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  return new Promise((resolve) =>
+    child.once('close', (code) => {
+      const texts = out.split('\n').filter((line) => line !== '');
+      resolve({ code, lines: texts.map((line) => JSON.parse(line) as Record<string, unknown>) });
+    }),
+  );
+}
+
+describe('the system ledger', () => {
+  it(
+    'holds every alert exactly as it was signed, raised and cleared, once',
+    async () => {
+      for (const isGood of [false, true]) {
+        const alert = await alter(isGood);
+        await untilSealed(alert.number);
+        const [found, ...others] = await sealedOf(alert.number);
+        expect(others).toEqual([]);
+        expect(found).toMatchObject({ code: 'entry.altered', state: isGood ? 'cleared' : 'raised' });
+        expect(found?.json?.equals(alert.json)).toBe(true);
+      }
+      const numbers = (await sealed()).map(({ number }) => number);
+      expect(numbers).toEqual(numbers.map((_number, i) => i + 1));
+      await waitUntil(() => linesOf('events') === linesOf('outcomes'), {
+        what: 'a receipt for each',
+        timeoutMs: WITHIN_MS,
+      });
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is one more ledger to the command-line tool',
+    async () => {
+      const isHealthy = async (): Promise<boolean> => (await everseal('status')).code === 0;
+      await waitUntil(isHealthy, { what: 'a healthy status', timeoutMs: WITHIN_MS });
+      const [status] = (await everseal('status')).lines as [{ ledgers: { ledger: string }[] }];
+      expect(status.ledgers.map(({ ledger }) => ledger)).toEqual(['main', 'system']);
+      for (const ledger of ['main', 'system']) {
+        const { code, lines } = await everseal('verify', '--ledger', ledger);
+        expect([code, lines.at(-1)]).toEqual([0, expect.objectContaining({ origin: `audit.example.com/${ledger}` })]);
+      }
+      const { code, lines } = await everseal('alerts');
+      expect([code, lines.length > 0]).toEqual([0, true]);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'gets an alert once although the ledger was down and the verifier was killed before a receipt',
+    async () => {
+      const alert = await alertThenKill();
+      await startBoth();
+      await untilSealed(alert.number);
+      const cleared = await alter(true);
+      await untilSealed(cleared.number);
+      const found = await sealedOf(alert.number);
+      expect(found).toHaveLength(1);
+      expect(found[0]?.json?.equals(alert.json)).toBe(true);
+      expect((await sealed()).map(({ number }) => number)).toEqual([...heard.keys()].sort((a, b) => a - b));
+    },
+    TEST_MS,
+  );
+
+  it(
+    'control: without the outbox that alert is missing, and the numbers show it',
+    async () => {
+      const alert = await alertThenKill();
+      rmSync(outbox(), { recursive: true });
+      await startBoth();
+      const cleared = await alter(true);
+      await untilSealed(cleared.number);
+      expect(await sealedOf(alert.number)).toEqual([]);
+      expect((await sealed()).map(({ number }) => number)).not.toContain(alert.number);
+    },
+    TEST_MS,
+  );
+});
