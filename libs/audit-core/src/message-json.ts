@@ -70,6 +70,13 @@ export class MessageReader {
     });
   }
 
+  /** A list of strings, at most `most` of them. */
+  texts(name: string, most: number): string[] {
+    const texts = this.list(name);
+    if (texts.length > most) return this.fail(name, `holds ${texts.length} texts, at most ${most} are read`);
+    return texts.map((text) => (typeof text === 'string' ? text : this.fail(name, 'holds something else than strings')));
+  }
+
   object(name: string): MessageReader {
     const value = this.own(name);
     if (!isObject(value)) return this.fail(name, 'is not an object');

@@ -3,6 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { alertNoteVectors } from './make/alert-note.js';
 import { announcementVectors } from './make/announcement.js';
 import { blockVectors } from './make/block.js';
+import { claimAnswerVectors } from './make/claim-answer.js';
+import { claimVectors } from './make/claim.js';
 import { eventEntryVectors } from './make/event-entry.js';
 import { frameMessageVectors } from './make/frame-message.js';
 import { frameVectors } from './make/frame.js';
@@ -30,6 +32,8 @@ describe('vector files', () => {
     ['restore', restoreVectors],
     ['receipt', receiptVectors],
     ['refusal', refusalVectors],
+    ['claim', claimVectors],
+    ['claim-answer', claimAnswerVectors],
     ['announcement', announcementVectors],
     ['alert-note', alertNoteVectors],
   ])('%s.json is what its maker gives', (format, make) => {
