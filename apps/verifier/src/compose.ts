@@ -1,6 +1,7 @@
 /**
  * The composition root of the verifier: read this file to know what the process is made of. Per ledger there are a tail
- * and three sweeps, each a supervised loop, and the two requests it answers: hold and add-checkpoint.
+ * and three sweeps, each a supervised loop, custody (custody-compose.ts), and the two requests it answers: hold and
+ * add-checkpoint.
  */
 
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -33,6 +34,7 @@ import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
 import type { VerifierSettings } from './config.js';
+import { composeCustody } from './custody-compose.js';
 import { FollowLedger } from './follow-ledger.js';
 import { loadTree } from './load-tree.js';
 import { Pace } from './pace.js';
@@ -201,8 +203,10 @@ async function composeLedger(
   };
   const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, Date.now);
   const witness = new WitnessLedger(follow, file, remembered, key, Date.now, (finding, evidence) =>
-    verify.reportShown(finding, evidence),
+    custody.shown(finding, evidence),
   );
+  const report = verify.reportShown.bind(verify);
+  const custody = composeCustody(context, { name, folder, policy, pool, link, alerts, follow, witness, report });
   const loops = ledgerLoops(context, name, verify);
   const holding = serve(link, holdSubject(name, settings.name), {
     handler: ({ data }) => witness.hold(data),
@@ -214,9 +218,13 @@ async function composeLedger(
   return {
     witness,
     verify,
-    start: loops.start,
+    start() {
+      loops.start();
+      custody.start();
+    },
     async stop() {
       await holding.stop();
+      await custody.stop();
       await loops.stop();
       tree.close();
     },

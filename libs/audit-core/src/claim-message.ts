@@ -23,7 +23,11 @@ import { MOST_ENTRY_BYTES, parseNote } from './note.js';
 import { rangeRoot } from './range-proof.js';
 import { parseReceipt, type Receipt } from './receipt.js';
 
-export type Claim = { readonly receipt: Receipt; readonly frame: Frame; /** Leaf hash of its note. */ readonly hash: Hash };
+export type Claim = {
+  readonly receipt: Receipt;
+  readonly frame: Frame;
+  /** Leaf hash of its note. */ readonly hash: Hash;
+};
 
 export type ClaimAnswer =
   | {
@@ -58,7 +62,11 @@ export function parseClaim(bytes: Uint8Array, origin: string): Claim {
   }
   const frame = parseFrameText(parseNote(receipt.frame, MOST_ENTRY_BYTES).text);
   // Which leaves they are plays no part in how many hashes are needed.
-  foldReceipt(receipt, frame, Array.from({ length: receipt.count }, () => ZERO_HASH));
+  foldReceipt(
+    receipt,
+    frame,
+    Array.from({ length: receipt.count }, () => ZERO_HASH),
+  );
   return { receipt, frame, hash: leafHash(Buffer.from(receipt.frame)) };
 }
 

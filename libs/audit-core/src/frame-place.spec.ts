@@ -11,7 +11,9 @@ const LANE: LaneKnowledge = {
   row: null,
   leafAt,
 };
-const row = (index: number, hash = hashOf(`entry ${index}`)): Partial<LaneKnowledge> => ({ row: { hash, position: index } });
+const row = (index: number, hash = hashOf(`entry ${index}`)): Partial<LaneKnowledge> => ({
+  row: { hash, position: index },
+});
 
 describe('the place of a frame', () => {
   it.each<[string, number, string, Partial<LaneKnowledge>, object]>([

@@ -16,8 +16,7 @@ import type { FrameHead } from './log-state.js';
 import { equalHash, type Hash } from './hash.js';
 
 export type FramePlace =
-  | { readonly state: 'sealed' | 'other'; readonly index: number }
-  | { readonly state: 'gap' | 'unsealed' | 'unknown' };
+  { readonly state: 'sealed' | 'other'; readonly index: number } | { readonly state: 'gap' | 'unsealed' | 'unknown' };
 
 /** What is known of the lane that the frame belongs to. */
 export interface LaneKnowledge {

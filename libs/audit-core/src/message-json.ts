@@ -74,7 +74,9 @@ export class MessageReader {
   texts(name: string, most: number): string[] {
     const texts = this.list(name);
     if (texts.length > most) return this.fail(name, `holds ${texts.length} texts, at most ${most} are read`);
-    return texts.map((text) => (typeof text === 'string' ? text : this.fail(name, 'holds something else than strings')));
+    return texts.map((text) =>
+      typeof text === 'string' ? text : this.fail(name, 'holds something else than strings'),
+    );
   }
 
   object(name: string): MessageReader {

@@ -45,6 +45,7 @@ export {
   framesAt,
   framesBetween,
   heldFrames,
+  sealedFrameAfter,
   waitingFrames,
   type SealedFrame,
   type WaitingFrame,

@@ -1,0 +1,231 @@
+/**
+ * What custody of one ledger is made of: the looks that compare what ingesters signed with what is sealed, the stream with
+ * the log, and checkpoints with each other; each a supervised loop of its own. And the answers to producers' claims.
+ */
+
+import path from 'node:path';
+import { parseAnnouncement, parseIngestHeartbeat, FormatError, type Finding, type KeySet } from '@everseal/audit-core';
+import { readHead } from '@everseal/ledger-store';
+import {
+  FramesReader,
+  listen,
+  namesIn,
+  serve,
+  StreamReader,
+  type Listening,
+  type NatsLink,
+  type Serving,
+} from '@everseal/messaging';
+import {
+  ANNOUNCEMENTS,
+  announceSubject,
+  CLAIM_QUEUE,
+  claimSubject,
+  expectedFrames,
+  framesSubject,
+  heartbeatSubject,
+  type Policy,
+} from '@everseal/policy';
+import { fateOf, Loop, type AlertBook, type ServiceContext } from '@everseal/process';
+import type { Pool } from 'pg';
+import { ClaimLedger } from './claim-ledger.js';
+import type { VerifierSettings } from './config.js';
+import { CustodyCheckpoints } from './custody-checkpoints.js';
+import { CustodyFile } from './custody-file.js';
+import { CustodyLedger } from './custody-ledger.js';
+import { CustodyLog } from './custody-log.js';
+import { CustodyNotes } from './custody-notes.js';
+import type { FollowLedger } from './follow-ledger.js';
+import { Pace } from './pace.js';
+import { StreamGuard } from './stream-guard.js';
+import { StreamMemory } from './stream-guard-memory.js';
+import { StreamSweep } from './stream-guard-sweep.js';
+import type { WitnessLedger } from './witness-ledger.js';
+
+const LOOK_EVERY_MS = 1_000;
+const LOOK_BOUND_MS = 60_000;
+/** A pass over a whole ring at its rate; the loop ticks when it ends. */
+const SWEEP_BOUND_MS = 24 * 3_600_000;
+
+/** What of the verifier custody works with. */
+export interface CustodyParts {
+  /** Name of the ledger. */
+  readonly name: string;
+  /** Folder of the ledger's state. */
+  readonly folder: string;
+  readonly policy: Policy;
+  readonly pool: Pool;
+  readonly link: NatsLink;
+  readonly alerts: AlertBook;
+  readonly follow: FollowLedger;
+  /** Newest cosigned checkpoint. */
+  readonly witness: Pick<WitnessLedger, 'heartbeat'>;
+  /** Raises what a request or a message showed. */
+  readonly report: (finding: Finding, evidence: Record<string, string>) => void;
+}
+
+export interface Custody {
+  start(): void;
+  stop(): Promise<void>;
+  /** A request showed a checkpoint that the log does not give: a fork, where there is another of that size. */
+  shown(finding: Finding, evidence: Record<string, string>): void;
+}
+
+type Context = ServiceContext<VerifierSettings>;
+
+interface Made {
+  readonly custody: CustodyLedger;
+  readonly guard: StreamGuard;
+  readonly sweep: StreamSweep;
+  readonly checkpoints: CustodyCheckpoints;
+  readonly claims: ClaimLedger;
+}
+
+export function composeCustody(context: Context, parts: CustodyParts): Custody {
+  const { name, link, report } = parts;
+  const made = make(context, parts);
+  const { checkpoints } = made;
+  const loops: Loop[] = [];
+  const heard: (Listening | Serving)[] = [];
+  const judge = (taking: Promise<unknown>): void => void taking.catch((error: unknown) => failed(context, error));
+  const announcements = new StreamReader(link, ANNOUNCEMENTS);
+  const lookAtCheckpoints = async (): Promise<void> => {
+    await checkpoints.look();
+    const stored = await announcements.lastBySubject(announceSubject(name));
+    if (stored) await takeAnnouncement(stored.data, checkpoints);
+  };
+  return {
+    start() {
+      heard.push(
+        listen(link, heartbeatSubject('ingest', '*'), {
+          onMessage: ({ data }) => takeHeartbeat(data, made.custody),
+          onFault: context.stop,
+        }),
+        listen(link, announceSubject(name), {
+          onMessage: ({ data }) => judge(takeAnnouncement(data, checkpoints)),
+          onFault: context.stop,
+        }),
+        answerClaims(context, parts, made.claims),
+      );
+      loops.push(
+        run(context, `custody ${name}`, LOOK_BOUND_MS, () => made.custody.look(), LOOK_EVERY_MS),
+        run(context, `stream ${name}`, LOOK_BOUND_MS, () => made.guard.look(), LOOK_EVERY_MS),
+        run(context, `checkpoints ${name}`, LOOK_BOUND_MS, lookAtCheckpoints, LOOK_EVERY_MS),
+        run(
+          context,
+          `messages ${name}`,
+          SWEEP_BOUND_MS,
+          (signal) => made.sweep.pass(signal),
+          context.settings.sweep.pauseMs,
+        ),
+      );
+    },
+    async stop() {
+      await Promise.all([...heard, ...loops].map((part) => part.stop()));
+    },
+    shown(finding, evidence) {
+      const { checkpoint } = evidence;
+      if (finding.code !== 'checkpoint.mismatch' || checkpoint === undefined) return report(finding, evidence);
+      const compare = async (): Promise<void> => {
+        if (!(await checkpoints.take(checkpoint, 'a request to witness it'))) report(finding, evidence);
+      };
+      judge(compare());
+    },
+  };
+}
+
+function make({ settings }: Context, parts: CustodyParts): Made {
+  const { name, folder, policy, pool, link, alerts, follow, witness, report } = parts;
+  const { origin } = follow.trust;
+  const keys = (): KeySet | null => follow.memory.keys;
+  const clock = (): number => performance.now();
+  const head = (): ReturnType<typeof readHead> => readHead(pool, follow.ledgerId);
+  const { overdueMs, headroomMs } = settings.custody;
+  const custody = new CustodyLedger(
+    origin,
+    new CustodyLog(pool, follow),
+    new CustodyNotes(),
+    new CustodyFile(path.join(folder, 'custody.json')),
+    alerts,
+    keys,
+    async () => (await head()).size,
+    { overdueMs },
+    clock,
+  );
+  const reader = new FramesReader(link, name);
+  const ingesters = policy.ledgers.find((ledger) => ledger.name === name)?.ingesters ?? [];
+  const guard = new StreamGuard(
+    reader,
+    expectedFrames(policy, name),
+    ingesters.map((ingester) => framesSubject(name, ingester)),
+    custody,
+    new StreamMemory(path.join(folder, 'stream.json')),
+    async () => (await head()).cursor,
+    alerts,
+    { headroomMs, settleMs: overdueMs },
+    { clock, now: Date.now },
+  );
+  const rate = settings.sweep.stream === 0 ? Infinity : settings.sweep.stream;
+  const sweep = new StreamSweep(reader, custody, alerts, new Pace(rate));
+  const cosigned = (): string | null => witness.heartbeat();
+  const checkpoints = new CustodyCheckpoints(origin, pool, follow.ledgerId, follow.tree, keys, cosigned, report);
+  return {
+    custody,
+    guard,
+    sweep,
+    checkpoints,
+    claims: new ClaimLedger(custody, cosigned, keys, follow.tree.readTiles),
+  };
+}
+
+function run(
+  { logger, health, stop }: Context,
+  name: string,
+  within: number,
+  look: (signal: AbortSignal) => Promise<void>,
+  everyMs: number,
+): Loop {
+  const pulse = health.pulse(name, within);
+  return Loop.run({ name, body: (signal) => look(signal).then(() => everyMs), logger, pulse, within, onStop: stop });
+}
+
+function answerClaims({ logger, stop }: Context, { name, link }: CustodyParts, claims: ClaimLedger): Serving {
+  const subjects = claimSubject(name, '*');
+  return serve(link, subjects, {
+    queue: CLAIM_QUEUE,
+    handler: ({ subject, data }) => {
+      const producer = namesIn(subjects, subject)?.[0];
+      if (producer === undefined) throw new FormatError('claim.subject', `${subject} names no producer`);
+      return claims.claim(producer, data);
+    },
+    concurrency: 2,
+    logger,
+    onFault: stop,
+  });
+}
+
+/** What is no heartbeat says nothing. */
+export function takeHeartbeat(data: Uint8Array, custody: CustodyLedger): void {
+  try {
+    for (const note of parseIngestHeartbeat(data)) custody.hear(note, 'heartbeat');
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+  }
+}
+
+async function takeAnnouncement(data: Uint8Array, checkpoints: CustodyCheckpoints): Promise<void> {
+  let checkpoint: string;
+  try {
+    checkpoint = parseAnnouncement(data).checkpoint;
+  } catch (error) {
+    if (error instanceof FormatError) return;
+    throw error;
+  }
+  await checkpoints.take(checkpoint, 'an announcement');
+}
+
+/** The same comes again with the next look. */
+function failed({ logger, stop }: Context, error: unknown): void {
+  if (fateOf(error) === 'stop') stop(error instanceof Error ? error : new Error(String(error)));
+  else logger.warn({ err: error }, 'a checkpoint could not be compared now');
+}
