@@ -5,9 +5,13 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { sha256, signCheckpoint, SigningKey } from '@everseal/audit-core';
 import { repositoryRoot, waitUntil, type ServiceKind } from '@everseal/local';
+import { announceSubject } from '@everseal/policy';
 import { AlertWatch, InstalledSystem, JournalProducer, LogOracle } from '@everseal/testing';
+import { connect } from '@nats-io/transport-node';
 
 const START_MS = 180_000;
 const TEST_MS = 120_000;
@@ -129,6 +133,53 @@ describe('custody', () => {
         timeoutMs: WITHIN_MS,
       });
       expect([...new Set(alerts.seen.map(({ code }) => code))]).toEqual(['custody.overdue']);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'T21: stream.config while the stream has another bound than the policy says',
+    async () => {
+      const { installation, ledger } = system;
+      const nc = await connect(installation.logins.nats('provisioner', 'deploy'));
+      try {
+        const api = async (what: string, body: object = {}): Promise<{ config: object }> =>
+          (await nc.request(`$JS.API.STREAM.${what}.FRAMES_${ledger}`, JSON.stringify(body))).json();
+        const { config } = await api('INFO');
+        await api('UPDATE', { ...config, max_age: 3_600 * 1e9 });
+        const alert = await alerts.raised('stream.config', WITHIN_MS);
+        expect(alert.detail).toContain('max_age');
+        await api('UPDATE', config);
+        await alerts.allCleared(WITHIN_MS);
+      } finally {
+        await nc.close();
+      }
+    },
+    TEST_MS,
+  );
+
+  it(
+    'T23: log.forked for an announcement with another checkpoint of a size that was announced',
+    async () => {
+      const { installation, ledger, origin } = system;
+      const subject = announceSubject(ledger);
+      const [ops, sealer] = await Promise.all([
+        connect(installation.logins.nats('ops', 'ops')),
+        connect(installation.logins.nats('sealer', 's1')),
+      ]);
+      try {
+        const newest = await ops.request(`JSA.DIRECT.GET.ANNOUNCEMENTS.${subject}`);
+        const announced = newest.json<{ checkpoint: string }>();
+        const size = Number(announced.checkpoint.split('\n')[1]);
+        const key = SigningKey.fromSkey(readFileSync(installation.keys.log(ledger), 'utf8').trim());
+        const checkpoint = signCheckpoint({ origin, size, root: sha256(Buffer.from('another history')) }, key);
+        sealer.publish(subject, JSON.stringify({ ...announced, checkpoint }));
+        await sealer.flush();
+        expect(await alerts.raised('log.forked', WITHIN_MS)).toMatchObject({ first: { index: size } });
+        expect(alerts.open.map(({ code }) => code)).toEqual(['log.forked']);
+      } finally {
+        await Promise.all([ops.close(), sealer.close()]);
+      }
     },
     TEST_MS,
   );

@@ -5,7 +5,7 @@
 
 import path from 'node:path';
 import { parseAnnouncement, parseIngestHeartbeat, FormatError, type Finding, type KeySet } from '@everseal/audit-core';
-import { readHead } from '@everseal/ledger-store';
+import { readHead, type StreamCursor } from '@everseal/ledger-store';
 import {
   FramesReader,
   listen,
@@ -17,13 +17,16 @@ import {
   type Serving,
 } from '@everseal/messaging';
 import {
+  ALERTS,
   ANNOUNCEMENTS,
   announceSubject,
   CLAIM_QUEUE,
   claimSubject,
   expectedFrames,
+  expectedStreams,
   framesSubject,
   heartbeatSubject,
+  type ExpectedStream,
   type Policy,
 } from '@everseal/policy';
 import { fateOf, Loop, type AlertBook, type ServiceContext } from '@everseal/process';
@@ -39,6 +42,7 @@ import type { FollowLedger } from './follow-ledger.js';
 import { Pace } from './pace.js';
 import { StreamGuard } from './stream-guard.js';
 import { StreamMemory } from './stream-guard-memory.js';
+import { SharedStreams } from './stream-guard-shared.js';
 import { StreamSweep } from './stream-guard-sweep.js';
 import type { WitnessLedger } from './witness-ledger.js';
 
@@ -76,66 +80,87 @@ type Context = ServiceContext<VerifierSettings>;
 interface Made {
   readonly custody: CustodyLedger;
   readonly guard: StreamGuard;
+  /** Null where another ledger's custody looks at what all share. */
+  readonly shared: SharedStreams | null;
   readonly sweep: StreamSweep;
   readonly checkpoints: CustodyCheckpoints;
   readonly claims: ClaimLedger;
 }
 
 export function composeCustody(context: Context, parts: CustodyParts): Custody {
-  const { name, link, report } = parts;
   const made = make(context, parts);
-  const { checkpoints } = made;
-  const loops: Loop[] = [];
-  const heard: (Listening | Serving)[] = [];
-  const judge = (taking: Promise<unknown>): void => void taking.catch((error: unknown) => failed(context, error));
-  const announcements = new StreamReader(link, ANNOUNCEMENTS);
-  const lookAtCheckpoints = async (): Promise<void> => {
-    await checkpoints.look();
-    const stored = await announcements.lastBySubject(announceSubject(name));
-    if (stored) await takeAnnouncement(stored.data, checkpoints);
-  };
+  const running: { stop(): Promise<void> }[] = [];
   return {
     start() {
-      heard.push(
-        listen(link, heartbeatSubject('ingest', '*'), {
-          onMessage: ({ data }) => takeHeartbeat(data, made.custody),
-          onFault: context.stop,
-        }),
-        listen(link, announceSubject(name), {
-          onMessage: ({ data }) => judge(takeAnnouncement(data, checkpoints)),
-          onFault: context.stop,
-        }),
-        answerClaims(context, parts, made.claims),
-      );
-      loops.push(
-        run(context, `custody ${name}`, LOOK_BOUND_MS, () => made.custody.look(), LOOK_EVERY_MS),
-        run(context, `stream ${name}`, LOOK_BOUND_MS, () => made.guard.look(), LOOK_EVERY_MS),
-        run(context, `checkpoints ${name}`, LOOK_BOUND_MS, lookAtCheckpoints, LOOK_EVERY_MS),
-        run(
-          context,
-          `messages ${name}`,
-          SWEEP_BOUND_MS,
-          (signal) => made.sweep.pass(signal),
-          context.settings.sweep.pauseMs,
-        ),
-      );
+      running.push(...listening(context, parts, made), ...looking(context, parts, made));
     },
     async stop() {
-      await Promise.all([...heard, ...loops].map((part) => part.stop()));
+      await Promise.all(running.map((part) => part.stop()));
     },
-    shown(finding, evidence) {
-      const { checkpoint } = evidence;
-      if (finding.code !== 'checkpoint.mismatch' || checkpoint === undefined) return report(finding, evidence);
-      const compare = async (): Promise<void> => {
-        if (!(await checkpoints.take(checkpoint, 'a request to witness it'))) report(finding, evidence);
-      };
-      judge(compare());
-    },
+    shown: (finding, evidence) => void shown(context, parts, made, finding, evidence),
   };
 }
 
+function listening(
+  context: Context,
+  parts: CustodyParts,
+  { custody, checkpoints, claims }: Made,
+): (Listening | Serving)[] {
+  const { name, link } = parts;
+  const onFault = context.stop;
+  const failing = (error: unknown): void => failed(context, error);
+  return [
+    listen(link, heartbeatSubject('ingest', '*'), {
+      onMessage: ({ data }) => takeHeartbeat(data, custody),
+      onFault,
+    }),
+    listen(link, announceSubject(name), {
+      onMessage: ({ data }) => void takeAnnouncement(data, checkpoints).catch(failing),
+      onFault,
+    }),
+    answerClaims(context, parts, claims),
+  ];
+}
+
+function looking(context: Context, { name, link }: CustodyParts, made: Made): Loop[] {
+  const announcements = new StreamReader(link, ANNOUNCEMENTS);
+  const look = (what: string, body: () => Promise<void>): Loop =>
+    run(context, `${what} ${name}`, LOOK_BOUND_MS, body, LOOK_EVERY_MS);
+  const { pauseMs } = context.settings.sweep;
+  return [
+    look('custody', () => made.custody.look()),
+    look('stream', async () => {
+      await made.guard.look();
+      await made.shared?.look();
+    }),
+    look('checkpoints', async () => {
+      await made.checkpoints.look();
+      const stored = await announcements.lastBySubject(announceSubject(name));
+      if (stored) await takeAnnouncement(stored.data, made.checkpoints);
+    }),
+    run(context, `messages ${name}`, SWEEP_BOUND_MS, (signal) => made.sweep.pass(signal), pauseMs),
+  ];
+}
+
+async function shown(
+  context: Context,
+  { report }: CustodyParts,
+  { checkpoints }: Made,
+  finding: Finding,
+  evidence: Record<string, string>,
+): Promise<void> {
+  const { checkpoint } = evidence;
+  try {
+    const isOther = finding.code === 'checkpoint.mismatch' && checkpoint !== undefined;
+    if (isOther && (await checkpoints.take(checkpoint, 'a request to witness it'))) return;
+  } catch (error) {
+    failed(context, error);
+  }
+  report(finding, evidence);
+}
+
 function make({ settings }: Context, parts: CustodyParts): Made {
-  const { name, folder, policy, pool, link, alerts, follow, witness, report } = parts;
+  const { name, folder, pool, link, alerts, follow, witness, report } = parts;
   const { origin } = follow.trust;
   const keys = (): KeySet | null => follow.memory.keys;
   const clock = (): number => performance.now();
@@ -153,29 +178,31 @@ function make({ settings }: Context, parts: CustodyParts): Made {
     clock,
   );
   const reader = new FramesReader(link, name);
-  const ingesters = policy.ledgers.find((ledger) => ledger.name === name)?.ingesters ?? [];
-  const guard = new StreamGuard(
-    reader,
-    expectedFrames(policy, name),
-    ingesters.map((ingester) => framesSubject(name, ingester)),
-    custody,
-    new StreamMemory(path.join(folder, 'stream.json')),
-    async () => (await head()).cursor,
-    alerts,
-    { headroomMs, settleMs: overdueMs },
-    { clock, now: Date.now },
-  );
+  const memory = new StreamMemory(path.join(folder, 'stream.json'));
+  const cursor = async (): Promise<StreamCursor> => (await head()).cursor;
+  const bounds = { headroomMs, settleMs: overdueMs };
+  const { expected, lanes } = streamOf(parts);
+  const time = { clock, now: Date.now };
+  const guard = new StreamGuard(reader, expected, lanes, custody, memory, cursor, alerts, bounds, time);
   const rate = settings.sweep.stream === 0 ? Infinity : settings.sweep.stream;
   const sweep = new StreamSweep(reader, custody, alerts, new Pace(rate));
   const cosigned = (): string | null => witness.heartbeat();
   const checkpoints = new CustodyCheckpoints(origin, pool, follow.ledgerId, follow.tree, keys, cosigned, report);
-  return {
-    custody,
-    guard,
-    sweep,
-    checkpoints,
-    claims: new ClaimLedger(custody, cosigned, keys, follow.tree.readTiles),
-  };
+  const claims = new ClaimLedger(custody, cosigned, keys, follow.tree.readTiles);
+  const shared = settings.ledgers[0]?.name === name ? sharedStreams(parts) : null;
+  return { custody, guard, shared, sweep, checkpoints, claims };
+}
+
+function streamOf({ policy, name }: CustodyParts): { expected: ExpectedStream; lanes: string[] } {
+  const ingesters = policy.ledgers.find((ledger) => ledger.name === name)?.ingesters ?? [];
+  return { expected: expectedFrames(policy, name), lanes: ingesters.map((ingester) => framesSubject(name, ingester)) };
+}
+
+function sharedStreams({ policy, link, alerts, follow }: CustodyParts): SharedStreams {
+  const streams = expectedStreams(policy)
+    .filter(({ name }) => name === ANNOUNCEMENTS || name === ALERTS)
+    .map((expected) => ({ expected, reader: new StreamReader(link, expected.name) }));
+  return new SharedStreams(follow.trust.origin, streams, alerts);
 }
 
 function run(

@@ -16,8 +16,15 @@ import {
   type KeySet,
 } from '@everseal/audit-core';
 import { readHead } from '@everseal/ledger-store';
-import { FramesReader, type NatsLink } from '@everseal/messaging';
-import { expectedFrames, framesSubject, parsePolicy, provisionStreams } from '@everseal/policy';
+import { FramesReader, StreamReader, type NatsLink } from '@everseal/messaging';
+import {
+  ALERTS,
+  expectedFrames,
+  expectedStreams,
+  framesSubject,
+  parsePolicy,
+  provisionStreams,
+} from '@everseal/policy';
 import { AlertBook } from '@everseal/process';
 import { temporaryFolder, type TestPostgres } from '@everseal/testing';
 import { KEYS, ORIGIN, type MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
@@ -37,6 +44,7 @@ import { RememberedTree } from './remembered-tree.js';
 import { StoredLog } from './stored-log.fixture.js';
 import { StreamGuard } from './stream-guard.js';
 import { StreamMemory } from './stream-guard-memory.js';
+import { SharedStreams } from './stream-guard-shared.js';
 import { StreamSweep } from './stream-guard-sweep.js';
 
 export const POLICY = parsePolicy(
@@ -51,7 +59,7 @@ ops: [{ name: ops }]
 `,
   'everseal.yaml',
 );
-export const STREAM = 'FRAMES_main';
+const STREAM = 'FRAMES_main';
 export const OVERDUE_MS = 60_000;
 const HEADROOM_MS = 600_000;
 const API = '$JS.API';
@@ -120,15 +128,15 @@ export class CustodyWorld {
   }
 
   /** One request to JetStream's API, as the broker's administrator. */
-  async api(what: string, body: object = {}): Promise<Record<string, unknown>> {
-    const { data } = await this.admin.nc.request(`${API}.STREAM.${what}.${STREAM}`, JSON.stringify(body));
+  async api(what: string, body: object = {}, stream: string = STREAM): Promise<Record<string, unknown>> {
+    const { data } = await this.admin.nc.request(`${API}.STREAM.${what}.${stream}`, JSON.stringify(body));
     const answer = JSON.parse(Buffer.from(data).toString()) as Record<string, unknown>;
     if (answer['error']) throw new Error(`${what}: ${JSON.stringify(answer['error'])}`);
     return answer;
   }
 
-  async config(): Promise<Record<string, unknown>> {
-    return (await this.api('INFO'))['config'] as Record<string, unknown>;
+  async config(stream: string = STREAM): Promise<Record<string, unknown>> {
+    return (await this.api('INFO', {}, stream))['config'] as Record<string, unknown>;
   }
 
   async close(): Promise<void> {
@@ -144,6 +152,7 @@ export class CustodyVerifier {
   readonly alerts: AlertBook;
   readonly custody: CustodyLedger;
   readonly guard: StreamGuard;
+  readonly shared: SharedStreams;
   readonly sweep: StreamSweep;
   readonly checkpoints: CustodyCheckpoints;
   readonly claims: ClaimLedger;
@@ -185,6 +194,9 @@ export class CustodyVerifier {
       { headroomMs: HEADROOM_MS, settleMs: OVERDUE_MS },
       { clock, now: Date.now },
     );
+    const expected = expectedStreams(POLICY).find(({ name }) => name === ALERTS)!;
+    const stream = { expected, reader: new StreamReader(world.admin, ALERTS, { apiPrefix: API }) };
+    this.shared = new SharedStreams(ORIGIN, [stream], this.alerts);
     this.sweep = new StreamSweep(reader, this.custody, this.alerts, new Pace(Infinity));
     const report = (finding: Finding, evidence: Record<string, string>): void =>
       this.alerts.raise(`requests about ${ORIGIN}`, finding, { ledger: ORIGIN, evidence });
@@ -211,7 +223,10 @@ export class CustodyVerifier {
     const finding = await this.follow.catchUp();
     if (finding) throw new Error(`${finding.code}: ${finding.detail}`);
     const isOn = (look: Look): boolean => !this.off.includes(look);
-    if (isOn('guard')) await this.guard.look();
+    if (isOn('guard')) {
+      await this.guard.look();
+      await this.shared.look();
+    }
     if (isOn('sweep')) await this.sweep.pass(new AbortController().signal);
     if (isOn('custody')) await this.custody.look();
     if (isOn('checkpoints')) await this.checkpoints.look();
@@ -240,5 +255,4 @@ export class CustodyVerifier {
   }
 }
 
-/** The log key's checkpoint over everything sealed so far, cosigned by the verifier. */
 export { KEYS, ORIGIN };

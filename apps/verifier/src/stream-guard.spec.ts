@@ -6,7 +6,7 @@ import path from 'node:path';
 import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sha256 } from '@everseal/audit-core';
-import { provisionStreams } from '@everseal/policy';
+import { ALERTS, provisionStreams } from '@everseal/policy';
 import { TestPostgres } from '@everseal/testing';
 import type { MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
 import { CustodyWorld, OVERDUE_MS, POLICY, type CustodyVerifier } from './custody.fixture.js';
@@ -108,6 +108,18 @@ describe('T21: the stream is given other limits', () => {
       await verifier.look();
       expect(verifier.open).toEqual([]);
     }
+  });
+
+  it('stream.config for the stream of alerts, which a smaller bound makes forget', async () => {
+    const verifier = await world.verifier();
+    await verifier.look();
+    const config = await world.config(ALERTS);
+    await world.api('UPDATE', { ...config, max_bytes: 1_048_576 }, ALERTS);
+    await verifier.look();
+    expect(verifier.open).toEqual(['stream.config']);
+    await world.api('UPDATE', config, ALERTS);
+    await verifier.look();
+    expect(verifier.open).toEqual([]);
   });
 
   it('stream.config for a stream that is not there, once it was missed twice', async () => {

@@ -15,12 +15,13 @@
 import { equalHash, sha256, type Finding, type Hash } from '@everseal/audit-core';
 import type { StreamCursor } from '@everseal/ledger-store';
 import { MessagingError, type StoredMessage, type StreamReader } from '@everseal/messaging';
-import { compareStream, type ExpectedStream } from '@everseal/policy';
+import type { ExpectedStream } from '@everseal/policy';
 import type { AlertBook } from '@everseal/process';
 import type { CustodyLedger } from './custody-ledger.js';
 import { headroomOf, isShort, type RingState } from './stream-guard-headroom.js';
 import { hearMessage } from './stream-guard-message.js';
 import type { StreamMemory } from './stream-guard-memory.js';
+import { wrongConfig } from './stream-guard-shared.js';
 
 type StreamInfo = Awaited<ReturnType<StreamReader['info']>>;
 type Named = { finding: Finding; evidence: Record<string, string> };
@@ -65,7 +66,7 @@ export class StreamGuard {
     if (!state) return;
     const newest = await this.readLanes();
     const findings = [
-      ...this.otherConfig(state),
+      ...[wrongConfig(this.expected, state.config)].filter((wrong) => wrong !== null),
       ...(await this.otherStream(state, newest)),
       ...(await this.shortHeadroom(state)),
     ];
@@ -97,14 +98,6 @@ export class StreamGuard {
       if (!newest || message.sequence > newest.sequence) newest = message;
     }
     return newest;
-  }
-
-  private otherConfig({ config }: StreamInfo): Named[] {
-    const differences = compareStream(this.expected, config);
-    if (differences.length === 0) return [];
-    const told = differences.map(({ field, expected, actual }) => `${field} is ${actual}, should be ${expected}`);
-    const detail = `the stream ${this.expected.name} is not as the policy says: ${told.join('; ')}`;
-    return [found('stream.config', detail, { differences: JSON.stringify(differences) })];
   }
 
   private async otherStream(state: StreamInfo, newest: StoredMessage | null): Promise<Named[]> {
