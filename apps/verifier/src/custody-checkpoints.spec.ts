@@ -49,6 +49,10 @@ describe('two checkpoints of one size', () => {
     await verifier.checkpoints.take(world.log.writer.checkpoint(), 'an announcement');
     const second = forged(world.log.size);
     await world.log.storeCheckpoint(second);
+    // Control: a verifier that does not compare checkpoints.
+    const blind = await world.verifier('guard', 'sweep', 'checkpoints');
+    await blind.look();
+    expect(blind.open).toEqual([]);
     await verifier.look();
     expect(verifier.open).toEqual(['log.forked']);
     expect(verifier.alert('log.forked').evidence!['second']).toBe(second);

@@ -15,10 +15,10 @@ import {
   type KeySet,
   type OpenedCheckpoint,
 } from '@everseal/audit-core';
-import { checkpointAt, newestCheckpoint, type CheckpointRow } from '@everseal/ledger-store';
+import { checkpointAt, newestCheckpoint } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
+import { unlessSpoiled } from './custody-read.js';
 import type { RememberedTree } from './remembered-tree.js';
-import { saidOfValue } from './stored-value.js';
 
 /** At one a second the newest quarter of an hour; some 400 bytes each. */
 const MOST_SIZES = 1_024;
@@ -39,7 +39,7 @@ export class CustodyCheckpoints {
 
   /** Compares the newest row of the table. */
   async look(): Promise<void> {
-    const row = await this.unlessSpoiled(() => newestCheckpoint(this.pool, this.ledgerId));
+    const row = await unlessSpoiled(() => newestCheckpoint(this.pool, this.ledgerId), null);
     if (row) await this.take(row.note, 'the table');
   }
 
@@ -67,7 +67,7 @@ export class CustodyCheckpoints {
   private async older({ size, root }: OpenedCheckpoint): Promise<{ opened: OpenedCheckpoint; note: string } | null> {
     // One that fits the tree is what everybody has; only one that does not is worth a look.
     if (size > this.tree.size || equalHash(await this.tree.rootAt(size), root)) return null;
-    const row: CheckpointRow | null = await this.unlessSpoiled(() => checkpointAt(this.pool, this.ledgerId, size));
+    const row = await unlessSpoiled(() => checkpointAt(this.pool, this.ledgerId, size), null);
     for (const note of [this.cosigned(), row?.note ?? null]) {
       const opened = note === null ? null : this.open(note);
       if (opened && opened.size === size && !equalHash(opened.root, root)) return { opened, note: note! };
@@ -93,15 +93,6 @@ export class CustodyCheckpoints {
     for (const size of this.seen.keys()) {
       if (this.seen.size <= MOST_SIZES) return;
       this.seen.delete(size);
-    }
-  }
-
-  private async unlessSpoiled<T>(read: () => Promise<T | null>): Promise<T | null> {
-    try {
-      return await read();
-    } catch (error) {
-      saidOfValue(error);
-      return null;
     }
   }
 }

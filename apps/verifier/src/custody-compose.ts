@@ -5,7 +5,7 @@
 
 import path from 'node:path';
 import { parseAnnouncement, parseIngestHeartbeat, FormatError, type Finding, type KeySet } from '@everseal/audit-core';
-import { readHead, type StreamCursor } from '@everseal/ledger-store';
+import { readHead, type LedgerHead, type StreamCursor } from '@everseal/ledger-store';
 import {
   FramesReader,
   listen,
@@ -38,6 +38,7 @@ import { CustodyFile } from './custody-file.js';
 import { CustodyLedger } from './custody-ledger.js';
 import { CustodyLog } from './custody-log.js';
 import { CustodyNotes } from './custody-notes.js';
+import { unlessSpoiled } from './custody-read.js';
 import type { FollowLedger } from './follow-ledger.js';
 import { Pace } from './pace.js';
 import { StreamGuard } from './stream-guard.js';
@@ -164,7 +165,7 @@ function make({ settings }: Context, parts: CustodyParts): Made {
   const { origin } = follow.trust;
   const keys = (): KeySet | null => follow.memory.keys;
   const clock = (): number => performance.now();
-  const head = (): ReturnType<typeof readHead> => readHead(pool, follow.ledgerId);
+  const head = (): Promise<LedgerHead | null> => unlessSpoiled(() => readHead(pool, follow.ledgerId), null);
   const { overdueMs, headroomMs } = settings.custody;
   const custody = new CustodyLedger(
     origin,
@@ -173,13 +174,13 @@ function make({ settings }: Context, parts: CustodyParts): Made {
     new CustodyFile(path.join(folder, 'custody.json')),
     alerts,
     keys,
-    async () => (await head()).size,
+    async () => (await head())?.size ?? null,
     { overdueMs },
     clock,
   );
   const reader = new FramesReader(link, name);
   const memory = new StreamMemory(path.join(folder, 'stream.json'));
-  const cursor = async (): Promise<StreamCursor> => (await head()).cursor;
+  const cursor = async (): Promise<StreamCursor | null> => (await head())?.cursor ?? null;
   const bounds = { headroomMs, settleMs: overdueMs };
   const { expected, lanes } = streamOf(parts);
   const time = { clock, now: Date.now };

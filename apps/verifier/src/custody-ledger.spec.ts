@@ -259,6 +259,24 @@ describe('T22: messages that should not be on the stream', () => {
     }
   });
 
+  it('goes on when the database does not let itself be read, which others say', async () => {
+    const verifier = await world.verifier();
+    const made = [frame('{"n":1}'), frame('{"n":2}')];
+    await verifier.look();
+    verifier.hear(made[0]!);
+    await world.log.seal(...made);
+    await verifier.follow.catchUp();
+    await world.log.store.sql(
+      'REVOKE SELECT ON everseal.frame, everseal.ledger_head, everseal.checkpoint FROM everseal_verifier',
+    );
+    for (let i = 0; i < 3; i++, world.now += PAST) {
+      await verifier.custody.look();
+      await verifier.guard.look();
+      await verifier.checkpoints.look();
+    }
+    expect(verifier.sent).toEqual([]);
+  });
+
   it('a lane is not overdue by a row that somebody spoiled, and no row makes a frame sealed', async () => {
     const verifier = await world.verifier();
     const made = [frame('{"n":1}'), frame('{"n":2}')];

@@ -34,7 +34,7 @@ export class CustodyLedger {
 
   /**
    * @param keys the key set in force as far as this verifier has derived the log; null before entry 0
-   * @param headSize size of the log as the database says it is now
+   * @param headSize size of the log as the database says it is now; null where it cannot be read
    * @param clock milliseconds, never back
    */
   constructor(
@@ -44,7 +44,7 @@ export class CustodyLedger {
     private readonly file: CustodyFile,
     private readonly alerts: AlertBook,
     private readonly keys: () => KeySet | null,
-    private readonly headSize: () => Promise<number>,
+    private readonly headSize: () => Promise<number | null>,
     private readonly bounds: CustodyBounds,
     private readonly clock: () => number,
   ) {}
@@ -126,7 +126,12 @@ export class CustodyLedger {
   }
 
   private async watchProgress(): Promise<void> {
-    this.sample ??= { at: this.clock(), size: await this.headSize() };
+    if (!this.sample) {
+      const at = this.clock();
+      const size = await this.headSize();
+      if (size === null) return;
+      this.sample = { at, size };
+    }
     if (this.log.size < this.sample.size) return;
     this.derivedAt = this.sample.at;
     this.sample = null;

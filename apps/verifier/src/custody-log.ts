@@ -23,8 +23,8 @@ import {
 } from '@everseal/audit-core';
 import { framesAt, readEntry, sealedFrameAfter, type SealedFrame } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
+import { unlessSpoiled } from './custody-read.js';
 import type { FollowLedger } from './follow-ledger.js';
-import { saidOfValue } from './stored-value.js';
 
 /** A gap record of the log. */
 export interface GapRecord {
@@ -92,7 +92,7 @@ export class CustodyLog {
 
   private async rowsAt(ingester: string, numbers: readonly number[]): Promise<SealedFrame[]> {
     if (numbers.length === 0) return [];
-    return this.unlessSpoiled(() => framesAt(this.pool, this.follow.ledgerId, ingester, numbers), []);
+    return unlessSpoiled(() => framesAt(this.pool, this.follow.ledgerId, ingester, numbers), []);
   }
 
   /** Shows the frame that stands in another's place; what is there may be no frame of that number at all. */
@@ -110,7 +110,7 @@ export class CustodyLog {
 
   private async gapOver(ingester: string, number: number): Promise<GapRecord | null> {
     const { pool, follow } = this;
-    const next = await this.unlessSpoiled(() => sealedFrameAfter(pool, follow.ledgerId, ingester, number), null);
+    const next = await unlessSpoiled(() => sealedFrameAfter(pool, follow.ledgerId, ingester, number), null);
     const leaf = next && this.leafAt(next.position);
     if (!next || !leaf || !equalHash(leaf, next.hash)) return null;
     const index = next.position - 1;
@@ -124,18 +124,8 @@ export class CustodyLog {
   async entryAt(index: number): Promise<Buffer | null> {
     const leaf = this.leafAt(index);
     if (!leaf) return null;
-    const entry = await this.unlessSpoiled(() => readEntry(this.pool, this.follow.ledgerId, index), null);
+    const entry = await unlessSpoiled(() => readEntry(this.pool, this.follow.ledgerId, index), null);
     return entry && equalHash(leafHash(entry), leaf) ? entry : null;
-  }
-
-  /** What was read, or `otherwise` where a stored value cannot be: the sweeps say what is wrong with it. */
-  private async unlessSpoiled<T>(read: () => Promise<T>, otherwise: T): Promise<T> {
-    try {
-      return await read();
-    } catch (error) {
-      saidOfValue(error);
-      return otherwise;
-    }
   }
 }
 

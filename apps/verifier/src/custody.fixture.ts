@@ -15,7 +15,7 @@ import {
   type Finding,
   type KeySet,
 } from '@everseal/audit-core';
-import { readHead } from '@everseal/ledger-store';
+import { readHead, type LedgerHead } from '@everseal/ledger-store';
 import { FramesReader, StreamReader, type NatsLink } from '@everseal/messaging';
 import {
   ALERTS,
@@ -37,6 +37,7 @@ import { CustodyFile } from './custody-file.js';
 import { CustodyLedger } from './custody-ledger.js';
 import { CustodyLog } from './custody-log.js';
 import { CustodyNotes } from './custody-notes.js';
+import { unlessSpoiled } from './custody-read.js';
 import { FollowLedger } from './follow-ledger.js';
 import { LeafFile } from './leaf-file.js';
 import { Pace } from './pace.js';
@@ -173,11 +174,11 @@ export class CustodyVerifier {
       return Promise.resolve(true);
     });
     const keys = (): KeySet | null => follow.memory.keys;
-    const head = (): ReturnType<typeof readHead> => readHead(log.verifier, log.ledgerId);
+    const head = (): Promise<LedgerHead | null> => unlessSpoiled(() => readHead(log.verifier, log.ledgerId), null);
     const clock = (): number => world.now;
     const notes = new CustodyNotes();
     const file = new CustodyFile(inFolder('custody.json'));
-    const size = async (): Promise<number> => (await head()).size;
+    const size = async (): Promise<number | null> => (await head())?.size ?? null;
     const places = new CustodyLog(log.verifier, follow);
     const bounds = { overdueMs: OVERDUE_MS };
     this.custody = new CustodyLedger(ORIGIN, places, notes, file, this.alerts, keys, size, bounds, clock);
@@ -189,7 +190,7 @@ export class CustodyVerifier {
       ['a', 'b'].map((ingester) => framesSubject('main', ingester)),
       this.custody,
       this.memory,
-      async () => (await head()).cursor,
+      async () => (await head())?.cursor ?? null,
       this.alerts,
       { headroomMs: HEADROOM_MS, settleMs: OVERDUE_MS },
       { clock, now: Date.now },

@@ -46,7 +46,7 @@ export class StreamGuard {
 
   /**
    * @param lanes subject of each ingester's lane
-   * @param cursor where the sealer stands, as the database says it
+   * @param cursor where the sealer stands, as the database says it; null where that cannot be read
    * @param clock milliseconds, never back @param now milliseconds since 1970
    */
   constructor(
@@ -55,7 +55,7 @@ export class StreamGuard {
     private readonly lanes: readonly string[],
     private readonly custody: CustodyLedger,
     private readonly memory: StreamMemory,
-    private readonly cursor: () => Promise<StreamCursor>,
+    private readonly cursor: () => Promise<StreamCursor | null>,
     private readonly alerts: AlertBook,
     private readonly bounds: StreamGuardBounds,
     private readonly time: { clock: () => number; now: () => number },
@@ -145,7 +145,9 @@ export class StreamGuard {
   }
 
   private async shortHeadroom(state: StreamInfo): Promise<Named[]> {
-    const ring = await this.ringState(state);
+    const cursor = await this.cursor();
+    if (!cursor) return [];
+    const ring = await this.ringState(state, cursor);
     const headroom = headroomOf(ring);
     if (!isShort(headroom, this.bounds.headroomMs)) return [];
     const left = `${Math.round(headroom.leftMs / 1_000)} s`;
@@ -155,9 +157,8 @@ export class StreamGuard {
     return [found('stream.headroom', detail, {})];
   }
 
-  private async ringState(state: StreamInfo): Promise<RingState> {
+  private async ringState(state: StreamInfo, cursor: StreamCursor): Promise<RingState> {
     const { bytes, messages, firstSequence, lastSequence } = state;
-    const cursor = await this.cursor();
     const isSame = cursor.epoch === state.epoch && cursor.created === state.created;
     const oldest = Math.max(firstSequence, isSame ? cursor.sequence + 1 : 0);
     const waiting = messages === 0 ? 0 : Math.max(0, lastSequence - oldest + 1);
