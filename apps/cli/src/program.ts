@@ -5,6 +5,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { renderAccess, showAccess, type PolicyOption, type RenderOptions } from './access.js';
 import { alerts, type AlertsOptions } from './alerts.js';
+import { claim, type ClaimOptions } from './claim.js';
 import { explain } from './cli-failure.js';
 import { readSettings, type SettingsPlace } from './config.js';
 import type { Context } from './context.js';
@@ -87,6 +88,7 @@ function buildProgram(run: Run): Command {
     .showHelpAfterError('(everseal <command> --help)')
     .addHelpText('after', '\nExit codes, settings and formats: docs/operations/command-line.md');
   addSubmit(program, run);
+  addClaim(program, run);
   addStatus(program, run);
   addAlerts(program, run);
   addVerify(program, run);
@@ -119,6 +121,19 @@ function addSubmit(program: Command, run: Run): void {
     .option(...JSON_OPTION)
     .action(async (files: string[], options: SubmitOptions) => {
       run.exitCode = await submit(run.context(program), files, options);
+    });
+}
+
+function addClaim(program: Command, run: Run): void {
+  program
+    .command('claim')
+    .description('Hand in receipts and learn whether their events are sealed; the proof is checked here.')
+    .argument('<files...>', 'receipts, as submit --receipts keeps them')
+    .option('--producer <name>', 'whose they are (default: as the files say)')
+    .option('--timeout <seconds>', 'to wait for an answer', whole(1, 3_600), 10)
+    .option(...JSON_OPTION)
+    .action(async (files: string[], options: ClaimOptions) => {
+      run.exitCode = await claim(run.context(program), files, options);
     });
 }
 

@@ -4,17 +4,17 @@
  *
  * Requests in flight may be accepted in any order; with one at a time the log has the order of the input.
  */
-import type { VerifierKey } from '@everseal/audit-core';
 import type { NatsLink } from '@everseal/messaging';
 import { submitSubject } from '@everseal/policy';
 import { checkEvents, idOf } from './check-events.js';
-import { explain, usage } from './cli-failure.js';
+import { usage } from './cli-failure.js';
 import { producerSettings } from './config.js';
-import { connectAsOps, connectAsProducer } from './connections.js';
+import { connectAsProducer } from './connections.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import type { InputFormat } from './input-format.js';
-import { newestAnnouncement, readTrust, type LedgerTrust } from './ledger-trust.js';
+import { readTrust } from './ledger-trust.js';
+import { newestKeys } from './newest-keys.js';
 import { isEventGiven, newEvent, type EventOptions } from './new-event.js';
 import { Progress } from './progress.js';
 import { readEvents, type InputEvent } from './read-events.js';
@@ -49,7 +49,7 @@ export async function submit(context: Context, files: string[], options: SubmitO
   if (!check(events, options.check, report)) return EXIT.refused;
 
   const keep = receiptKeeper(options.receipts, producer.name);
-  const ingestKeys = await newestIngestKeys(context, trust);
+  const { ingest: ingestKeys } = await newestKeys(context, trust, 'receipts are checked');
   const link = await connectAsProducer(settings, producer);
   // With --json every request is a line already.
   const progress = new Progress(options.json ? null : terminal.progressOutput, 'submitting events', events.length);
@@ -93,26 +93,6 @@ function check(events: readonly InputEvent[], isWanted: boolean, report: SubmitR
   const bad = checkEvents(events);
   report.addBad(bad, events.length);
   return bad.length === 0;
-}
-
-/**
- * Ingest keys of the newest key set. Only the operator may read announcements; without that certificate, and before the
- * first announcement, it is the first key set.
- */
-async function newestIngestKeys(context: Context, trust: LedgerTrust): Promise<readonly VerifierKey[]> {
-  const settings = context.settings();
-  if (settings.ops === undefined) return trust.keys.ingest;
-  let link: NatsLink | null = null;
-  try {
-    link = await connectAsOps(settings);
-    return ((await newestAnnouncement(link, trust))?.keys ?? trust.keys).ingest;
-  } catch (error) {
-    const { message } = explain(error);
-    context.terminal.note(`note: receipts are checked with the first key set; the newest cannot be read: ${message}`);
-    return trust.keys.ingest;
-  } finally {
-    await link?.close();
-  }
 }
 
 /** So many workers take requests from one source; one that returns closes it, and the others finish what they have. */

@@ -1,7 +1,7 @@
 /**
  * The composition root of the verifier: read this file to know what the process is made of. Per ledger there are a tail
- * and three sweeps, each a supervised loop, and the two requests it answers: hold and add-checkpoint. Beside them stand the
- * guards over what surrounds the ledgers (compose-guards.ts).
+ * and three sweeps, each a supervised loop, custody (custody-compose.ts), and the two requests it answers: hold and
+ * add-checkpoint. Beside them stand the guards over what surrounds the ledgers (compose-guards.ts).
  */
 
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -37,6 +37,7 @@ import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
 import { composeGuards, type GuardedLedger } from './compose-guards.js';
 import type { VerifierSettings } from './config.js';
+import { composeCustody } from './custody-compose.js';
 import { FollowLedger } from './follow-ledger.js';
 import { loadTree } from './load-tree.js';
 import { Pace } from './pace.js';
@@ -225,8 +226,10 @@ async function composeLedger(
   };
   const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, Date.now);
   const witness = new WitnessLedger(follow, file, remembered, key, Date.now, (finding, evidence) =>
-    verify.reportShown(finding, evidence),
+    custody.shown(finding, evidence),
   );
+  const report = verify.reportShown.bind(verify);
+  const custody = composeCustody(context, { name, folder, policy, pool, link, alerts, follow, witness, report });
   const loops = ledgerLoops(context, name, verify);
   const holding = serve(link, holdSubject(name, settings.name), {
     handler: ({ data }) => witness.hold(data),
@@ -240,9 +243,13 @@ async function composeLedger(
     memory: () => follow.memory,
     witness,
     verify,
-    start: loops.start,
+    start() {
+      loops.start();
+      custody.start();
+    },
     async stop() {
       await holding.stop();
+      await custody.stop();
       await loops.stop();
       tree.close();
     },

@@ -51,6 +51,14 @@ export const verifierSettings = z.strictObject({
       bodies: entriesPerSecond(25_000, 'the bodies'),
       index: entriesPerSecond(2_500, 'the event index'),
       stored: entriesPerSecond(25_000, 'tiles and checkpoints'),
+      stream: z
+        .int()
+        .min(0)
+        .default(2_048)
+        .describe(
+          'Rate of the sweep over the stream, KiB a second, a tenth of it while more than 500 new entries a second arrive; ' +
+            '0 for as fast as it goes. Default 2048.',
+        ),
       pauseMs: z
         .int()
         .min(0)
@@ -81,6 +89,27 @@ export const verifierSettings = z.strictObject({
     })
     .prefault({})
     .describe('What surrounds the log: catalog and durability of the database, clocks, keys.'),
+  custody: z
+    .strictObject({
+      overdueMs: z
+        .int()
+        .min(1_000)
+        .default(120_000)
+        .describe(
+          'How long a frame that is known to be signed may stay unsealed before custody.overdue, milliseconds. ' +
+            'Longer than a restart of Postgres or a change of sealers takes. Default 120000 (2 minutes).',
+        ),
+      headroomMs: z
+        .int()
+        .min(1_000)
+        .default(600_000)
+        .describe(
+          'stream.headroom when the oldest unsealed frame leaves the stream within this time, and what waits takes more ' +
+            'than half of it, milliseconds. Default 600000 (10 minutes).',
+        ),
+    })
+    .prefault({})
+    .describe('What ingesters have signed must come to be sealed.'),
   nats: natsSettings.describe('The NATS connection.'),
   postgres: postgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),

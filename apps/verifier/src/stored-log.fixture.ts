@@ -33,9 +33,10 @@ export class StoredLog {
     return new StoredLog(store, sealer, await store.verifier(), ledgerId, lease!.fence);
   }
 
-  /** Seals these frames as the next block. */
-  async seal(...frames: MadeFrame[]): Promise<void> {
-    const body = this.writer.block(...frames);
+  /** Seals these frames, and gap records as they are, as the next block. */
+  async seal(...parts: (MadeFrame | Buffer)[]): Promise<void> {
+    const body = this.writer.block(...parts);
+    const frames = parts.filter((part): part is MadeFrame => !Buffer.isBuffer(part));
     const first = this.tree.size;
     const tiles: FullTile[] = [];
     const offsets = splitBundle(body);

@@ -227,6 +227,17 @@ export {
   parseHoldRequest,
   type HoldAnswer,
 } from './hold-message.js';
+export {
+  checkClaimedEvents,
+  formatClaimAnswer,
+  parseClaim,
+  parseClaimAnswer,
+  verifyClaimAnswer,
+  type Claim,
+  type ClaimAnswer,
+  type ClaimTrust,
+} from './claim-message.js';
+export { placeOfFrame, type FramePlace, type LaneKnowledge } from './frame-place.js';
 export { parseIngestHeartbeat } from './ingest-heartbeat.js';
 export { formatLogMemory, parseLogMemory } from './log-memory.js';
 export { blockEvents, blockFrames, type BlockEvent, type BlockFrame } from './block-events.js';

@@ -4,6 +4,8 @@ import { alertEventVectors } from './make/alert-event.js';
 import { alertNoteVectors } from './make/alert-note.js';
 import { announcementVectors } from './make/announcement.js';
 import { blockVectors } from './make/block.js';
+import { claimAnswerVectors } from './make/claim-answer.js';
+import { claimVectors } from './make/claim.js';
 import { eventEntryVectors } from './make/event-entry.js';
 import { frameMessageVectors } from './make/frame-message.js';
 import { frameVectors } from './make/frame.js';
@@ -31,6 +33,8 @@ describe('vector files', () => {
     ['restore', restoreVectors],
     ['receipt', receiptVectors],
     ['refusal', refusalVectors],
+    ['claim', claimVectors],
+    ['claim-answer', claimAnswerVectors],
     ['announcement', announcementVectors],
     ['alert-note', alertNoteVectors],
     ['alert-event', alertEventVectors],

@@ -54,6 +54,7 @@ export {
   framesAt,
   framesBetween,
   heldFrames,
+  sealedFrameAfter,
   waitingFrames,
   type SealedFrame,
   type WaitingFrame,

@@ -3,7 +3,15 @@ import { TestPostgres } from '@everseal/testing';
 import type { Pool } from 'pg';
 import { blockAfterHead, CURSOR, expectHead, nextBlock, SpecStore, specHash } from '../store.fixture.js';
 import { advanceCursor, blockOf, commitBlock, readBlocks, type BlockWrite } from './block.js';
-import { frameHeads, framesAt, framesBetween, heldFrames, waitingFrames, type WaitingFrame } from './frame.js';
+import {
+  frameHeads,
+  framesAt,
+  framesBetween,
+  heldFrames,
+  sealedFrameAfter,
+  waitingFrames,
+  type WaitingFrame,
+} from './frame.js';
 import { listGaps } from './gap.js';
 import { readHead } from './head.js';
 import { acquireLease } from './lease.js';
@@ -233,6 +241,9 @@ describe('frames', () => {
       ['c', 12],
     ]);
     expect(await framesAt(pool, ledgerId, 'a', [1, 2, 3])).toEqual([frame(1, 1), frame(3, 3)]);
+    expect(await sealedFrameAfter(pool, ledgerId, 'a', 1)).toEqual(frame(3, 3));
+    expect(await sealedFrameAfter(pool, ledgerId, 'a', 0)).toEqual(frame(1, 1));
+    expect(await sealedFrameAfter(pool, ledgerId, 'z', 0)).toBeNull();
     expect(await framesBetween(pool, ledgerId, 'a', 2, 5)).toEqual([frame(3, 3), frame(5, 2)]);
     const other = await createLedger(pool, `audit.example.com/empty${ledgers}`, CURSOR);
     expect(await frameHeads(pool, other)).toEqual([]);

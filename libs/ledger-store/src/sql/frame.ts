@@ -141,6 +141,23 @@ export async function framesBetween(
   });
 }
 
+/** The sealed frame of one ingester with the smallest number above `number`; null when there is none. */
+export async function sealedFrameAfter(
+  pool: Pool,
+  ledgerId: number,
+  ingester: string,
+  number: number,
+): Promise<SealedFrame | null> {
+  return onConnection(pool, `looking up the frame after ${number} of ${ingester}`, async (client) => {
+    const { rows } = await client.query<SealedFrame>(
+      `SELECT ingester, number, hash, position, sequence FROM frame
+       WHERE ledger_id = $1 AND ingester = $2 AND number > $3 AND position IS NOT NULL ORDER BY number LIMIT 1`,
+      [ledgerId, ingester, number],
+    );
+    return rows[0] ?? null;
+  });
+}
+
 /**
  * Frames that wait, by ingester and number, the quarantined ones left out: those of one ingester from a number on, with
  * their bytes. At most `most` of them (a frame message is up to 768 KiB).
