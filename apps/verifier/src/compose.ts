@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   alertKeyName,
+  formatVerifierHeartbeat,
   leafHash,
   LogState,
   openGenesis,
@@ -35,12 +36,16 @@ import { BodyRing } from './body-ring.js';
 import type { VerifierSettings } from './config.js';
 import { FollowLedger } from './follow-ledger.js';
 import { loadTree } from './load-tree.js';
+import { coverageMetrics } from './coverage-metrics.js';
+import { LedgerCoverage, SWEEPS, type Clocks } from './ledger-coverage.js';
 import { Pace } from './pace.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
+import { SweepPlaces } from './sweep-places.js';
+import { restAfter } from './sweep-rest.js';
 import { SweepStored } from './sweep-stored.js';
 import { MemoryFile } from './verifier-memory.js';
-import { VerifyLedger, type SweepName } from './verify-ledger.js';
+import { VerifyLedger } from './verify-ledger.js';
 import { WitnessLedger, type WitnessAnswer } from './witness-ledger.js';
 
 const TAIL_EVERY_MS = 250;
@@ -51,6 +56,9 @@ const SWEEP_BOUND_MS = 24 * 3_600_000;
 const LEDGER_WAIT_MS = 60_000;
 const ALERT_TIMEOUT_MS = 5_000;
 const HEARTBEAT_MS = 10_000;
+/** How often the verifier looks at its own work, and keeps where it stands. */
+const JUDGE_EVERY_MS = 5_000;
+const CLOCKS: Clocks = { day: Date.now, steady: () => performance.now() };
 
 type Context = ServiceContext<VerifierSettings>;
 
@@ -81,6 +89,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
   verifierMetrics(context, ledgers, alerts);
+  coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
@@ -199,7 +208,11 @@ async function composeLedger(
     index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory.heads, pace(sweep.index)),
     stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, pace(sweep.stored)),
   };
-  const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, Date.now);
+  const { behind } = settings;
+  const places = new SweepPlaces(path.join(folder, 'sweeps.json'));
+  const bounds = { behindEntries: behind.entries, behindMs: behind.ms, staleMs: sweep.staleMs };
+  const coverage = new LedgerCoverage(() => follow.size, bounds, CLOCKS, places.endedAt);
+  const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, coverage, places, CLOCKS);
   const witness = new WitnessLedger(follow, file, remembered, key, Date.now, (finding, evidence) =>
     verify.reportShown(finding, evidence),
   );
@@ -218,6 +231,7 @@ async function composeLedger(
     async stop() {
       await holding.stop();
       await loops.stop();
+      verify.savePlaces();
       tree.close();
     },
   };
@@ -253,11 +267,19 @@ function ledgerLoops(
   return {
     start() {
       loops.push(run('tail', TAIL_BOUND_MS, () => verify.tail().then(() => TAIL_EVERY_MS)));
-      for (const sweep of ['bodies', 'index', 'stored'] satisfies SweepName[]) {
+      for (const sweep of SWEEPS) {
+        const pass = (signal: AbortSignal): Promise<number> => verify.sweep(sweep, signal);
         loops.push(
-          run(sweep, SWEEP_BOUND_MS, (signal) => verify.sweep(sweep, signal).then(() => settings.sweep.pauseMs)),
+          run(sweep, SWEEP_BOUND_MS, (signal) => pass(signal).then((took) => restAfter(took, settings.sweep))),
         );
       }
+      loops.push(
+        run('coverage', TAIL_BOUND_MS, async () => {
+          await verify.judgeItself();
+          verify.savePlaces();
+          return JUDGE_EVERY_MS;
+        }),
+      );
     },
     wakeTail: () => loops[0]?.wake(),
     async stop() {
@@ -299,12 +321,7 @@ function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): 
   for (const { witness, verify } of ledgers) {
     const checkpoint = witness.heartbeat();
     if (checkpoint === null) continue;
-    const coverage = {
-      bodies: verify.coverageOf('bodies'),
-      index: verify.coverageOf('index'),
-      stored: verify.coverageOf('stored'),
-    };
-    link.nc.publish(heartbeatSubject('verifier', name), JSON.stringify({ checkpoint, coverage }));
+    link.nc.publish(heartbeatSubject('verifier', name), formatVerifierHeartbeat(checkpoint, verify.coverage.coverage));
   }
 }
 
@@ -322,15 +339,6 @@ function verifierMetrics({ metrics }: Context, ledgers: readonly LedgerService[]
   };
   gauge('verified_size_entries', 'entries derived again', ({ verify }) => verify.size);
   gauge('cosigned_size_entries', 'size of the newest cosigned checkpoint', ({ witness }) => witness.cosignedSize);
-  for (const sweep of ['bodies', 'index', 'stored'] satisfies SweepName[]) {
-    gauge(
-      `sweep_${sweep}_passes_total`,
-      `passes of the ${sweep} sweep`,
-      ({ verify }) => verify.coverageOf(sweep).passes,
-    );
-    gauge(`sweep_${sweep}_entries`, `entries of its last pass`, ({ verify }) => verify.coverageOf(sweep).entries);
-    gauge(`sweep_${sweep}_seconds`, `duration of its last pass`, ({ verify }) => verify.coverageOf(sweep).seconds);
-  }
   new Gauge({
     name: 'everseal_alerts_open',
     help: 'alerts that were raised and not cleared',
