@@ -184,7 +184,7 @@ describe('a heartbeat on the right subject', () => {
     async () => {
       const subject = heartbeatSubject('verifier', 'v2');
       const captured: Buffer[] = [];
-      const subscription = ops.subscribe(subject, { callback: (_, { data }) => captured.push(Buffer.from(data)) });
+      const subscription = ops.subscribe(subject, { callback: (_, { data }) => void captured.push(Buffer.from(data)) });
       const old = await waitUntil(() => captured[0], { what: 'a heartbeat of v2', timeoutMs: 30_000 });
       subscription.unsubscribe();
       stop('verifier', 'v2');

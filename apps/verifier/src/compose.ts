@@ -37,7 +37,7 @@ import type { VerifierSettings } from './config.js';
 import { FollowLedger } from './follow-ledger.js';
 import { loadTree } from './load-tree.js';
 import { coverageMetrics } from './coverage-metrics.js';
-import { LedgerCoverage, SWEEPS, type Clocks } from './ledger-coverage.js';
+import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
 import { Pace } from './pace.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
@@ -202,11 +202,12 @@ async function composeLedger(
   const keys = (): KeySet | null => follow.memory.keys;
   const { sweep } = settings;
   const pace = (rate: number): Pace => new Pace(rate === 0 ? Infinity : rate);
+  const paces = { bodies: pace(sweep.bodies), index: pace(sweep.index), stored: pace(sweep.stored) };
   const cosigned = (): number => witness.cosignedSize;
   const sweeps = {
-    bodies: new SweepBodies(pool, ledgerId, tree, keys, pace(sweep.bodies)),
-    index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory.heads, pace(sweep.index)),
-    stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, pace(sweep.stored)),
+    bodies: new SweepBodies(pool, ledgerId, tree, keys, paces.bodies),
+    index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory.heads, paces.index),
+    stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, paces.stored),
   };
   const { behind } = settings;
   const places = new SweepPlaces(path.join(folder, 'sweeps.json'));
@@ -216,7 +217,7 @@ async function composeLedger(
   const witness = new WitnessLedger(follow, file, remembered, key, Date.now, (finding, evidence) =>
     verify.reportShown(finding, evidence),
   );
-  const loops = ledgerLoops(context, name, verify);
+  const loops = ledgerLoops(context, name, verify, paces);
   const holding = serve(link, holdSubject(name, settings.name), {
     handler: ({ data }) => witness.hold(data),
     concurrency: 2,
@@ -256,6 +257,7 @@ function ledgerLoops(
   { settings, logger, health, stop }: Context,
   name: string,
   verify: VerifyLedger,
+  paces: Readonly<Record<SweepName, Pace>>,
 ): { start: () => void; stop: () => Promise<void>; wakeTail: () => void } {
   const loops: Loop[] = [];
   const tailCondition = health.condition(`tail ${name}`, 'the newest blocks are not read yet');
@@ -268,9 +270,12 @@ function ledgerLoops(
     start() {
       loops.push(run('tail', TAIL_BOUND_MS, () => verify.tail().then(() => TAIL_EVERY_MS)));
       for (const sweep of SWEEPS) {
-        const pass = (signal: AbortSignal): Promise<number> => verify.sweep(sweep, signal);
         loops.push(
-          run(sweep, SWEEP_BOUND_MS, (signal) => pass(signal).then((took) => restAfter(took, settings.sweep))),
+          run(sweep, SWEEP_BOUND_MS, async (signal) => {
+            const slept = paces[sweep].slept;
+            const took = await verify.sweep(sweep, signal);
+            return restAfter(took - (paces[sweep].slept - slept), settings.sweep);
+          }),
         );
       }
       loops.push(

@@ -48,7 +48,7 @@ export const verifierSettings = z.strictObject({
         .max(100)
         .default(25)
         .describe(
-          'Share of the time that a sweep whose passes are short is at work, percent: after a pass it rests as much longer as that takes. Default 25.',
+          'Share of the time that a sweep is at work, percent: after a pass it rests as much longer. Waiting for the rate is no work. Default 25.',
         ),
       longestPauseMs: z
         .int()

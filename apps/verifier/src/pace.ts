@@ -13,9 +13,15 @@ const MOST_ENTRIES = MAX_BLOCK_ENTRIES + 1;
 export class Pace {
   private start = 0;
   private done = 0;
+  private waited = 0;
 
   /** @param perSecond entries a second; Infinity for as fast as it goes */
   constructor(private readonly perSecond: number) {}
+
+  /** Milliseconds that were waited so far to keep to the rate. */
+  get slept(): number {
+    return this.waited;
+  }
 
   /** Called after each piece of work; waits when the sweep is ahead of its rate, until the signal is aborted. */
   async spent(entries: number, signal: AbortSignal): Promise<void> {
@@ -25,7 +31,7 @@ export class Pace {
     this.done += Math.min(Math.max(entries, 0), MOST_ENTRIES);
     const wait = this.ahead(now);
     if (wait <= 1 || signal.aborted) await new Promise((resolve) => setImmediate(resolve));
-    else await sleep(wait, signal);
+    else await sleep(wait, signal).then(() => (this.waited += performance.now() - now));
   }
 
   private ahead(now: number): number {

@@ -13,8 +13,11 @@ export interface RestSettings {
   readonly busyPercent: number;
 }
 
-/** @param pass duration of the pass, milliseconds. @returns milliseconds */
-export function restAfter(pass: number, { pauseMs, longestPauseMs, busyPercent }: RestSettings): number {
-  const share = pass * (100 / busyPercent - 1);
+/**
+ * @param work how long the pass was at work, milliseconds; waiting to keep to the rate is none
+ * @returns milliseconds
+ */
+export function restAfter(work: number, { pauseMs, longestPauseMs, busyPercent }: RestSettings): number {
+  const share = work * (100 / busyPercent - 1);
   return Math.max(pauseMs, Math.min(longestPauseMs, Math.round(share)));
 }
