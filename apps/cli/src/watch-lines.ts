@@ -15,6 +15,8 @@ export type WatchForm = 'screen' | 'lines' | 'json';
 
 export class WatchLines {
   private readonly recent: Transition[] = [];
+  /** Keys of what was told as a line already. */
+  private readonly told = new Set<string>();
 
   constructor(
     private readonly terminal: Terminal,
@@ -42,6 +44,7 @@ export class WatchLines {
     for (const transition of transitions) {
       if (this.form === 'json') this.terminal.json({ observed: transition.state, ...transition });
       if (this.form === 'lines') this.terminal.line(this.line(transition));
+      if (this.form === 'lines') this.told.add(transition.key);
     }
   }
 
@@ -69,7 +72,8 @@ export class WatchLines {
       return;
     }
     const { red, green } = terminal.colors;
-    for (const one of standing) terminal.line(this.line({ ...one, state: 'raised', at: one.since }));
+    const untold = standing.filter(({ key }) => !this.told.has(key));
+    for (const one of untold) terminal.line(this.line({ ...one, state: 'raised', at: one.since }));
     if (standing.length > 0) terminal.line(red(`${counted(standing.length, 'condition')} standing`));
     else terminal.line(whole ? green('all well') : 'nothing stands, but not everything was seen');
   }
@@ -82,7 +86,8 @@ export class WatchLines {
 
   private screen(watched: WatchedInstallation, standing: readonly Standing[], connection: string, now: number): string {
     const { red, green, bold, dim } = this.terminal.colors;
-    const state = standing.length === 0 ? green('all well') : red(`${counted(standing.length, 'condition')} standing`);
+    const well = watched.isWhole ? green('all well') : 'nothing stands; not everybody was heard yet';
+    const state = standing.length === 0 ? well : red(`${counted(standing.length, 'condition')} standing`);
     const head = `${bold('everseal watch')}  ${new Date(now).toISOString()}  ${state}  ${dim('Ctrl-C ends')}`;
     const ledgers = this.terminal.tableText(
       ['ledger', 'checkpoint', 'grown'],

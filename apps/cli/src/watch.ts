@@ -137,8 +137,16 @@ class Watch {
 
   private look(now: number): void {
     const isJudged = (one: Condition): boolean => this.watched.isJudged(one);
-    const transitions = this.latch.look(this.watched.conditions(now), isJudged, formatTimestamp(now));
+    const transitions = this.latch.look(this.conditions(now), isJudged, formatTimestamp(now));
     if (transitions.length > 0) this.tell(transitions);
+  }
+
+  /** A silence says so when it is this watcher that hears nothing. */
+  private conditions(now: number): Condition[] {
+    const conditions = this.watched.conditions(now);
+    if (this.connection === '') return conditions;
+    const why = `; this watcher hears nobody: ${this.connection}`;
+    return conditions.map((one) => (one.code === 'heartbeat.missing' ? { ...one, detail: one.detail + why } : one));
   }
 
   private tell(transitions: readonly Transition[]): void {

@@ -51,7 +51,8 @@ export const ALERT_KEYS = PARTS.map((part) => {
 });
 
 const operator = key(operatorKeyName(DOMAIN, 'local'));
-const GENESIS = signKeySet(
+/** The key set that the ledger begins with. */
+export const GENESIS = signKeySet(
   {
     origin: ORIGIN,
     previous: ZERO_HASH,
