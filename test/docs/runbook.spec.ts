@@ -20,8 +20,8 @@ const sections = new Map(
     }),
 );
 
-/** Everything that could raise an alert: the services, and the reader of the log that they share. */
-const raising = ['apps/ingest', 'apps/sealer', 'apps/verifier', 'libs/audit-core/src']
+/** Everything that could raise an alert: the services, the outside watcher, and the readers that they share. */
+const raising = ['apps/ingest', 'apps/sealer', 'apps/verifier', 'apps/cli', 'libs/audit-core/src']
   .flatMap((folder) =>
     readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
       path.join(root, folder, file),

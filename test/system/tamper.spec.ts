@@ -27,7 +27,7 @@ import { Client } from 'pg';
 const START_MS = 180_000;
 const WITHIN_MS = 60_000;
 /** Sweeps without a pause and at full speed: a pass over so small a ledger takes some milliseconds. */
-const SWEEP = { sweep: { bodies: 0, index: 0, stored: 0, pauseMs: 50 } };
+const SWEEP = { sweep: { bodies: 0, index: 0, stored: 0, pauseMs: 50, busyPercent: 100 } };
 const SWEEPS = ['bodies', 'index', 'stored'] as const;
 /** Every trigger of the schema that is not a copy of one on a partitioned table. */
 const TRIGGERS = `SELECT tgrelid::regclass::text AS table, tgname AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid

@@ -99,12 +99,20 @@ export class AlertHistory {
     return this.unverifiedCount;
   }
 
-  /** @param fromFirst true when the stream still has its first message, so that every source must begin with 1 */
-  gaps(fromFirst: boolean): NumberGap[] {
+  /** The newest number that was seen, by source. */
+  newestNumbers(): Map<string, number> {
+    return new Map([...this.bySource].map(([source, numbers]) => [source, Math.max(...numbers.keys())]));
+  }
+
+  /**
+   * @param fromFirst true when the stream still has its first message, so that every source must begin with 1
+   * @param known newest number of a source that an earlier reader saw
+   */
+  gaps(fromFirst: boolean, known: Readonly<Record<string, number>> = {}): NumberGap[] {
     return [...this.bySource].flatMap(([source, numbers]) => {
       const gaps: NumberGap[] = [];
       const seen = [...numbers.keys()].sort((a, b) => a - b);
-      let next = fromFirst ? 1 : (seen[0] ?? 1);
+      let next = fromFirst ? 1 : Math.min(seen[0] ?? 1, (known[source] ?? Infinity) + 1);
       for (const number of seen) {
         if (number > next) gaps.push({ source, first: next, last: number - 1 });
         next = number + 1;

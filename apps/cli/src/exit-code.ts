@@ -16,6 +16,8 @@ export const EXIT = {
   unhealthy: 5,
   /** alerts: at least one alert is open. */
   alertsOpen: 6,
+  /** watch: at least one condition stands. */
+  raised: 7,
   /** A bug of this tool. */
   bug: 70,
 } as const;

@@ -97,8 +97,13 @@ async function askVerifiers({ services }: CliSettings, ops: OpsSettings): Promis
 
 function verifierFacts(name: string, metrics: string): VerifierFacts[] {
   const samples = parseMetrics(metrics);
-  const valueOf = (what: string, origin: string): number =>
-    samples.find((sample) => sample.name === `everseal_${what}` && sample.labels['ledger'] === origin)?.value ?? 0;
+  const known = (what: string, origin: string): number | null =>
+    samples.find((sample) => sample.name === `everseal_${what}` && sample.labels['ledger'] === origin)?.value ?? null;
+  const valueOf = (what: string, origin: string): number => known(what, origin) ?? 0;
+  const timeOf = (what: string, origin: string): number | null => {
+    const seconds = known(what, origin);
+    return seconds === null ? null : Math.round(seconds * 1_000);
+  };
   const origins = samples.flatMap((sample) =>
     sample.name === 'everseal_verified_size_entries' ? [sample.labels['ledger'] ?? ''] : [],
   );
@@ -107,11 +112,16 @@ function verifierFacts(name: string, metrics: string): VerifierFacts[] {
     origin,
     verified: valueOf('verified_size_entries', origin),
     cosigned: valueOf('cosigned_size_entries', origin),
+    behind: { entries: valueOf('tail_behind_entries', origin), seconds: valueOf('tail_behind_seconds', origin) },
     sweeps: SWEEPS.map((sweep) => ({
       name: sweep,
       passes: valueOf(`sweep_${sweep}_passes_total`, origin),
       entries: valueOf(`sweep_${sweep}_entries`, origin),
       seconds: valueOf(`sweep_${sweep}_seconds`, origin),
+      perSecond: valueOf(`sweep_${sweep}_entries_per_second`, origin),
+      ended: timeOf(`sweep_${sweep}_ended_timestamp_seconds`, origin),
+      oldestRead: timeOf(`sweep_${sweep}_oldest_read_timestamp_seconds`, origin),
+      notCovered: valueOf(`sweep_${sweep}_not_covered`, origin),
     })),
   }));
 }

@@ -15,6 +15,7 @@ import { status, type StatusOptions } from './status.js';
 import { submit, type SubmitOptions } from './submit.js';
 import { printable, type Terminal } from './terminal.js';
 import { verify, type VerifyOptions } from './verify.js';
+import { watch, type WatchOptions } from './watch.js';
 
 /** What main.ts takes from the process. */
 export interface Host {
@@ -92,6 +93,7 @@ function buildProgram(run: Run): Command {
   addStatus(program, run);
   addAlerts(program, run);
   addVerify(program, run);
+  addWatch(program, run);
   addAccess(program, run);
   return program;
 }
@@ -169,6 +171,28 @@ function addVerify(program: Command, run: Run): void {
     .option(...JSON_OPTION)
     .action(async (options: VerifyOptions) => {
       run.exitCode = await verify(run.context(program), options);
+    });
+}
+
+function addWatch(program: Command, run: Run): void {
+  program
+    .command('watch')
+    .description('Watch from outside: who is silent, does the log grow, is an alert missing or raised. Until Ctrl-C.')
+    .option('--once', 'end when everybody was heard once, at the latest after three periods')
+    .option('--for <seconds>', 'end after so long', whole(1, 31_536_000))
+    .option('--state <file>', 'what is kept from run to run: raised once, cleared once')
+    .option('--webhook <file>', 'file (mode 0600) with the URL that everything raised or cleared is posted to')
+    .option(
+      '--period <seconds>',
+      'between two heartbeats of a service; three missed ones are too many',
+      whole(1, 3_600),
+      10,
+    )
+    .option('--frozen <seconds>', 'how long a log may stand still', whole(1, 604_800), 900)
+    .option('--skew <seconds>', "how far a heartbeat's time may be from this machine's clock", whole(1, 86_400), 60)
+    .option(...JSON_OPTION)
+    .action(async (options: WatchOptions) => {
+      run.exitCode = await watch(run.context(program), options);
     });
 }
 

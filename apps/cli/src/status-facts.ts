@@ -66,12 +66,25 @@ export interface VerifierFacts {
   readonly verified: number;
   /** Size of the newest checkpoint that it cosigned. */
   readonly cosigned: number;
-  readonly sweeps: readonly {
-    readonly name: string;
-    readonly passes: number;
-    readonly entries: number;
-    readonly seconds: number;
-  }[];
+  /** Entries that the head named and that are not derived, and for how long, seconds. */
+  readonly behind: { readonly entries: number; readonly seconds: number };
+  readonly sweeps: readonly SweepFacts[];
+}
+
+/** What a sweep covered, since its verifier's start. */
+export interface SweepFacts {
+  readonly name: string;
+  /** Full passes. */
+  readonly passes: number;
+  /** Of the last full pass: entries, seconds, entries a second, and its end; null before the first. */
+  readonly entries: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly ended: number | null;
+  /** No entry was re-read longer ago than this; null while some were not. */
+  readonly oldestRead: number | null;
+  /** Stretches that the newest pass left out. */
+  readonly notCovered: number;
 }
 
 export interface AlertFacts {

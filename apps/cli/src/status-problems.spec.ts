@@ -29,7 +29,16 @@ function facts(over: Partial<StatusFacts> = {}, stored: Partial<StoredFacts> = {
       ok: true,
       value: [{ name: 'ALERTS', messages: 0, bytes: 0, firstSequence: 0, lastSequence: 0, lost: 0 }],
     },
-    verifiers: [{ name: 'v1', origin: 'audit.example.com/main', verified: 100, cosigned: 100, sweeps: [] }],
+    verifiers: [
+      {
+        name: 'v1',
+        origin: 'audit.example.com/main',
+        verified: 100,
+        cosigned: 100,
+        behind: { entries: 0, seconds: 0 },
+        sweeps: [],
+      },
+    ],
     alerts: { ok: true, value: { open: 0, openCodes: [], unverified: 0, gaps: 0 } },
     ...over,
   };
@@ -101,9 +110,30 @@ describe('what is not as it should be', () => {
     expect(problemsOf(given, NOW)).toEqual([expect.stringMatching(problem)]);
   });
 
+  it('is a sweep that left something out', () => {
+    const sweep = { name: 'bodies', passes: 1, entries: 90, seconds: 1, perSecond: 90, ended: NOW, oldestRead: null };
+    const verifier = (notCovered: number): StatusFacts =>
+      facts({
+        verifiers: facts().verifiers.map((one) => ({ ...one, sweeps: [{ ...sweep, notCovered }] })),
+      });
+    expect(problemsOf(verifier(0), NOW)).toEqual([]);
+    expect(problemsOf(verifier(2), NOW)).toEqual([
+      'verifier v1: the bodies sweep left out 2 stretches of audit.example.com/main',
+    ]);
+  });
+
   it('is a verifier that stays behind, once it had its time', () => {
     const behind = facts({
-      verifiers: [{ name: 'v2', origin: 'audit.example.com/main', verified: 40, cosigned: 0, sweeps: [] }],
+      verifiers: [
+        {
+          name: 'v2',
+          origin: 'audit.example.com/main',
+          verified: 40,
+          cosigned: 0,
+          behind: { entries: 60, seconds: 1 },
+          sweeps: [],
+        },
+      ],
     });
     expect(problemsOf(behind, NOW)).toEqual([]);
     expect(problemsOf(behind, NOW + 600_000)).toContain(

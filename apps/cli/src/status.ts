@@ -34,7 +34,7 @@ function tell(terminal: Terminal, facts: StatusFacts, problems: readonly string[
     ]),
   );
   tellLedgers(terminal, facts.ledgers, now);
-  tellVerifiers(terminal, facts);
+  tellVerifiers(terminal, facts, now);
   tellStreams(terminal, facts);
   terminal.line();
   for (const problem of problems) terminal.line(`${red('problem')}: ${printable(problem)}`);
@@ -67,19 +67,39 @@ function tellLedgers(terminal: Terminal, ledgers: readonly LedgerFacts[], now: n
   );
 }
 
-function tellVerifiers(terminal: Terminal, { verifiers }: StatusFacts): void {
+function tellVerifiers(terminal: Terminal, { verifiers }: StatusFacts, now: number): void {
   if (verifiers.length === 0) return;
+  const ago = (time: number | null): string =>
+    time === null ? '-' : `${formatAge(now - time)} ago`.replace('now ago', 'now');
   terminal.line();
   terminal.heading('verifiers');
   terminal.table(
-    ['verifier', 'ledger', 'derived again', 'cosigned', 'passes over bodies / index / stored'],
-    verifiers.map(({ name, origin, verified, cosigned, sweeps }) => [
+    ['verifier', 'ledger', 'derived again', 'behind', 'cosigned'],
+    verifiers.map(({ name, origin, verified, behind, cosigned }) => [
       printable(name),
       printable(origin),
       count(verified),
+      behind.entries === 0 ? '-' : `${count(behind.entries)} for ${formatAge(behind.seconds * 1_000)}`,
       count(cosigned),
-      sweeps.map(({ passes, seconds }) => `${count(passes)} (last ${seconds.toFixed(1)} s)`).join(' / '),
     ]),
+  );
+  terminal.line();
+  terminal.heading('what they covered');
+  terminal.table(
+    ['verifier', 'ledger', 'sweep', 'passes', 'last full pass', 'took', 'a second', 'oldest re-read', 'left out'],
+    verifiers.flatMap(({ name, origin, sweeps }) =>
+      sweeps.map((sweep) => [
+        printable(name),
+        printable(origin),
+        sweep.name,
+        count(sweep.passes),
+        ago(sweep.ended),
+        `${sweep.seconds.toFixed(1)} s`,
+        count(sweep.perSecond),
+        ago(sweep.oldestRead),
+        count(sweep.notCovered),
+      ]),
+    ),
   );
 }
 

@@ -75,16 +75,32 @@ export class Terminal {
 
   /** Rows under their heads. Cells are text that is printable already, colours allowed. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void {
-    if (!this.isInteractive) {
-      for (const row of [head, ...rows]) this.line(row.join('\t'));
-      return;
-    }
+    this.line(this.tableText(head, rows));
+  }
+
+  /** The same as text. */
+  tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
+    if (!this.isInteractive) return [head, ...rows].map((row) => row.join('\t')).join('\n');
     const table = new Table({
       head: head.map((name) => this.colors.dim(name)),
       chars: { ...THIN, ...NONE, ...INSIDE },
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
     });
     for (const row of rows) table.push([...row]);
-    this.line(table.toString());
+    return table.toString();
+  }
+
+  /** A screen of its own, beside what stands on the terminal; only where a person looks. */
+  openScreen(): void {
+    this.out.write('\u001b[?1049h\u001b[?25l');
+  }
+
+  /** Draws the screen anew. */
+  screen(text: string): void {
+    this.out.write(`\u001b[H\u001b[2J${text}\n`);
+  }
+
+  closeScreen(): void {
+    this.out.write('\u001b[?25h\u001b[?1049l');
   }
 }

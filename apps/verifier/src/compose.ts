@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   alertKeyName,
-  heartbeatTime,
+  formatVerifierHeartbeat,
   leafHash,
   LogState,
   openGenesis,
@@ -40,13 +40,17 @@ import type { VerifierSettings } from './config.js';
 import { composeCustody } from './custody-compose.js';
 import { FollowLedger } from './follow-ledger.js';
 import { loadTree } from './load-tree.js';
+import { coverageMetrics } from './coverage-metrics.js';
+import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
 import { Pace } from './pace.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
+import { SweepPlaces } from './sweep-places.js';
 import { sweepRate } from './sweep-rate.js';
+import { restAfter } from './sweep-rest.js';
 import { SweepStored } from './sweep-stored.js';
 import { MemoryFile } from './verifier-memory.js';
-import { VerifyLedger, type SweepName } from './verify-ledger.js';
+import { VerifyLedger } from './verify-ledger.js';
 import { WitnessLedger, type WitnessAnswer } from './witness-ledger.js';
 
 const TAIL_EVERY_MS = 250;
@@ -57,6 +61,9 @@ const SWEEP_BOUND_MS = 24 * 3_600_000;
 const LEDGER_WAIT_MS = 60_000;
 const ALERT_TIMEOUT_MS = 5_000;
 const HEARTBEAT_MS = 10_000;
+/** How often the verifier looks at its own work, and keeps where it stands. */
+const JUDGE_EVERY_MS = 5_000;
+const CLOCKS: Clocks = { day: Date.now, steady: () => performance.now() };
 
 type Context = ServiceContext<VerifierSettings>;
 
@@ -97,6 +104,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   }
   verifierMetrics(context, ledgers, alerts);
   const guards = composeGuards(context, { policy, pool, link, alerts, ledgers });
+  coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
@@ -218,19 +226,24 @@ async function composeLedger(
   const keys = (): KeySet | null => follow.memory.keys;
   const { sweep } = settings;
   const pace = (set: number): Pace => new Pace(() => sweepRate(set, follow.arrivals.perSecond()));
+  const paces = { bodies: pace(sweep.bodies), index: pace(sweep.index), stored: pace(sweep.stored) };
   const cosigned = (): number => witness.cosignedSize;
   const sweeps = {
-    bodies: new SweepBodies(pool, ledgerId, tree, keys, pace(sweep.bodies)),
-    index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory.heads, pace(sweep.index)),
-    stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, pace(sweep.stored)),
+    bodies: new SweepBodies(pool, ledgerId, tree, keys, paces.bodies),
+    index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory.heads, paces.index),
+    stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, paces.stored),
   };
-  const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, Date.now);
+  const { behind } = settings;
+  const places = new SweepPlaces(path.join(folder, 'sweeps.json'));
+  const bounds = { behindEntries: behind.entries, behindMs: behind.ms, staleMs: sweep.staleMs };
+  const coverage = new LedgerCoverage(() => follow.size, bounds, CLOCKS, places.endedAt);
+  const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, coverage, places, CLOCKS);
   const witness = new WitnessLedger(follow, file, remembered, key, Date.now, (finding, evidence) =>
     custody.shown(finding, evidence),
   );
   const report = verify.reportShown.bind(verify);
   const custody = composeCustody(context, { name, folder, policy, pool, link, alerts, follow, witness, report });
-  const loops = ledgerLoops(context, name, verify);
+  const loops = ledgerLoops(context, name, verify, paces);
   const holding = serve(link, holdSubject(name, settings.name), {
     handler: ({ data }) => witness.hold(data),
     concurrency: 2,
@@ -251,6 +264,7 @@ async function composeLedger(
       await holding.stop();
       await custody.stop();
       await loops.stop();
+      verify.savePlaces();
       tree.close();
     },
   };
@@ -275,6 +289,7 @@ function ledgerLoops(
   { settings, logger, health, stop }: Context,
   name: string,
   verify: VerifyLedger,
+  paces: Readonly<Record<SweepName, Pace>>,
 ): { start: () => void; stop: () => Promise<void>; wakeTail: () => void } {
   const loops: Loop[] = [];
   const tailCondition = health.condition(`tail ${name}`, 'the newest blocks are not read yet');
@@ -286,11 +301,22 @@ function ledgerLoops(
   return {
     start() {
       loops.push(run('tail', TAIL_BOUND_MS, () => verify.tail().then(() => TAIL_EVERY_MS)));
-      for (const sweep of ['bodies', 'index', 'stored'] satisfies SweepName[]) {
+      for (const sweep of SWEEPS) {
         loops.push(
-          run(sweep, SWEEP_BOUND_MS, (signal) => verify.sweep(sweep, signal).then(() => settings.sweep.pauseMs)),
+          run(sweep, SWEEP_BOUND_MS, async (signal) => {
+            const slept = paces[sweep].slept;
+            const took = await verify.sweep(sweep, signal);
+            return restAfter(took - (paces[sweep].slept - slept), settings.sweep);
+          }),
         );
       }
+      loops.push(
+        run('coverage', TAIL_BOUND_MS, async () => {
+          await verify.judgeItself();
+          verify.savePlaces();
+          return JUDGE_EVERY_MS;
+        }),
+      );
     },
     wakeTail: () => loops[0]?.wake(),
     async stop() {
@@ -332,14 +358,9 @@ function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): 
   for (const { witness, verify } of ledgers) {
     const checkpoint = witness.heartbeat();
     if (checkpoint === null) continue;
-    const coverage = {
-      bodies: verify.coverageOf('bodies'),
-      index: verify.coverageOf('index'),
-      stored: verify.coverageOf('stored'),
-    };
     link.nc.publish(
       heartbeatSubject('verifier', name),
-      JSON.stringify({ ...heartbeatTime(Date.now(), null), checkpoint, coverage }),
+      formatVerifierHeartbeat(Date.now(), checkpoint, verify.coverage.coverage),
     );
   }
 }
@@ -358,15 +379,6 @@ function verifierMetrics({ metrics }: Context, ledgers: readonly LedgerService[]
   };
   gauge('verified_size_entries', 'entries derived again', ({ verify }) => verify.size);
   gauge('cosigned_size_entries', 'size of the newest cosigned checkpoint', ({ witness }) => witness.cosignedSize);
-  for (const sweep of ['bodies', 'index', 'stored'] satisfies SweepName[]) {
-    gauge(
-      `sweep_${sweep}_passes_total`,
-      `passes of the ${sweep} sweep`,
-      ({ verify }) => verify.coverageOf(sweep).passes,
-    );
-    gauge(`sweep_${sweep}_entries`, `entries of its last pass`, ({ verify }) => verify.coverageOf(sweep).entries);
-    gauge(`sweep_${sweep}_seconds`, `duration of its last pass`, ({ verify }) => verify.coverageOf(sweep).seconds);
-  }
   new Gauge({
     name: 'everseal_alerts_open',
     help: 'alerts that were raised and not cleared',

@@ -63,7 +63,29 @@ export const verifierSettings = z.strictObject({
         .int()
         .min(0)
         .default(1_000)
-        .describe('Pause between the passes of a sweep, milliseconds. Default 1000.'),
+        .describe('Least pause between the passes of a sweep, milliseconds. Default 1000.'),
+      busyPercent: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(25)
+        .describe(
+          'Share of the time that a sweep is at work, percent: after a pass it rests as much longer. Waiting for the rate is no work. Default 25.',
+        ),
+      longestPauseMs: z
+        .int()
+        .min(0)
+        .default(60_000)
+        .describe(
+          'Longest pause that busyPercent makes, milliseconds: what is old is found within two passes and this. Default 60000.',
+        ),
+      staleMs: z
+        .int()
+        .min(1_000)
+        .default(86_400_000)
+        .describe(
+          'Age of the last full pass of a sweep at which verifier.stale is raised, milliseconds. Default 86400000 (a day).',
+        ),
     })
     .prefault({})
     .describe('How fast everything old is read again.'),
@@ -110,6 +132,23 @@ export const verifierSettings = z.strictObject({
     })
     .prefault({})
     .describe('What ingesters have signed must come to be sealed.'),
+  behind: z
+    .strictObject({
+      entries: z
+        .int()
+        .min(1)
+        .default(500_000)
+        .describe('Entries that it may be behind the head before verifier.behind is raised. Default 500000.'),
+      ms: z
+        .int()
+        .min(1_000)
+        .default(120_000)
+        .describe(
+          'How long a head may be ahead, or none be readable, before verifier.behind is raised, milliseconds. Default 120000.',
+        ),
+    })
+    .prefault({})
+    .describe('How far the newest blocks may be behind.'),
   nats: natsSettings.describe('The NATS connection.'),
   postgres: postgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),

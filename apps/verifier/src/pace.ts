@@ -15,9 +15,15 @@ const MOST_SAVED_MS = 1_000;
 export class Pace {
   /** performance.now() at which the work done so far is paid for. */
   private due = 0;
+  private waited = 0;
 
   /** @param perSecond entries a second, asked for every piece of work; Infinity for as fast as it goes */
   constructor(private readonly perSecond: () => number) {}
+
+  /** Milliseconds that were waited so far to keep to the rate. */
+  get slept(): number {
+    return this.waited;
+  }
 
   /** Called after each piece of work; waits when the sweep is ahead of its rate, until the signal is aborted. */
   async spent(entries: number, signal: AbortSignal): Promise<void> {
@@ -26,7 +32,7 @@ export class Pace {
     this.due += (Math.min(Math.max(entries, 0), MOST_ENTRIES) / this.perSecond()) * 1_000;
     const wait = this.due - now;
     if (wait <= 1 || signal.aborted) await new Promise((resolve) => setImmediate(resolve));
-    else await sleep(wait, signal);
+    else await sleep(wait, signal).then(() => (this.waited += performance.now() - now));
   }
 }
 

@@ -3,13 +3,14 @@
  * first derived (check-stored-block.ts).
  */
 
-import type { Finding, KeySet } from '@everseal/audit-core';
+import type { Finding, KeySet, NotCovered } from '@everseal/audit-core';
 import { readBlocks, readBodies, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { checkStoredBlock, type Place } from './check-stored-block.js';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
 import { saidOfValue } from './stored-value.js';
+import { WHOLE, type Leg } from './sweep-places.js';
 
 const BLOCKS_A_READ = 64;
 /** A store that is wrong everywhere is not listed record by record. */
@@ -22,6 +23,8 @@ export interface SweepResult {
   readonly entries: number;
   /** False when it was stopped, or there was too much to list: what it does not name may be wrong all the same. */
   readonly complete: boolean;
+  /** What was left out without a finding. */
+  readonly notCovered?: readonly NotCovered[];
 }
 
 export class SweepBodies {
@@ -33,11 +36,11 @@ export class SweepBodies {
     private readonly pace: Pace,
   ) {}
 
-  /** One pass over everything that was remembered when it started. */
-  async pass(signal: AbortSignal): Promise<SweepResult> {
-    const size = this.tree.size;
+  /** One pass over everything that was remembered when it started, or a leg of it. */
+  async pass(signal: AbortSignal, leg: Leg = WHOLE): Promise<SweepResult> {
+    const size = Math.min(this.tree.size, leg.until);
     const findings: Finding[] = [];
-    let place: Place = { height: 0, first: 0 };
+    let place: Place = leg.from;
     while (place.first < size && !signal.aborted && findings.length < MOST_FINDINGS) {
       const { height, first } = place;
       const reached = await this.some(place, size, findings, signal).catch((error: unknown) => {
@@ -51,9 +54,10 @@ export class SweepBodies {
         break;
       }
       place = reached;
+      leg.reached(place);
     }
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
-    return { findings, entries: Math.min(place.first, size), complete };
+    return { findings, entries: Math.max(0, Math.min(place.first, size) - leg.from.first), complete };
   }
 
   /** The next blocks from a place on. Gives the place behind them. */

@@ -13,6 +13,7 @@ import {
   type Finding,
   type FrameHead,
   type Hash,
+  type NotCovered,
   type VerdictCode,
 } from '@everseal/audit-core';
 import {
@@ -31,6 +32,7 @@ import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
 import { saidOfValue } from './stored-value.js';
 import type { SweepResult } from './sweep-bodies.js';
+import { WHOLE, type Leg } from './sweep-places.js';
 
 const BLOCKS_A_READ = 16;
 const MOST_FINDINGS = 100;
@@ -84,21 +86,22 @@ export class SweepIndex {
     );
   }
 
-  /** One pass over everything that both this verifier and the index had when it started. */
-  async pass(signal: AbortSignal): Promise<SweepResult> {
+  /** One pass over everything that both this verifier and the index had when it started, or a leg of it. */
+  async pass(signal: AbortSignal, leg: Leg = WHOLE): Promise<SweepResult> {
     const findings: Finding[] = [];
+    const notCovered: NotCovered[] = [];
     const indexed = await readIndexHead(this.pool, this.ledgerId);
     this.highest = Math.max(this.highest, indexed);
     if (indexed < this.highest) {
       const detail = `the index ends before ${indexed}, it once reached ${this.highest}`;
       findings.push(finding('index.missing', Math.max(indexed, 0), null, detail));
     }
-    const size = Math.min(this.tree.size, indexed);
-    const entries = await this.sweepBlocks(size, findings, signal);
+    const size = Math.min(this.tree.size, indexed, leg.until);
+    const entries = await this.sweepBlocks(size, findings, signal, leg, notCovered);
     if (!signal.aborted && indexed <= this.tree.size) await this.look(findings, () => this.beyond(indexed));
     if (!signal.aborted) await this.look(findings, () => this.extraFrames());
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
-    return { findings: findings.slice(0, MOST_FINDINGS), entries, complete };
+    return { findings: findings.slice(0, MOST_FINDINGS), entries, complete, notCovered };
   }
 
   /** One look; one that a stored value breaks has found that value. */
@@ -115,8 +118,14 @@ export class SweepIndex {
   }
 
   /** Every block that ends within `size`. Gives how far it came. */
-  private async sweepBlocks(size: number, findings: Finding[], signal: AbortSignal): Promise<number> {
-    let [height, first] = [0, 0];
+  private async sweepBlocks(
+    size: number,
+    findings: Finding[],
+    signal: AbortSignal,
+    { from, reached }: Leg,
+    notCovered: NotCovered[],
+  ): Promise<number> {
+    let { height, first } = from;
     const full = (): boolean => findings.length >= MOST_FINDINGS;
     while (first < size && !signal.aborted && !full()) {
       const before = height;
@@ -126,21 +135,28 @@ export class SweepIndex {
           if (first >= size || full()) continue; // to the end: leaving a COPY early costs the connection
           const derived = this.derive(stored);
           height = stored.height + 1;
-          if (!derived) continue;
+          if (!derived) {
+            notCovered.push({ first, height: stored.height, why: 'its body is not the sealed one' });
+            continue;
+          }
           first = Math.max(first, derived.end);
           if (derived.end > size) continue;
           await this.look(findings, () => this.checkBlock(derived), derived);
           await this.pace.spent(derived.end - derived.first, signal);
+          if (derived.end === first) reached({ height, first });
         }
       } catch (error) {
         const detail = `block ${height} cannot be read: ${saidOfValue(error)}`;
         findings.push({ code: 'index.altered', index: first, height, detail });
+        notCovered.push({ first, height, why: detail });
         height++;
         continue;
       }
-      if (height === before) break; // the rest is gone: the body sweep says so
+      if (height !== before) continue;
+      notCovered.push({ first, height, why: 'no block stands from here on' });
+      break; // the body sweep says so
     }
-    return Math.min(first, size);
+    return Math.max(0, Math.min(first, size) - from.first);
   }
 
   private async checkBlock(derived: Derived): Promise<Finding[]> {

@@ -1,7 +1,8 @@
 /**
  * Verifying one ledger: the tail and the three sweeps, and what they found, as alerts. Every look is a round of a loop of
  * its own; a round reports all that it found, and what an earlier round had found and this one has not is cleared, unless
- * this one did not come to its end.
+ * this one did not come to its end. What the rounds covered is kept (ledger-coverage.ts), with what follows about this
+ * verifier itself.
  */
 
 import {
@@ -10,32 +11,25 @@ import {
   parseEventEntry,
   splitBundle,
   type Finding,
+  type NotCovered,
   type VerdictCode,
 } from '@everseal/audit-core';
-import { bodyOf, StoreError } from '@everseal/ledger-store';
+import { bodyOf, readHead, StoreError } from '@everseal/ledger-store';
 import type { AlertBook, AlertContext } from '@everseal/process';
 import type { Pool } from 'pg';
 import type { BodyRing } from './body-ring.js';
 import type { FollowLedger } from './follow-ledger.js';
+import type { Clocks, LedgerCoverage, SweepName } from './ledger-coverage.js';
 import { isOfValue, saidOfValue } from './stored-value.js';
 import type { SweepResult } from './sweep-bodies.js';
+import { BEGINNING, type Leg, type SweepPlaces } from './sweep-places.js';
 
 /** Findings of one look whose event is named: each name costs a block's read. */
 const MOST_NAMED = 10;
 
-export type SweepName = 'bodies' | 'index' | 'stored';
-
-/** The last full pass of one sweep. */
-export interface Coverage {
-  readonly passes: number;
-  /** When it ended, milliseconds since 1970; null before the first. */
-  readonly endedAt: number | null;
-  readonly entries: number;
-  readonly seconds: number;
-}
-
 export interface Sweep {
-  pass(signal: AbortSignal): Promise<SweepResult>;
+  /** One pass, or a leg of it; a sweep that takes no leg always passes over everything. */
+  pass(signal: AbortSignal, leg: Leg): Promise<SweepResult>;
 }
 
 /** The verdict of a sweep that met a value which cannot have been written by the sealer. */
@@ -45,9 +39,13 @@ const UNREADABLE: Record<SweepName, VerdictCode> = {
   stored: 'tile.altered',
 };
 
+/** Findings of the body sweep that say that bytes could not be had, or not be compared as they stood. */
+const NOT_HAD: ReadonlySet<VerdictCode> = new Set(['block.missing', 'log.truncated', 'block.chain', 'store.catalog']);
+
 export class VerifyLedger {
-  private readonly coverage = new Map<SweepName, Coverage>();
   private readonly tape = new JsonTape();
+  /** Sweeps that have begun where the process before this one stood. */
+  private readonly resumed = new Set<SweepName>();
 
   constructor(
     private readonly follow: FollowLedger,
@@ -55,7 +53,9 @@ export class VerifyLedger {
     private readonly ring: BodyRing,
     private readonly alerts: AlertBook,
     private readonly pool: Pool,
-    private readonly now: () => number,
+    readonly coverage: LedgerCoverage,
+    private readonly places: SweepPlaces,
+    private readonly clocks: Clocks,
   ) {}
 
   get origin(): string {
@@ -64,10 +64,6 @@ export class VerifyLedger {
 
   get size(): number {
     return this.follow.size;
-  }
-
-  coverageOf(sweep: SweepName): Coverage {
-    return this.coverage.get(sweep) ?? { passes: 0, endedAt: null, entries: 0, seconds: 0 };
   }
 
   /** One look at the newest blocks. */
@@ -80,20 +76,54 @@ export class VerifyLedger {
     await this.report('the newest blocks', finding ? [finding] : [], complete);
   }
 
-  /** One pass of a sweep, reported when it is whole. */
-  async sweep(name: SweepName, signal: AbortSignal): Promise<void> {
-    const started = this.now();
-    const result = await this.sweeps[name].pass(signal).catch((error: unknown) => ({
+  /**
+   * One pass of a sweep, reported when it is whole. The first one goes on where the process before this one stood, and
+   * reads what lies before that, too. Gives how long it took, milliseconds.
+   */
+  async sweep(name: SweepName, signal: AbortSignal): Promise<number> {
+    const began = { day: this.clocks.day(), steady: this.clocks.steady() };
+    const start = this.resumed.has(name) ? BEGINNING : await this.startOf(name);
+    const reached: Leg['reached'] = (place) => this.places.reached(name, place);
+    const results = [await this.leg(name, signal, { from: start, until: Infinity, reached })];
+    if (start.first > 0) results.push(await this.leg(name, signal, { from: BEGINNING, until: start.first, reached }));
+    if (signal.aborted) return 0;
+    const findings = results.flatMap((result) => result.findings);
+    const complete = results.every((result) => result.complete);
+    await this.report(`the ${name} sweep`, findings, complete);
+    const entries = results.reduce((sum, result) => sum + result.entries, 0);
+    this.coverage.passed(name, { entries, began, complete, notCovered: results.flatMap(notCoveredOf) });
+    this.places.reached(name, BEGINNING);
+    if (complete) this.places.ended(name, this.clocks.day());
+    return this.clocks.steady() - began.steady;
+  }
+
+  /** How far behind and how old this verifier's own work is. */
+  async judgeItself(): Promise<void> {
+    const head = await readHead(this.pool, this.follow.ledgerId).catch((error: unknown) => {
+      if (!(error instanceof StoreError)) throw error;
+      return null;
+    });
+    this.coverage.sawHead(head?.size ?? null);
+    await this.report('the work of this verifier', this.coverage.findings(), true);
+  }
+
+  /** Keeps where the sweeps stand, for the process after this one. */
+  savePlaces(): void {
+    this.places.save();
+  }
+
+  private async startOf(name: SweepName): Promise<Leg['from']> {
+    const start = await this.places.proven(name, this.pool, this.follow.ledgerId, this.follow.tree);
+    this.resumed.add(name);
+    return start;
+  }
+
+  private leg(name: SweepName, signal: AbortSignal, leg: Leg): Promise<SweepResult> {
+    return this.sweeps[name].pass(signal, leg).catch((error: unknown) => ({
       findings: [unreadable(error, UNREADABLE[name])],
       entries: 0,
       complete: false,
     }));
-    const { findings, entries, complete } = result;
-    if (signal.aborted) return;
-    await this.report(`the ${name} sweep`, findings, complete);
-    const endedAt = this.now();
-    const passes = this.coverageOf(name).passes + 1;
-    this.coverage.set(name, { passes, endedAt, entries, seconds: (endedAt - started) / 1_000 });
   }
 
   /** Raises something that a request showed; it stands until somebody has looked into it. */
@@ -150,4 +180,20 @@ function unreadable(error: unknown, code: VerdictCode): Finding {
     return { code: 'store.catalog', index: null, height: null, detail: error.message };
   }
   return { code, index: null, height: null, detail: saidOfValue(error) };
+}
+
+/** What a pass could not compare: what it says itself, what its findings say, and what it gave up. */
+function notCoveredOf({ notCovered = [], findings, complete }: SweepResult): NotCovered[] {
+  const not = findings.filter(({ code }) => NOT_HAD.has(code));
+  const last = findings.at(-1);
+  const rest = {
+    first: last?.index ?? null,
+    height: last?.height ?? null,
+    why: 'the pass was given up: too much is wrong',
+  };
+  return [
+    ...notCovered,
+    ...not.map(({ index, height, detail }) => ({ first: index, height, why: detail })),
+    ...(complete ? [] : [rest]),
+  ];
 }

@@ -199,6 +199,19 @@ export {
 } from './refusal.js';
 export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
 
+export {
+  formatVerifierHeartbeat,
+  heartbeatOrigin,
+  MOST_NOT_COVERED,
+  openVerifierHeartbeat,
+  type Coverage,
+  type HeartbeatTrust,
+  type NotCovered,
+  type OpenedHeartbeat,
+  type SweepCoverage,
+  type TailCoverage,
+} from './verifier-heartbeat.js';
+
 // Reading a log
 export { align, type Difference, type Misalignment } from './alignment.js';
 export { DebtBook, type Debt } from './debt.js';
@@ -219,6 +232,7 @@ export {
   type VerdictCode,
   type VerdictMeaning,
 } from './verdict.js';
+export { SeenCheckpoints, type Shown } from './seen-checkpoints.js';
 export { verifyLog, type LogInput, type LogReport } from './verify-log.js';
 export {
   formatHoldAnswer,
