@@ -14,8 +14,6 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test', '<rootDir>/bench'],
   testRegex: '\\.spec\\.ts$',
-  // Kills every process in turn; newest and not yet seen passing often enough to hold a change back: npm run test:crash.
-  testPathIgnorePatterns: ['/node_modules/', '/test/system/crash\\.spec'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'json'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
