@@ -37,5 +37,9 @@ export default {
     ],
   },
   setupFiles: ['reflect-metadata'],
+  globalSetup: '<rootDir>/libs/testing/src/jest-setup.mjs',
+  globalTeardown: '<rootDir>/libs/testing/src/jest-teardown.mjs',
+  // The specs that take longest wait for other processes; on two cores one worker would leave half of each unused.
+  maxWorkers: '100%',
   testTimeout: 30_000,
 };

@@ -13,6 +13,7 @@ import { leafHash, openGenesis, originOf, type KeySet, type LogTrust } from '@ev
 import { freePorts, LocalInstallation, repositoryRoot, servicesOf, waitUntil, type ServiceKind } from '@everseal/local';
 import { readPolicy } from '@everseal/policy';
 import { parse, stringify } from 'yaml';
+import { copyCluster } from './cluster-template.js';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 
 /** A busy machine takes its time; nothing is measured by this. */
@@ -63,6 +64,7 @@ export class InstalledSystem {
       });
       const system = new InstalledSystem(installation, folder, policy.ledgers[0]!.name, said);
       await installation.prepare();
+      copyCluster(installation.layout.postgres);
       for (const [id, over] of Object.entries(settings)) system.changeSettings(id, over);
       await installation.startInfra();
       await installation.startServices();

@@ -132,7 +132,12 @@ export class Soak {
     ) as [string[], string[]];
     const ended = this.supervisor.take().filter(({ id }) => !stops.includes(id));
     const incident: Incident = {
-      ...{ name, what, recoveredMs, problem, expected, unexpected },
+      name,
+      what,
+      recoveredMs,
+      problem,
+      expected,
+      unexpected,
       stopped: ended.map(({ id, lastWords }) => `${id}: ${lastWords}`),
     };
     say(
