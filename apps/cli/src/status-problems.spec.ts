@@ -110,18 +110,6 @@ describe('what is not as it should be', () => {
     expect(problemsOf(given, NOW)).toEqual([expect.stringMatching(problem)]);
   });
 
-  it('is a sweep that left something out', () => {
-    const sweep = { name: 'bodies', passes: 1, entries: 90, seconds: 1, perSecond: 90, ended: NOW, oldestRead: null };
-    const verifier = (notCovered: number): StatusFacts =>
-      facts({
-        verifiers: facts().verifiers.map((one) => ({ ...one, sweeps: [{ ...sweep, notCovered }] })),
-      });
-    expect(problemsOf(verifier(0), NOW)).toEqual([]);
-    expect(problemsOf(verifier(2), NOW)).toEqual([
-      'verifier v1: the bodies sweep left out 2 stretches of audit.example.com/main',
-    ]);
-  });
-
   it('is a verifier that stays behind, once it had its time', () => {
     const behind = facts({
       verifiers: [

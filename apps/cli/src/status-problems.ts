@@ -59,20 +59,8 @@ function ofLedger({ ledger, stored, announced }: LedgerFacts, now: number): stri
   return problems;
 }
 
-function ofVerifier(verifier: VerifierFacts, ledgers: readonly LedgerFacts[], now: number): string[] {
-  const { name, origin, sweeps } = verifier;
-  const left = sweeps.flatMap((sweep) =>
-    sweep.notCovered > 0
-      ? [
-          `verifier ${name}: the ${sweep.name} sweep left out ${counted(sweep.notCovered, 'stretch', 'stretches')} of ${origin}`,
-        ]
-      : [],
-  );
-  return [...left, ...ofDerived(verifier, ledgers, now)];
-}
-
 /** The one that cosigned is there already; another gets as long as a checkpoint does. */
-function ofDerived({ name, origin, verified }: VerifierFacts, ledgers: readonly LedgerFacts[], now: number): string[] {
+function ofVerifier({ name, origin, verified }: VerifierFacts, ledgers: readonly LedgerFacts[], now: number): string[] {
   const announced = ledgers.find((ledger) => ledger.origin === origin)?.announced;
   if (!announced?.ok || announced.value === null) return [];
   const { size, stored } = announced.value;

@@ -98,7 +98,7 @@ export class SweepIndex {
     }
     const size = Math.min(this.tree.size, indexed, leg.until);
     const entries = await this.sweepBlocks(size, findings, signal, leg, notCovered);
-    if (!signal.aborted && indexed <= this.tree.size) await this.look(findings, () => this.beyond(indexed));
+    if (!signal.aborted && indexed <= this.tree.size) await this.look(findings, () => this.beyond());
     if (!signal.aborted) await this.look(findings, () => this.extraFrames());
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings: findings.slice(0, MOST_FINDINGS), entries, complete, notCovered };
@@ -216,8 +216,9 @@ export class SweepIndex {
   }
 
   /** Rows behind the index head: nobody wrote them who should. The projection may have moved on since, so look again. */
-  private async beyond(indexed: number): Promise<Finding[]> {
-    for await (const rows of readIndexRows(this.pool, this.ledgerId, Math.max(indexed, 0), Number.MAX_SAFE_INTEGER)) {
+  private async beyond(): Promise<Finding[]> {
+    const end = Math.max(await readIndexHead(this.pool, this.ledgerId), 0);
+    for await (const rows of readIndexRows(this.pool, this.ledgerId, end, Number.MAX_SAFE_INTEGER)) {
       const now = await readIndexHead(this.pool, this.ledgerId);
       const extra = rows.find(({ position }) => position >= now);
       if (extra) return [finding('index.extra', extra.position, null, 'a row stands behind the end of the index')];
