@@ -11,6 +11,7 @@ import path from 'node:path';
 import { repositoryRoot, servicesOf, waitUntil, WaitTimeout } from '@everseal/local';
 import { InstalledSystem, JournalProducer, LogOracle } from '@everseal/testing';
 import { Client } from 'pg';
+import { OutsideWatch } from './outside-watch.js';
 import { DISTURBANCES, type Disturbance, type Stage } from './disturbances.js';
 import { seededRandom, shuffledRounds } from './schedule.js';
 import type { Incident, SoakOutcome } from './soak-report.js';
@@ -38,6 +39,7 @@ const VERIFIER = { sweep: { bodies: 50_000, index: 10_000, stored: 50_000, pause
 export class Soak {
   private readonly random: () => number;
   private readonly supervisor: Supervisor;
+  private readonly watch: OutsideWatch;
   private readonly incidents: Incident[] = [];
   private readonly producers: JournalProducer[] = [];
   private readonly seenAlerts = new Set<string>();
@@ -50,6 +52,7 @@ export class Soak {
   ) {
     this.random = seededRandom(options.seed);
     this.supervisor = new Supervisor(system.installation);
+    this.watch = new OutsideWatch(system.installation.layout.dir);
   }
 
   static async start(options: SoakOptions): Promise<Soak> {
@@ -96,6 +99,7 @@ export class Soak {
 
   async stop(): Promise<void> {
     this.supervisor.stop();
+    await this.watch.stop();
     await Promise.all(this.producers.map((producer) => producer.close()));
     await this.system.stop();
   }
@@ -126,10 +130,9 @@ export class Soak {
       problem = error instanceof Error ? error.message : String(error);
       if (what === '') what = 'not carried out';
     }
-    const alerts = await this.newAlerts();
-    const [expected, unexpected] = [true, false].map((want) =>
-      alerts.filter(({ code }) => allowed.includes(code) === want).map(described),
-    ) as [string[], string[]];
+    const raised = await this.newlyRaised();
+    const expected = raised.filter(({ code }) => allowed.includes(code)).map(({ said }) => said);
+    const unexpected = raised.filter(({ code }) => !allowed.includes(code)).map(({ said }) => said);
     const ended = this.supervisor.take().filter(({ id }) => !stops.includes(id));
     const incident: Incident = {
       name,
@@ -182,7 +185,8 @@ export class Soak {
     if (cosigned < size) return `cosigned up to ${cosigned}, wanted ${size}`;
     const standing = await this.standing();
     if (standing === null) return 'the alerts cannot be read';
-    return standing.length > 0 ? `open alerts: ${standing.join(', ')}` : null;
+    if (standing.length > 0) return `open alerts: ${standing.join(', ')}`;
+    return this.watch.standing.length > 0 ? `the outside watcher says ${this.watch.standing.join(', ')}` : null;
   }
 
   private get receipts(): number {
@@ -199,12 +203,17 @@ export class Soak {
     return stored.alerts.filter(isOpen).map(({ code }) => code);
   }
 
-  private async newAlerts(): Promise<StoredAlert[]> {
+  /** By services since the last call, and what the outside watcher has seen beside that. */
+  private async newlyRaised(): Promise<{ code: string; said: string }[]> {
     const stored = await readStoredAlerts(this.system.installation.layout.dir);
     const raised = stored?.alerts.filter(({ state }) => state === 'raised') ?? [];
     const fresh = raised.filter(({ source, number }) => !this.seenAlerts.has(`${source} ${number}`));
     for (const { source, number } of fresh) this.seenAlerts.add(`${source} ${number}`);
-    return fresh;
+    const noticed = this.watch.takeNoticed().filter(({ code }) => !raised.some((alert) => alert.code === code));
+    return [
+      ...fresh.map((alert) => ({ code: alert.code, said: described(alert) })),
+      ...noticed.map(({ code, detail }) => ({ code, said: `${code} by the outside watcher: ${detail}` })),
+    ];
   }
 
   /** Postgres may be away: then 0, and what is asked for comes later. */
@@ -264,7 +273,7 @@ export class Soak {
     }
     const { code, out, err } = await runTool(installation.layout.dir, ['verify', '--json']);
     const stored = await readStoredAlerts(installation.layout.dir);
-    const late = (await this.newAlerts()).map((alert) => `alert at the end: ${described(alert)}`);
+    const late = (await this.newlyRaised()).map(({ said }) => `alert at the end: ${said}`);
     return [
       ...(code === 0 ? [] : [`everseal verify says ${code}: ${out}${err}`]),
       ...(stored === null || stored.open > 0 ? [`${stored?.open ?? 'unknown'} alerts open at the end`] : []),

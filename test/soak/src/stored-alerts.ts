@@ -20,7 +20,8 @@ export interface StoredAlerts {
   readonly odd: readonly string[];
 }
 
-const MAIN = path.join(repositoryRoot(), 'dist', 'apps', 'cli', 'src', 'main.js');
+/** The command-line tool. */
+export const EVERSEAL = path.join(repositoryRoot(), 'dist', 'apps', 'cli', 'src', 'main.js');
 const MOST_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 interface Line {
@@ -53,7 +54,7 @@ export async function readStoredAlerts(dir: string): Promise<StoredAlerts | null
 export function runTool(dir: string, args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
     const options = { maxBuffer: MOST_OUTPUT_BYTES };
-    const child = execFile(process.execPath, [MAIN, '--dir', dir, ...args], options, (_, out, err) => {
+    const child = execFile(process.execPath, [EVERSEAL, '--dir', dir, ...args], options, (_, out, err) => {
       resolve({ code: child.exitCode ?? -1, out, err });
     });
   });
