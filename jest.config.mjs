@@ -14,8 +14,6 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test', '<rootDir>/bench'],
   testRegex: '\\.spec\\.ts$',
-  // Kills every process in turn; newest and not yet seen passing often enough to hold a change back: npm run test:crash.
-  testPathIgnorePatterns: ['/node_modules/', '/test/system/crash\\.spec'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'json'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
@@ -39,5 +37,9 @@ export default {
     ],
   },
   setupFiles: ['reflect-metadata'],
+  globalSetup: '<rootDir>/libs/testing/src/jest-setup.mjs',
+  globalTeardown: '<rootDir>/libs/testing/src/jest-teardown.mjs',
+  // The specs that take longest wait for other processes; on two cores one worker would leave half of each unused.
+  maxWorkers: '100%',
   testTimeout: 30_000,
 };

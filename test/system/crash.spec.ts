@@ -14,7 +14,7 @@ const TEST_MS = 300_000;
 const RECOVER_MS = 120_000;
 const KILLS = 2;
 /** Their second pass is waited for; at full speed they would leave the tail too little of the processor. */
-const SWEEP = { sweep: { bodies: 50_000, index: 10_000, stored: 50_000, pauseMs: 200 } };
+const SWEEP = { sweep: { bodies: 50_000, index: 10_000, stored: 50_000, pauseMs: 200, longestPauseMs: 200 } };
 /** Receipts between two kills. */
 const RECEIPTS = 150;
 

@@ -29,6 +29,7 @@ import {
   parseNote,
   verifyAnnouncement,
   type AnnouncedHead,
+  type CosignedTime,
   type Hash,
   type KeySet,
   type VerifiedAnnouncement,
@@ -68,10 +69,9 @@ export class Announcements {
     return this.#keys.set;
   }
 
-  /** Newest cosignature seen: seconds since 1970 by a verifier's clock; null before the first announcement. */
-  get cosignedSeconds(): number | null {
-    const seconds = this.#newest?.cosignatures.map((cosignature) => cosignature.seconds) ?? [];
-    return seconds.length === 0 ? null : Math.max(...seconds);
+  /** When the verifiers cosigned the newest checkpoint seen, each by its own clock; empty before the first announcement. */
+  get cosigned(): CosignedTime[] {
+    return this.#newest?.cosignatures.map(({ key, seconds }) => ({ verifier: key.name, seconds })) ?? [];
   }
 
   /**

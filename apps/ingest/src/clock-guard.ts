@@ -2,14 +2,14 @@
  * Is this machine's clock fit to date frames with? `accepted` never goes back, so one frame dated a year ahead would date all
  * frames of the year; and a clock that is hours behind would give times that everybody else contradicts.
  *
- * Measured against what others and we ourselves have said: the newest frame's time, the newest verifier's cosignature, and the
+ * Measured against what others and we ourselves have said: the newest frame's time, what all cosigning verifiers agree has come, and the
  * monotonic clock since the last look (a wall clock that moved by more than the time that passed was set by somebody).
  */
 
 export type ClockEvidence = {
   /** When the newest frame was accepted, ms since 1970; null before the first. */
   readonly newestAccepted: number | null;
-  /** Newest cosignature seen, seconds since 1970; null before the first. */
+  /** What the verifiers that cosigned last agree has come, seconds since 1970; null before the first. */
   readonly cosignedSeconds: number | null;
 };
 
@@ -35,7 +35,7 @@ export class ClockGuard {
       return `the clock is ${seconds(newestAccepted - now)} s behind the newest frame: correct the clock`;
     }
     if (cosignedSeconds !== null && now < cosignedSeconds * 1_000 - this.bound) {
-      return `the clock is ${seconds(cosignedSeconds * 1_000 - now)} s behind a verifier's signature: correct the clock`;
+      return `the clock is ${seconds(cosignedSeconds * 1_000 - now)} s behind the signatures of verifiers: correct the clock`;
     }
     if (Math.abs(ahead) > this.bound) {
       return `the clock was set by ${seconds(ahead)} s while this process ran: correct it, or start the process again if it is right now`;

@@ -3,7 +3,7 @@
  * services"). Whoever hears it knows the newest frame number, so that a newest frame that never arrives is missed too. The
  * notes carry the signatures; the message around them needs none.
  */
-import { heartbeatTime } from '@everseal/audit-core';
+import { agreedSeconds, heartbeatTime } from '@everseal/audit-core';
 import type { NatsLink } from '@everseal/messaging';
 import { heartbeatSubject } from '@everseal/policy';
 import type { LedgerIntake } from './ledger-intake.js';
@@ -19,7 +19,6 @@ export async function beat(
 ): Promise<void> {
   const notes = await Promise.all(intakes.map((intake) => intake.newestNote()));
   const frames = notes.filter((note) => note !== null);
-  const seen = intakes.flatMap(({ cosignedSeconds }) => cosignedSeconds ?? []);
-  const times = heartbeatTime(now(), seen.length > 0 ? Math.max(...seen) : null);
+  const times = heartbeatTime(now(), agreedSeconds(intakes.flatMap(({ cosigned }) => cosigned)));
   if (link.connected) link.nc.publish(heartbeatSubject('ingest', ingester), JSON.stringify({ ...times, frames }));
 }

@@ -9,7 +9,16 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { formatRefusal, ingestKeysOf, originOf, parseOrigin, Refused, type SigningKey } from '@everseal/audit-core';
+import {
+  agreedSeconds,
+  formatRefusal,
+  ingestKeysOf,
+  originOf,
+  parseOrigin,
+  Refused,
+  type CosignedTime,
+  type SigningKey,
+} from '@everseal/audit-core';
 import {
   LanePublisher,
   listen,
@@ -198,9 +207,9 @@ export class LedgerIntake {
     return this.commit.newestNote ?? (await this.frames.frame(this.spool.newest.number))?.note ?? null;
   }
 
-  /** Newest time that a verifier gave with a cosignature, seconds since 1970; null before the first. */
-  get cosignedSeconds(): number | null {
-    return this.announcements.cosignedSeconds;
+  /** The times that verifiers gave with the newest cosignatures seen here; empty before the first. */
+  get cosigned(): CosignedTime[] {
+    return this.announcements.cosigned;
   }
 
   private parts(): { name: LaneName; spool: Spool; logger: Logger } {
@@ -334,7 +343,7 @@ export class LedgerIntake {
       named ? null : `the newest key set of ${parseOrigin(this.name.origin).ledger} does not name ${key.verifier.vkey}`,
     );
     settle(ready.disk, spool.writable ? null : 'the disk of the spool is full: make room');
-    settle(ready.clock, clock.problem({ newestAccepted, cosignedSeconds: announcements.cosignedSeconds }));
+    settle(ready.clock, clock.problem({ newestAccepted, cosignedSeconds: agreedSeconds(announcements.cosigned) }));
   }
 }
 

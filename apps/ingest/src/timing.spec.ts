@@ -47,7 +47,7 @@ describe('the clock guard', () => {
       /61 s behind the newest frame/,
     );
     expect(guard.problem({ newestAccepted: null, cosignedSeconds: wall / 1_000 + 90 })).toMatch(
-      /90 s behind a verifier/,
+      /90 s behind the signatures of verifiers/,
     );
     wall += 3_600_000;
     steady += 3_600_000;

@@ -23,6 +23,7 @@ import {
   rootFromTiles,
   verifierKeyName,
   verifyCosignature,
+  type CosignedTime,
   type Hash,
   type VerifierKey,
 } from '@everseal/audit-core';
@@ -59,8 +60,8 @@ export interface CheckpointParts {
   readonly ask: (subject: string, body: Uint8Array, timeoutMs: number) => Promise<Answer | null>;
   /** Publishes an announcement and waits until the stream has it. */
   readonly announce: (message: Buffer) => Promise<void>;
-  /** `seconds`: the newest time that a cosigner gave, since 1970; null without a cosigner. */
-  readonly onCosigned: (size: number, seconds: number | null) => void;
+  /** `times`: those that the cosigners gave; empty without a cosigner. */
+  readonly onCosigned: (size: number, times: readonly CosignedTime[]) => void;
 }
 
 /** The newest checkpoint that a verifier says it has cosigned; without a root when it has cosigned none. */
@@ -182,7 +183,7 @@ export class CheckpointLedger {
       await insertCosignature(parts.pool, parts.ledgerId, { size: sealed.size, signer: key.name, keyId, line });
       this.cosigned.set(verifier, sealed.size);
     }
-    parts.onCosigned(sealed.size, newestTime(lines));
+    parts.onCosigned(sealed.size, timesOf(lines));
     if (lines.length === 0) parts.log.warn({ size: sealed.size }, 'no verifier cosigned the checkpoint');
     return appendSignatures(note, lines);
   }
@@ -286,10 +287,10 @@ function parsed<T>(parse: (body: Uint8Array) => T, body: Uint8Array): T | null {
   }
 }
 
-/** The newest time of these cosignatures, seconds since 1970; null when there is none. */
-function newestTime(lines: readonly string[]): number | null {
-  if (lines.length === 0) return null;
-  return Math.max(...parseSignatureLines(`${lines.join('\n')}\n`).map(cosignatureTime));
+function timesOf(lines: readonly string[]): CosignedTime[] {
+  if (lines.length === 0) return [];
+  const parsedLines = parseSignatureLines(`${lines.join('\n')}\n`);
+  return parsedLines.map((line) => ({ verifier: line.name, seconds: cosignatureTime(line) }));
 }
 
 /** The verifier's own line out of a 200 answer, verified before anybody attaches it. */

@@ -5,7 +5,15 @@
 
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { alertKeyName, heartbeatTime, openGenesis, originOf, SigningKey } from '@everseal/audit-core';
+import {
+  agreedSeconds,
+  alertKeyName,
+  heartbeatTime,
+  openGenesis,
+  originOf,
+  SigningKey,
+  type CosignedTime,
+} from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
 import { connectNats, listen, publishDurable, publishStored, StreamReader, type NatsLink } from '@everseal/messaging';
 import {
@@ -180,8 +188,8 @@ interface Shared {
 interface LedgerService {
   readonly origin: string;
   readonly size: () => number;
-  /** Newest time that a verifier gave with a cosignature, seconds since 1970; null before the first. */
-  readonly cosigned: () => number | null;
+  /** The times that verifiers gave with the newest cosignatures; empty before the first. */
+  readonly cosigned: () => readonly CosignedTime[];
   readonly start: () => void;
   readonly stop: () => Promise<void>;
 }
@@ -202,7 +210,7 @@ async function composeLedger(
   }
   const pulse = health.pulse(`seal ${name}`, LOOP_BOUND_MS);
   const sealing = health.condition(`seal ${name}`, 'the head of the ledger is not recovered yet');
-  let cosigned: number | null = null;
+  let cosigned: readonly CosignedTime[] = [];
   const memory = SignerMemory.open(path.join(settings.stateDir, `${name}.checkpoint`), origin, logKey);
   const checkpoints = new CheckpointLedger({
     origin,
@@ -220,9 +228,9 @@ async function composeLedger(
       const options = { stream: ANNOUNCEMENTS, timeoutMs: ANNOUNCE_TIMEOUT_MS };
       await publishDurable(link, announceSubject(name), message, options);
     },
-    onCosigned: (checkpoint, seconds) => {
+    onCosigned: (checkpoint, times) => {
       metrics.cosigned.set({ ledger: name }, checkpoint);
-      cosigned = seconds ?? cosigned;
+      if (times.length > 0) cosigned = times;
     },
   });
   const index = new IndexLedger(indexPool, ledgerId, origin, alerts, (position) =>
@@ -326,8 +334,7 @@ function readKey(file: string, name: string): SigningKey {
 function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): void {
   if (!link.connected) return;
   const sizes = Object.fromEntries(ledgers.map(({ origin, size }) => [origin, size()]));
-  const cosigned = ledgers.flatMap((ledger) => ledger.cosigned() ?? []);
-  const times = heartbeatTime(Date.now(), cosigned.length > 0 ? Math.max(...cosigned) : null);
+  const times = heartbeatTime(Date.now(), agreedSeconds(ledgers.flatMap((ledger) => ledger.cosigned())));
   link.nc.publish(heartbeatSubject('sealer', name), JSON.stringify({ ...times, sizes }));
 }
 

@@ -17,7 +17,6 @@ import {
   type TileRef,
 } from '@everseal/audit-core';
 import {
-  databaseTime,
   frameHeads,
   readEntry,
   readHead,
@@ -42,7 +41,6 @@ export interface RecoveredFrom {
   readonly genesis: Buffer;
   /** Bytes of held frames that a lane may have. */
   readonly heldBytes: number;
-  readonly now: () => number;
   readonly alerts: AlertBook;
 }
 
@@ -63,8 +61,6 @@ export interface RecoveredHead {
   /** Time of the newest block, empty before block 0. */
   readonly sealed: string;
   readonly size: number;
-  /** Milliseconds that this machine's clock is ahead of Postgres. */
-  readonly clockAhead: number;
 }
 
 /** @throws StopProcess head.*; StoreError */
@@ -130,7 +126,6 @@ async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
     }),
     cursor: head.cursor,
     size: head.size,
-    clockAhead: from.now() - (await databaseTime(pool)),
   };
 }
 

@@ -262,6 +262,26 @@ describe('a frame that the stream has lost', () => {
   });
 });
 
+describe('a clock that is set by hours between two looks at Postgres', () => {
+  it.each([
+    { by: '59 minutes', ms: 59 * 60_000, stops: true },
+    { by: '9 minutes, the control', ms: 9 * 60_000, stops: false },
+  ])('dates no block when it is set ahead by $by', async ({ ms, stops }) => {
+    const [first, second] = sealing.frames('a', 2) as [MadeFrame, MadeFrame];
+    let set = 0;
+    sealing.start({ now: () => Date.now() + set });
+    await sealing.publish(first);
+    await sealing.sealedUpTo({ a: 1 });
+    set = ms;
+    await sealing.publish(second);
+    if (stops) {
+      await waitUntil(() => sealing.stopped !== null, { what: 'the sealer stopped' });
+      expect(sealing.stopped).toMatchObject({ code: 'clock.ahead' });
+    } else await sealing.sealedUpTo({ a: 2 });
+    await expectSealed({ a: stops ? 1 : 2 }, stops ? 1 : 2);
+  });
+});
+
 /** Whether a transaction of the sealer waits for the head row. */
 async function commitWaits(): Promise<boolean> {
   const [row] = await sealing.store.sql(

@@ -30,6 +30,7 @@ import type { StreamReader, StoredMessage } from '@everseal/messaging';
 import { StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
 import { CommitUnderWay } from './commit-under-way.js';
+import { DatabaseClock } from './database-clock.js';
 import { checkFrame } from './frame-check.js';
 import { FrameSource, type Replaced } from './frame-source.js';
 import { HeardFrames } from './heard-frames.js';
@@ -107,8 +108,7 @@ interface Sealing {
   height: number;
   previous: Hash;
   sealed: string;
-  /** Milliseconds that this machine's clock is ahead of Postgres. */
-  clockAhead: number;
+  readonly postgres: DatabaseClock;
   readonly commit: CommitUnderWay;
   /** The block being filled, and performance.now() of its first entry. */
   open: OpenBlock;
@@ -166,7 +166,12 @@ export class SealLedger {
       onAnswer: () => source.interrupt(),
       now: () => performance.now(),
     });
-    const sealing: Sealing = { ...head, fence, source, resend, commit, open, openedAt: 0, pending: false };
+    const postgres = new DatabaseClock(
+      () => databaseTime(this.parts.pool),
+      () => performance.now(),
+    );
+    await postgres.ask();
+    const sealing: Sealing = { ...head, postgres, fence, source, resend, commit, open, openedAt: 0, pending: false };
     const sealed = size > 0 ? this.sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
     await this.parts.confirmHead(size, sealed);
     if (sealed) this.parts.onSealed(sealed, null);
@@ -335,7 +340,8 @@ export class SealLedger {
   /** Commits the block being filled, after the one before, and begins the next. Does not wait for the commit. */
   private async seal(sealing: Sealing): Promise<void> {
     await sealing.commit.done();
-    sealing.commit.begin(this.commitOpen(sealing));
+    const time = await this.timeOfBlock(sealing);
+    sealing.commit.begin(this.commitOpen(sealing, time));
     sealing.open = this.newBlock(sealing);
     sealing.pending = false;
   }
@@ -349,10 +355,8 @@ export class SealLedger {
   }
 
   /** Cuts the block and commits it; everything the next block needs is in memory before the commit is under way. */
-  private commitOpen(sealing: Sealing): Promise<void> {
+  private commitOpen(sealing: Sealing, time: number): Promise<void> {
     const { parts } = this;
-    const time = Math.max(parts.now(), sealing.sealed === '' ? 0 : parseTimestamp(sealing.sealed) + 1);
-    this.refuseWildClock(sealing, time);
     const cut = sealing.open.cut(formatTimestamp(time), parts.logKey);
     const expect = this.expected(sealing, cut.block.first);
     sealing.height = cut.block.height + 1;
@@ -387,9 +391,24 @@ export class SealLedger {
     return { height, size, root, sealed, keys, keysNote, keysIndex, heads: sealing.lanes.snapshot(), tiles, fence };
   }
 
+  /**
+   * When the block being filled is sealed: now, and later than the one before. A block that is dated an hour ahead would date all
+   * blocks of that hour, so a clock that was just set is found here and not by the next guard.
+   */
+  private async timeOfBlock(sealing: Sealing): Promise<number> {
+    const { postgres, sealed } = sealing;
+    const time = Math.max(this.parts.now(), sealed === '' ? 0 : parseTimestamp(sealed) + 1);
+    if (postgres.ahead(this.parts.now()) > CLOCK_AHEAD_MS) {
+      await postgres.ask();
+      if (postgres.ahead(this.parts.now()) > CLOCK_AHEAD_MS) this.refuseWildClock(sealing, time);
+    }
+    return time;
+  }
+
+  /** Frames that are as far ahead say that it is the clock of Postgres that is behind. */
   private refuseWildClock(sealing: Sealing, time: number): void {
     const accepted = [...sealing.lanes.snapshot().values()].map((head) => parseTimestamp(head.accepted));
-    if (sealing.clockAhead <= CLOCK_AHEAD_MS || time - Math.max(0, ...accepted) <= CLOCK_AHEAD_MS) return;
+    if (time - Math.max(0, ...accepted) <= CLOCK_AHEAD_MS) return;
     throw new StopProcess(
       'clock.ahead',
       `this sealer's clock (${formatTimestamp(time)}) is more than ten minutes ahead of Postgres and of every frame; ` +
@@ -405,7 +424,7 @@ export class SealLedger {
       if (held.waiting().length === 0) this.alerts.nothingLost();
       this.heard.streamEndsAt(check.state.lastSequence);
     } else await this.startOver(sealing, check);
-    sealing.clockAhead = this.parts.now() - (await databaseTime(this.parts.pool));
+    await sealing.postgres.ask();
   }
 
   /** Reads another stream from its first message. What is not committed is committed first, with the old cursor. */

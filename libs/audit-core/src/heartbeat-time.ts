@@ -1,7 +1,7 @@
 /**
  * The two members that every heartbeat has (formats.md, "Heartbeats"), and by which clocks are compared:
  *
- *     {"time":"<the sender's clock>","after":"<newest time by a verifier that it had seen>" or null,…}
+ *     {"time":"<the sender's clock>","after":"<time that the verifiers it heard of agree has come>" or null,…}
  *
  * They are read by value, beside whatever else the heartbeat says. Unsigned: who may publish a heartbeat is the broker's
  * business, and the worst that a lie does is an alert.
@@ -16,7 +16,7 @@ export interface HeartbeatTime {
   readonly after: number | null;
 }
 
-/** The members, to be spread into a heartbeat. `afterSeconds`: time of the newest cosignature that was seen, seconds since 1970. */
+/** The members, to be spread into a heartbeat. `afterSeconds`: agreed-time.ts. */
 export function heartbeatTime(now: number, afterSeconds: number | null): { time: string; after: string | null } {
   return { time: formatTimestamp(now), after: afterSeconds === null ? null : formatTimestamp(afterSeconds * 1_000) };
 }

@@ -5,6 +5,7 @@
 export { FormatError } from './format-error.js';
 
 // C2SP layer
+export { agreedSeconds, type CosignedTime } from './agreed-time.js';
 export { decodeBase64, encodeBase64 } from './base64.js';
 export {
   formatCheckpointText,

@@ -30,6 +30,7 @@ export interface ClientPlan {
   uri: string;
 }
 
+const A_THIRD = 1 / 3;
 const EXTENDED_KEY_USAGE: Record<Purpose, string> = { client: '1.3.6.1.5.5.7.3.2', server: '1.3.6.1.5.5.7.3.1' };
 
 export class DevPki {
@@ -38,13 +39,18 @@ export class DevPki {
     private readonly servers: Authority,
     private readonly clients: Authority,
     private readonly now: () => number,
+    private readonly leastLeft: number,
   ) {}
 
-  /** Opens the PKI in `dir`, with new roots if it has none. `now`: milliseconds since the epoch. */
-  static async open(dir: string, now: () => number = Date.now): Promise<DevPki> {
+  /**
+   * Opens the PKI in `dir`, with new roots if it has none.
+   * @param now milliseconds since the epoch
+   * @param leastLeft share of its lifetime that a certificate must have left to stay; 1 renews all
+   */
+  static async open(dir: string, now: () => number = Date.now, leastLeft = A_THIRD): Promise<DevPki> {
     const root = (name: string) =>
       Authority.open(path.join(dir, `${name}-root`), `Everseal development root for ${name}`, now());
-    return new DevPki(path.resolve(dir), await root('servers'), await root('clients'), now);
+    return new DevPki(path.resolve(dir), await root('servers'), await root('clients'), now, leastLeft);
   }
 
   /** Root that servers check clients against. */
@@ -89,7 +95,7 @@ export class DevPki {
     return files;
   }
 
-  /** Whether the certificate says exactly what `plan` says, belongs to `key` and has more than a third of its lifetime left. */
+  /** Whether the certificate says exactly what `plan` says, belongs to `key` and has enough of its lifetime left. */
   private isGood(certFile: string, plan: LeafPlan, key: KeyObject, issuer: Authority): boolean {
     if (!existsSync(certFile)) return false;
     const certificate = new X509Certificate(readFileSync(certFile));
@@ -101,7 +107,7 @@ export class DevPki {
       certificate.subject === `CN=${plan.commonName}` &&
       certificate.subjectAltName === plan.names.map(({ type, value }) => `${names[type]}:${value}`).join(', ') &&
       certificate.keyUsage?.join() === EXTENDED_KEY_USAGE[plan.purpose] &&
-      to - this.now() > (to - from) / 3
+      to - this.now() > (to - from) * this.leastLeft
     );
   }
 }

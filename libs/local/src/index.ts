@@ -16,7 +16,13 @@ export { type InstallationOptions, LocalInstallation } from './local-installatio
 export { ManagedProcess, type ProcessExit, type ProcessPlan } from './managed-process.js';
 export { findNatsServer, type NatsOptions, type NatsProcess, startNatsServer } from './nats-process.js';
 export { freePort, isPortFree, requireFreePort } from './port.js';
-export { type PostgresOptions, type PostgresProcess, type PostgresTls, startPostgres } from './postgres-process.js';
+export {
+  createCluster,
+  type PostgresOptions,
+  type PostgresProcess,
+  type PostgresTls,
+  startPostgres,
+} from './postgres-process.js';
 export { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 export { repositoryRoot } from './repository-root.js';
 export { KeyFolder, OPERATOR } from './signing-keys.js';

@@ -45,6 +45,8 @@ export interface InstallationOptions {
   say?: ((line: string) => void) | undefined;
   /** Bound for a service to become ready, milliseconds; default 60,000. */
   readyWithinMs?: number | undefined;
+  /** Further arguments of node in front of every service's program. */
+  nodeArgs?: readonly string[] | undefined;
 }
 
 const LEAST_FREE_BYTES = 512 * 1024 * 1024;
@@ -208,15 +210,18 @@ export class LocalInstallation {
     return started(this.services.get(`${service}-${name}`) ?? null, `${service} ${name}`);
   }
 
-  /** Renews what has less than a third of its lifetime left and hands it to the engines; services watch their files themselves. */
-  async renewCertificates(): Promise<void> {
-    await this.issueCertificates();
+  /**
+   * Renews what has less than this share of its lifetime left (1: everything) and hands it to the engines; services watch their files
+   * themselves.
+   */
+  async renewCertificates(leastLeft?: number): Promise<void> {
+    await this.issueCertificates(leastLeft);
     this.natsServer?.reload();
     this.database?.reload();
   }
 
-  private async issueCertificates(): Promise<void> {
-    const pki = await DevPki.open(this.layout.pki);
+  private async issueCertificates(leastLeft?: number): Promise<void> {
+    const pki = await DevPki.open(this.layout.pki, Date.now, leastLeft);
     const servers = ['nats', 'postgres', ...servicesOf(this.policy).map(({ id }) => id)];
     for (const name of servers) await pki.ensureServer(name);
     for (const identity of identitiesOf(this.policy)) await pki.ensureClient(identity);
@@ -231,7 +236,7 @@ export class LocalInstallation {
     const running = ManagedProcess.start({
       name: id,
       command: process.execPath,
-      args: ['--enable-source-maps', main, this.layout.configFile(id)],
+      args: ['--enable-source-maps', ...(this.options.nodeArgs ?? []), main, this.layout.configFile(id)],
       dir: this.layout.services,
       cwd: this.layout.state(id),
       stopSignal: 'SIGTERM',

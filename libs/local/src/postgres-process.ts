@@ -86,15 +86,9 @@ const SETTINGS = {
 /** Only what the programs need: PGPORT, PGDATA and the like of the caller must not leak in. */
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
-/** Creates the cluster if the folder is new, starts it and waits until it is ready. LocalError as ManagedProcess.start and `runAsUnprivileged`. */
+/** Creates the cluster if the folder is new, starts it and waits until it is ready. LocalError as ManagedProcess.start and `createCluster`. */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresProcess> {
-  const dir = path.resolve(options.dir);
-  mkdirSync(path.dirname(dir), { recursive: true });
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const bin = findPostgres();
-  const runAs = runAsUnprivileged([bin, path.dirname(dir)]);
-  const data = path.join(dir, 'data');
-  if (!existsSync(path.join(data, 'PG_VERSION'))) initialise(data, bin, runAs);
+  const { dir, data, bin, runAs } = createCluster(options.dir);
   installFiles(dir, options, runAs);
   const interrupted = clearLock(data);
   const running = await launch(dir, bin, runAs, options, interrupted);
@@ -111,6 +105,21 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresP
     },
     logTail: (lines) => running.logTail(lines),
   };
+}
+
+/**
+ * Creates the cluster in `<dir>/data` if there is none, and does not start it; a copy of it, made before its first start, is another
+ * cluster. LocalError `process-exited`, and as `runAsUnprivileged`.
+ */
+export function createCluster(folder: string): { dir: string; data: string; bin: string; runAs: RunAs } {
+  const dir = path.resolve(folder);
+  mkdirSync(path.dirname(dir), { recursive: true });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const bin = findPostgres();
+  const runAs = runAsUnprivileged([bin, path.dirname(dir)]);
+  const data = path.join(dir, 'data');
+  if (!existsSync(path.join(data, 'PG_VERSION'))) initialise(data, bin, runAs);
+  return { dir, data, bin, runAs };
 }
 
 /** initdb under another name, then rename: an interrupted one is started over instead of being taken for a cluster. */

@@ -10,13 +10,17 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import path from 'node:path';
 import { leafHash, openGenesis, originOf, type KeySet, type LogTrust } from '@everseal/audit-core';
-import { freePorts, LocalInstallation, repositoryRoot, servicesOf, type ServiceKind } from '@everseal/local';
+import { freePorts, LocalInstallation, repositoryRoot, servicesOf, waitUntil, type ServiceKind } from '@everseal/local';
 import { readPolicy } from '@everseal/policy';
 import { parse, stringify } from 'yaml';
+import { copyCluster } from './cluster-template.js';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 
 /** A busy machine takes its time; nothing is measured by this. */
 const READY_WITHIN_MS = 120_000;
+
+const SETTABLE_CLOCK = path.join(repositoryRoot(), 'dist', 'libs', 'testing', 'src', 'settable-clock.js');
+const CLOCK_WITHIN_MS = 10_000;
 
 /** A policy with one ledger and everything that everseal.yaml has beside it. */
 export const ONE_LEDGER = path.join(repositoryRoot(), 'libs', 'testing', 'src', 'one-ledger.yaml');
@@ -26,6 +30,8 @@ export interface InstalledSystemOptions {
   policyFile?: string;
   /** Further settings of a service, by id (`verifier-v1`), put over the rendered ones. */
   settings?: Readonly<Record<string, object>>;
+  /** Whether `setClock` works: every service runs with settable-clock.ts. */
+  settableClocks?: boolean;
 }
 
 export class InstalledSystem {
@@ -37,7 +43,11 @@ export class InstalledSystem {
     readonly said: readonly string[],
   ) {}
 
-  static async start({ policyFile, settings = {} }: InstalledSystemOptions = {}): Promise<InstalledSystem> {
+  static async start({
+    policyFile,
+    settings = {},
+    settableClocks,
+  }: InstalledSystemOptions = {}): Promise<InstalledSystem> {
     const file = policyFile ?? ONE_LEDGER;
     const policy = readPolicy(file);
     for (const { service } of servicesOf(policy)) requireBuild(service);
@@ -50,9 +60,11 @@ export class InstalledSystem {
         ports: await freePorts(policy),
         say: (line) => said.push(line),
         readyWithinMs: READY_WITHIN_MS,
+        nodeArgs: settableClocks ? ['--import', SETTABLE_CLOCK] : [],
       });
       const system = new InstalledSystem(installation, folder, policy.ledgers[0]!.name, said);
       await installation.prepare();
+      copyCluster(installation.layout.postgres);
       for (const [id, over] of Object.entries(settings)) system.changeSettings(id, over);
       await installation.startInfra();
       await installation.startServices();
@@ -106,6 +118,15 @@ export class InstalledSystem {
       asked.on('error', reject);
       asked.end();
     });
+  }
+
+  /** Sets the time of day of a running service this far off; needs `settableClocks`. */
+  async setClock(id: string, offsetMs: number): Promise<void> {
+    const state = this.installation.layout.state(id);
+    writeFileSync(path.join(state, 'clock-offset'), String(offsetMs));
+    const applied = path.join(state, 'clock-applied');
+    const isApplied = (): boolean => existsSync(applied) && readFileSync(applied, 'utf8') === String(offsetMs);
+    await waitUntil(isApplied, { what: `the clock of ${id} set by ${offsetMs} ms`, timeoutMs: CLOCK_WITHIN_MS });
   }
 
   private get genesis(): Buffer {

@@ -37,6 +37,8 @@ const PAUSE_MS = 100;
 export class JournalProducer {
   /** Every event in the order in which it was meant to be sent. */
   readonly journal: JournalEntry[] = [];
+  /** Events with a receipt. */
+  receipts = 0;
   /** Requests that were sent, repetitions included. */
   attempts = 0;
   private readonly nc: NatsConnection;
@@ -98,6 +100,7 @@ export class JournalProducer {
       const frame = await this.attempt(body, entries);
       if (frame) {
         for (const entry of entries) entry.frame = frame;
+        this.receipts += entries.length;
         return;
       }
       await sleep(PAUSE_MS);

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type CertificateFiles, DevPki, freePort, type PostgresProcess, startPostgres } from '@everseal/local';
 import { Client, type ClientConfig } from 'pg';
+import { copyCluster } from './cluster-template.js';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 
 export interface TestPostgresOptions {
@@ -35,8 +36,10 @@ export class TestPostgres {
     const folder = options.folder ?? temporaryFolder('postgres');
     const pki = options.pki ?? (await DevPki.open(path.join(folder.path, 'pki')));
     const admin = await pki.ensureClient({ commonName: 'postgres', uri: 'spiffe://audit.example.com/admin/postgres' });
+    const dir = path.join(folder.path, 'postgres');
+    copyCluster(dir);
     const running = await startPostgres({
-      dir: path.join(folder.path, 'postgres'),
+      dir,
       port: await freePort(),
       tls: await pki.ensureServer('postgres'),
       hba: `${SUPERUSER_LINE}${options.hba ?? ANY_ROLE_LINE}`,
