@@ -28,7 +28,8 @@ export async function reportGaps(
     const behind = held.first(ingester) ?? (missing.get(ingester) ?? held.passedByTo(ingester)) + 1;
     const accepted = await gaps.waitsSince(ingester);
     if (behind <= first) continue;
-    const [since, due] = accepted === null ? [null, null] : [accepted, Math.min(accepted + afterMs, LAST_DUE)].map(formatTimestamp);
+    const [since, due] =
+      accepted === null ? [null, null] : [accepted, Math.min(accepted + afterMs, LAST_DUE)].map(formatTimestamp);
     waiting.push({ ingester, first, last: behind - 1, since: since!, due: due!, asked: gaps.timesAsked(ingester) });
   }
   const newest = rows.toSorted((a, b) => b.position - a.position).slice(0, MOST_GAPS);
