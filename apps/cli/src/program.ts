@@ -10,6 +10,7 @@ import { explain } from './cli-failure.js';
 import { readSettings, type SettingsPlace } from './config.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
+import { declareGap, listGaps, type DeclareOptions, type GapOptions } from './gap.js';
 import { INPUT_FORMATS } from './input-format.js';
 import { status, type StatusOptions } from './status.js';
 import { submit, type SubmitOptions } from './submit.js';
@@ -94,6 +95,7 @@ function buildProgram(run: Run): Command {
   addAlerts(program, run);
   addVerify(program, run);
   addWatch(program, run);
+  addGap(program, run);
   addAccess(program, run);
   return program;
 }
@@ -196,6 +198,36 @@ function addWatch(program: Command, run: Run): void {
     });
 }
 
+function addGap(program: Command, run: Run): void {
+  const gap = program.command('gap').description('Lanes that wait for missing frames, and what was declared missing.');
+  const timeout = ['--timeout <seconds>', 'to wait for an answer of a sealer', whole(1, 3_600), 10] as const;
+  gap
+    .command('list')
+    .description('What waits, since when, asked for how often; gap records with what is still owed.')
+    .option(...LEDGER_OPTION)
+    .option(...timeout)
+    .option(...JSON_OPTION)
+    .action(async (options: GapOptions) => {
+      run.exitCode = await listGaps(run.context(program), options);
+    });
+  gap
+    .command('declare')
+    .description('Order a gap record at once, with an operator key. A frame that comes later is sealed all the same.')
+    .argument('[ingester]', 'whose frames')
+    .argument('[first]', 'the first missing frame', frameNumber)
+    .argument('[last]', 'the last one', frameNumber)
+    .option(...LEDGER_OPTION)
+    .option('--key <file>', 'operator key (skey) that signs the order')
+    .option('--out <file>', 'write the signed order there, send nothing')
+    .option('--order <file>', 'send an order that was signed before')
+    .option(...timeout)
+    .option(...JSON_OPTION)
+    .action(async (ingester: string | undefined, first: number, last: number | undefined, options: DeclareOptions) => {
+      const frames = ingester === undefined || last === undefined ? null : { ingester, first, last };
+      run.exitCode = await declareGap(run.context(program), frames, options);
+    });
+}
+
 function addAccess(program: Command, run: Run): void {
   const access = program
     .command('access')
@@ -230,6 +262,13 @@ function addAccess(program: Command, run: Run): void {
     .action((identity: string | undefined, options: PolicyOption & { json?: boolean | undefined }) => {
       run.exitCode = showAccess(run.host.terminal, run.place(program), identity, options);
     });
+}
+
+/** A frame number, for commander. */
+function frameNumber(text: string): number {
+  const number = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError('Give the number of a frame, 1 or more.');
 }
 
 /** A whole number in a range, for commander. */

@@ -4,9 +4,10 @@
  * A lane and the stream are scopes that sealing looks at again and again, so their alerts clear by themselves.
  */
 
-import type { Finding, VerdictCode } from '@everseal/audit-core';
+import type { DebtBook, Finding, VerdictCode } from '@everseal/audit-core';
 import type { StoredMessage } from '@everseal/messaging';
 import type { AlertBook } from '@everseal/process';
+import type { GapInFront } from './gap-in-front.js';
 import type { HeldLanes } from './held-lanes.js';
 import type { Lanes } from './lanes.js';
 
@@ -49,6 +50,32 @@ export class SealAlerts {
             )
           : finding('custody.conflict', `no held frame ${from} of ${ingester} continues its lane, which waits for it`);
     this.book.reconcile(`lane ${ingester} of ${this.origin}`, findings);
+  }
+
+  /** One alert a gap whose debt is open, until its last frame is sealed. */
+  debts(debts: DebtBook, ingester: string): void {
+    const open = debts.all().filter((debt) => debt.ingester === ingester);
+    const findings = open.map(({ first, last, links }) => {
+      const left = last - first + 3 - links.size;
+      const detail =
+        `frames ${first} to ${last} of ${ingester} were declared lost; ${left} of them can still come, and are asked ` +
+        'for. Receipts of them are not fulfilled until then';
+      const finding: Finding = { code: 'custody.gap', index: null, height: null, detail };
+      return { finding, context: { ledger: this.origin, subject: `${ingester} ${first}` } };
+    });
+    this.book.reconcile(`debts of ${ingester} in ${this.origin}`, findings);
+  }
+
+  /** A gap that is closed for good: a record. */
+  closed({ first, last, cause, ending }: GapInFront, index: number): void {
+    const { ingester } = ending.frame;
+    const what = cause === 'malformed' ? 'they break the format' : 'their key was revoked';
+    const detail = `frames ${first} to ${last} of ${ingester} can never be sealed (${what}) and were left out of the log`;
+    this.book.raise(
+      `gap ${index} of ${this.origin}`,
+      { code: 'custody.gap', index, height: null, detail },
+      { ledger: this.origin },
+    );
   }
 
   /**
