@@ -116,6 +116,7 @@ export {
 } from './witness-message.js';
 
 // Everseal formats
+export { formatAcknowledgement, parseAcknowledgement, type Acknowledgement } from './acknowledgement.js';
 export {
   formatAlertEvent,
   openAlertEvent,
