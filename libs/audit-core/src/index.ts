@@ -129,6 +129,7 @@ export {
   openAlert,
   parseAlertText,
   signAlert,
+  splitAlert,
   type AlertNote,
   type OpenedAlert,
 } from './alert-note.js';
