@@ -101,7 +101,7 @@ function alertTile({ alerts, origin }: RecoveredFrom, { level, number }: TileRef
   alerts.raise(
     `tile ${level}/${number} of ${origin}`,
     { code: 'tile.altered', index, height: null, detail },
-    { ledger: origin },
+    { ledger: origin, stands: true },
   );
 }
 

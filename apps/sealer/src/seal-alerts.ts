@@ -1,12 +1,13 @@
 /**
  * What sealing says aloud: messages that are not sealed, lanes that wait, a stream that lost messages or is another one.
  *
- * A lane and the stream are scopes that sealing looks at again and again, so their alerts clear by themselves.
+ * A lane and the stream are scopes that sealing looks at again and again, so their alerts clear by themselves. What stands is
+ * what happened once: a message that was put aside, a stream that was replaced.
  */
 
 import type { DebtBook, Finding, VerdictCode } from '@everseal/audit-core';
 import type { StoredMessage } from '@everseal/messaging';
-import type { AlertBook } from '@everseal/process';
+import type { AlertBook, AlertContext } from '@everseal/process';
 import type { GapInFront } from './gap-in-front.js';
 import type { HeldLanes } from './held-lanes.js';
 import type { Lanes } from './lanes.js';
@@ -27,7 +28,7 @@ export class SealAlerts {
       sequence === 0
         ? [`resend ${subject}`, `a message that was resent for ${subject}`]
         : [`stream ${sequence}`, `message ${sequence} of the stream`];
-    this.raise(scope, code, `${what} is not sealed: ${why}`, evidence);
+    this.raise(scope, code, `${what} is not sealed: ${why}`, { evidence, stands: true });
   }
 
   /**
@@ -86,7 +87,7 @@ export class SealAlerts {
     const expected = before + 1;
     if (before === 0 || sequence <= expected) return;
     const detail = `the stream of ${this.origin} goes on at message ${sequence}, ${expected} was to be read next`;
-    this.raise(this.lostScope, 'stream.lost', detail, { expected: `${expected}`, found: `${sequence}` });
+    this.raise(this.lostScope, 'stream.lost', detail, { evidence: { expected: `${expected}`, found: `${sequence}` } });
   }
 
   /** The stream continues and no lane waits: whatever was lost held no frame, or has come since. */
@@ -95,14 +96,14 @@ export class SealAlerts {
   }
 
   replaced(why: string): void {
-    this.raise('stream', 'stream.replaced', `the stream of ${this.origin} is another one: ${why}`);
+    this.raise('stream', 'stream.replaced', `the stream of ${this.origin} is another one: ${why}`, { stands: true });
   }
 
   private get lostScope(): string {
     return `stream of ${this.origin}`;
   }
 
-  private raise(scope: string, code: VerdictCode, detail: string, evidence: Record<string, string> = {}): void {
-    this.book.raise(scope, { code, index: null, height: null, detail }, { ledger: this.origin, evidence });
+  private raise(scope: string, code: VerdictCode, detail: string, more: Omit<AlertContext, 'ledger'>): void {
+    this.book.raise(scope, { code, index: null, height: null, detail }, { ledger: this.origin, ...more });
   }
 }

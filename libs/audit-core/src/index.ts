@@ -117,6 +117,7 @@ export {
 } from './witness-message.js';
 
 // Everseal formats
+export { formatAcknowledgement, parseAcknowledgement, type Acknowledgement } from './acknowledgement.js';
 export {
   formatAlertEvent,
   openAlertEvent,
@@ -129,6 +130,7 @@ export {
   openAlert,
   parseAlertText,
   signAlert,
+  splitAlert,
   type AlertNote,
   type OpenedAlert,
 } from './alert-note.js';
