@@ -32,22 +32,37 @@ export function asJson(figure: Figure): string {
   return JSON.stringify({ figure: name, value: rounded(value), unit, floor, met: isMet(figure) });
 }
 
-export function asTable(figures: readonly Figure[]): string {
-  const rows = figures.map((figure) => [
+/** The table of README.md. */
+export function asMarkdown(figures: readonly Figure[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    line(HEAD),
+    line(['---', '--:', '---', '---', '---']),
+    ...figures.map((figure) => line(cellsOf(figure))),
+  ].join('\n');
+}
+
+const HEAD = ['figure', 'value', 'unit', 'floor', ''];
+
+function cellsOf(figure: Figure): string[] {
+  return [
     figure.figure,
     String(rounded(figure.value)),
     figure.unit,
-    figure.floor === null ? 'baseline' : `${figure.better === 'more' ? '≥' : '≤'} ${figure.floor}`,
+    figure.floor === null ? '' : `${figure.better === 'more' ? '≥' : '≤'} ${figure.floor}`,
     figure.floor === null ? '' : isMet(figure) ? 'met' : 'NOT MET',
-  ]);
-  const head = ['figure', 'value', 'unit', 'floor', ''];
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  ];
+}
+
+export function asTable(figures: readonly Figure[]): string {
+  const rows = figures.map(cellsOf);
+  const widths = HEAD.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, i) => (i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join('  ')
       .trimEnd();
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+  return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
 function rounded(value: number): number {

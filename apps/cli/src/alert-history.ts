@@ -24,6 +24,8 @@ export interface AlertBody {
   clears: number | null;
   since: string;
   runbook: string;
+  /** Only an acknowledgement clears it. */
+  stands: boolean;
 }
 
 export interface VerifiedAlert {
@@ -189,6 +191,7 @@ function bodyOf(json: Buffer): AlertBody {
     clears: number(read['clears']),
     since: text('since'),
     runbook: text('runbook'),
+    stands: read['stands'] === true,
   };
 }
 

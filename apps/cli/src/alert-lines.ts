@@ -8,6 +8,8 @@ export class AlertLines {
   constructor(
     private readonly terminal: Terminal,
     private readonly isJson: boolean,
+    /** Origin of the ledger that drills tamper with: its alerts are marked. */
+    private readonly drill: string | null = null,
   ) {}
 
   /** The alerts there were when the command began, in their order. */
@@ -76,8 +78,13 @@ export class AlertLines {
         ? green(`clears ${body.clears ?? '?'}`)
         : dim('cleared');
     const signature = oddity === '' ? 'good' : red(`good, but ${printable(oddity)}`);
-    const cells = [body.severity, body.code, body.ledger, whereOf(alert), `${alert.source} ${alert.number}`];
+    const ledger = this.isDrill(body) ? `${body.ledger} (drill)` : body.ledger;
+    const cells = [body.severity, body.code, ledger, whereOf(alert), `${alert.source} ${alert.number}`];
     return [alert.time, state, ...cells.map(printable), signature];
+  }
+
+  private isDrill({ ledger }: { ledger: string }): boolean {
+    return ledger === this.drill;
   }
 
   /** What it means, and what to do. */
@@ -85,12 +92,17 @@ export class AlertLines {
     const { terminal } = this;
     terminal.line();
     terminal.line(terminal.colors.red(printable(`open: ${body.code} on ${body.ledger}: ${body.meaning}`)));
+    if (this.isDrill(body))
+      terminal.line('  drill       on the ledger that drills tamper with: look for one that is running');
     terminal.line(printable(`  found       ${body.detail}`));
     const good = body.lastGoodBlock === null ? '' : `, everything up to block ${body.lastGoodBlock} is good`;
     const event = body.first?.eventId ? `, event id ${body.first.eventId}` : '';
     terminal.line(printable(`  first bad   ${whereOf({ body }) || 'not one record'}${event}${good}`));
     terminal.line(printable(`  raised by   ${source}, its alert ${number}, since ${body.since}`));
     terminal.line(printable(`  what to do  ${body.runbook}`));
+    if (body.stands) {
+      terminal.line(printable(`              it clears by nothing but \`everseal alerts ack ${source} ${number}\``));
+    }
   }
 
   private json(alert: ReadAlert, isOpen: IsOpen): void {
@@ -108,6 +120,7 @@ export class AlertLines {
       number,
       time,
       ...(oddity === '' ? {} : { oddity }),
+      ...(this.isDrill(alert.body) ? { drill: true } : {}),
       alert: said,
     });
   }

@@ -11,6 +11,7 @@ import { AlertLines } from './alert-lines.js';
 import { explain } from './cli-failure.js';
 import { connectAsOps } from './connections.js';
 import type { Context } from './context.js';
+import { drillOrigin } from './drill-ledger.js';
 import { parseSince } from './durations.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { readAlertKeys, StoredAlerts } from './read-alerts.js';
@@ -29,7 +30,7 @@ export async function alerts(context: Context, options: AlertsOptions): Promise<
   const settings = context.settings();
   const since = options.since === undefined ? null : parseSince(options.since, context.now());
   const history = new AlertHistory(readAlertKeys(settings));
-  const lines = new AlertLines(context.terminal, options.json === true);
+  const lines = new AlertLines(context.terminal, options.json === true, drillOrigin(settings));
   const link = await connectAsOps(settings);
   try {
     const stored = new StoredAlerts(link);

@@ -50,6 +50,9 @@ export const cliSettings = z.strictObject({
     .optional()
     .describe('The operator identity, for status, alerts and verify.'),
   postgres: postgresSettings.optional().describe('The Postgres connection, as role everseal_reader.'),
+  superuser: postgresSettings
+    .optional()
+    .describe('The Postgres connection as a superuser, for drill alone; nothing else of this tool uses it.'),
   services: z
     .array(
       z.strictObject({
@@ -78,7 +81,7 @@ export interface SettingsPlace {
 }
 
 /** The folder of a one-machine installation, unless another is named. */
-const DEFAULT_DIR = '.everseal';
+export const DEFAULT_DIR = '.everseal';
 
 /** The settings file that is meant; it need not exist. */
 export function settingsFile({ config, dir }: SettingsPlace): string {

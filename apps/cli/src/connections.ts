@@ -1,4 +1,7 @@
-/** Connections of one command: to NATS as a producer or as the operator, to Postgres as the reader. Made when needed. */
+/**
+ * Connections of one command: to NATS as a producer or as the operator, to Postgres as the reader, for a drill as superuser.
+ * Made when needed.
+ */
 import { openPool } from '@everseal/ledger-store';
 import { connectNats, type MessagingLogger, type NatsLink } from '@everseal/messaging';
 import { identityOf } from '@everseal/policy';
@@ -43,7 +46,19 @@ async function connect(
 /** @throws TlsError, CliFailure without a section postgres; the first query may throw StoreError */
 export async function openDatabase({ postgres, ops }: CliSettings): Promise<Pool> {
   if (postgres === undefined) throw usage('the settings have no section postgres: this command reads the database');
-  const { host, port, database, user, certFile, keyFile, caFile } = postgres;
+  return open(postgres, `ops-${ops?.name ?? 'cli'}`, 2);
+}
+
+/** As the database's superuser, two connections. @throws TlsError, CliFailure without a section superuser */
+export async function openAsSuperuser({ superuser }: CliSettings): Promise<Pool> {
+  if (superuser === undefined) {
+    throw usage('the settings have no section superuser: a drill tampers with the database as its superuser would');
+  }
+  return open(superuser, 'everseal-drill', 2);
+}
+
+async function open(login: NonNullable<CliSettings['postgres']>, name: string, max: number): Promise<Pool> {
+  const { host, port, database, user, certFile, keyFile, caFile } = login;
   const material = await loadMaterial({ certFile, keyFile, caFile }, 'client', Date.now());
   return openPool({
     host,
@@ -51,8 +66,8 @@ export async function openDatabase({ postgres, ops }: CliSettings): Promise<Pool
     database,
     user,
     tls: postgresTlsOptions(() => material),
-    name: `ops-${ops?.name ?? 'cli'}`,
-    max: 2,
+    name,
+    max,
     transactions: 'long',
     onIdleError: () => undefined,
   });

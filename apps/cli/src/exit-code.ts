@@ -18,6 +18,12 @@ export const EXIT = {
   alertsOpen: 6,
   /** watch: at least one condition stands. */
   raised: 7,
+  /** drill: a verdict was not raised in time, or another one was. Everything was put back. */
+  notRaised: 8,
+  /** drill: everything was put back, and an alert was not cleared in time. */
+  notCleared: 9,
+  /** drill: something is not put back; `drill --restore` is needed before anything else. */
+  notRestored: 10,
   /** A bug of this tool. */
   bug: 70,
 } as const;

@@ -2,14 +2,18 @@
  * The command line: every command with its options, as commander reads them. What a command does stands in the file of its
  * name; here are the words only.
  */
+import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { renderAccess, showAccess, type PolicyOption, type RenderOptions } from './access.js';
+import { acknowledge, type AcknowledgeOptions } from './acknowledge.js';
 import { alerts, type AlertsOptions } from './alerts.js';
 import { claim, type ClaimOptions } from './claim.js';
 import { explain } from './cli-failure.js';
-import { readSettings, type SettingsPlace } from './config.js';
+import { drill, type DrillOptions } from './drill.js';
+import { DEFAULT_DIR, readSettings, type SettingsPlace } from './config.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
+import { declareGap, listGaps, type DeclareOptions, type GapOptions } from './gap.js';
 import { INPUT_FORMATS } from './input-format.js';
 import { status, type StatusOptions } from './status.js';
 import { submit, type SubmitOptions } from './submit.js';
@@ -94,6 +98,8 @@ function buildProgram(run: Run): Command {
   addAlerts(program, run);
   addVerify(program, run);
   addWatch(program, run);
+  addGap(program, run);
+  addDrill(program, run);
   addAccess(program, run);
   return program;
 }
@@ -150,7 +156,7 @@ function addStatus(program: Command, run: Run): void {
 }
 
 function addAlerts(program: Command, run: Run): void {
-  program
+  const command = program
     .command('alerts')
     .description('What was raised and cleared, every signature checked.')
     .option('--open', 'only alerts that are open')
@@ -159,6 +165,20 @@ function addAlerts(program: Command, run: Run): void {
     .option(...JSON_OPTION)
     .action(async (options: AlertsOptions) => {
       run.exitCode = await alerts(run.context(program), options);
+    });
+  command
+    .command('ack')
+    .description("Clear an alert that nothing else clears, once it was looked into. On its service's host.")
+    .argument('<source>', 'who raised it, as alerts shows it: <domain>/<service>/<name>')
+    .argument('<number>', 'its number', whole(1, 999_999_999))
+    .requiredOption('--by <name>', 'who says so; stands in the clearing alert')
+    .requiredOption('--reason <text>', 'what was found and done; stands in the clearing alert')
+    .option('--state <folder>', 'where the service keeps alerts.json (default: that of a one-machine installation)')
+    .option('--timeout <seconds>', 'to wait for the service to take it', whole(0, 3_600), 30)
+    .action(async (source: string, number: number, _: unknown, ack: Command) => {
+      const options = ack.optsWithGlobals<AcknowledgeOptions>();
+      const dir = run.place(program).dir ?? DEFAULT_DIR;
+      run.exitCode = await acknowledge(run.context(program), dir, source, number, options);
     });
 }
 
@@ -196,6 +216,61 @@ function addWatch(program: Command, run: Run): void {
     });
 }
 
+function addGap(program: Command, run: Run): void {
+  const gap = program.command('gap').description('Lanes that wait for missing frames, and what was declared missing.');
+  const timeout = ['--timeout <seconds>', 'to wait for an answer of a sealer', whole(1, 3_600), 10] as const;
+  gap
+    .command('list')
+    .description('What waits, since when, asked for how often; gap records with what is still owed.')
+    .option(...LEDGER_OPTION)
+    .option(...timeout)
+    .option(...JSON_OPTION)
+    .action(async (options: GapOptions) => {
+      run.exitCode = await listGaps(run.context(program), options);
+    });
+  gap
+    .command('declare')
+    .description('Order a gap record at once, with an operator key. A frame that comes later is sealed all the same.')
+    .argument('[ingester]', 'whose frames')
+    .argument('[first]', 'the first missing frame', frameNumber)
+    .argument('[last]', 'the last one', frameNumber)
+    .option(...LEDGER_OPTION)
+    .option('--key <file>', 'operator key (skey) that signs the order')
+    .option('--out <file>', 'write the signed order there, send nothing')
+    .option('--order <file>', 'send an order that was signed before')
+    .option(...timeout)
+    .option(...JSON_OPTION)
+    .action(async (ingester: string | undefined, first: number, last: number | undefined, options: DeclareOptions) => {
+      const frames = ingester === undefined || last === undefined ? null : { ingester, first, last };
+      run.exitCode = await declareGap(run.context(program), frames, options);
+    });
+}
+
+function addDrill(program: Command, run: Run): void {
+  program
+    .command('drill')
+    .description(
+      'Tamper with the drill ledger as a superuser could, see that every verifier says so, put it back, report.',
+    )
+    .option('--acts <list>', 'which, e.g. T1,T7; all; default: those on the drill ledger', (text) => text.split(','))
+    .option('--list', 'show the acts and end')
+    .option('--canary', 'one quick act (T1) without asking, for a timer')
+    .option('--restore <file>', 'put back what an interrupted drill had changed, and end')
+    .option('--ledger <name>', "must be the policy's drillLedger; no other is tampered with")
+    .option(
+      '--out <folder>',
+      'where each drill gets a folder (default: drills/ of a one-machine installation, or here)',
+    )
+    .option('--within <seconds>', 'for the alert to be raised, and again to be cleared', whole(1, 86_400), 120)
+    .option('--yes', 'do not ask')
+    .option(...JSON_OPTION)
+    .action(async (options: Omit<DrillOptions, 'out'> & { out?: string }) => {
+      const { config, dir } = run.place(program);
+      const out = options.out ?? path.join(config === undefined ? (dir ?? DEFAULT_DIR) : '.', 'drills');
+      run.exitCode = await drill(run.context(program), { ...options, out });
+    });
+}
+
 function addAccess(program: Command, run: Run): void {
   const access = program
     .command('access')
@@ -230,6 +305,13 @@ function addAccess(program: Command, run: Run): void {
     .action((identity: string | undefined, options: PolicyOption & { json?: boolean | undefined }) => {
       run.exitCode = showAccess(run.host.terminal, run.place(program), identity, options);
     });
+}
+
+/** A frame number, for commander. */
+function frameNumber(text: string): number {
+  const number = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError('Give the number of a frame, 1 or more.');
 }
 
 /** A whole number in a range, for commander. */

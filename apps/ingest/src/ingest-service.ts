@@ -166,14 +166,15 @@ export class IngestService {
     }
   }
 
-  /** Latched: one alert a ledger until an operator clears it, however many conflicts; the log has each with both hashes. */
+  /** Latched: one alert a ledger until an operator acknowledges it, however many conflicts; the log has each with both hashes. */
   private tellConflict(ledger: string, producer: string, conflict: Conflict): void {
     const detail = `producer ${producer} sent an accepted id again with other bytes; the request was refused`;
     const finding = { code: 'event.conflict' as const, index: null, height: null, detail };
     const evidence = { known: conflict.known, sent: conflict.sent };
     const origin = originOf(this.options.policy.domain, ledger);
     try {
-      this.alerts.raise(`conflicts of ${ledger}`, finding, { ledger: origin, eventId: conflict.event.id, evidence });
+      const context = { ledger: origin, eventId: conflict.event.id, evidence, stands: true as const };
+      this.alerts.raise(`conflicts of ${ledger}`, finding, context);
     } catch (err) {
       // The request is refused and logged all the same.
       this.options.logger.error({ err }, 'an alert could not be written to the disk');
@@ -185,7 +186,8 @@ export class IngestService {
     this.isEnding = true;
     if (codeOf(error) === 'custody.conflict') {
       const finding = { code: 'custody.conflict' as const, index: null, height: null, detail: error.message };
-      this.alerts.raise(`custody of ${ledger}`, finding, { ledger: originOf(this.options.policy.domain, ledger) });
+      const origin = originOf(this.options.policy.domain, ledger);
+      this.alerts.raise(`custody of ${ledger}`, finding, { ledger: origin, stands: true });
       await Promise.race([this.alerts.flush(), new Promise((resolve) => setTimeout(resolve, ALERT_MS))]);
     }
     this.options.onStop(error);

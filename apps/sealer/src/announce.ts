@@ -21,7 +21,8 @@ import type { Sealed } from './seal-ledger.js';
 export async function buildAnnouncement(sealed: Sealed, checkpoint: string): Promise<Buffer> {
   const heads = [];
   for (const [ingester, { number, position, hash, note }] of sealed.heads) {
-    heads.push({ ingester, number, index: position, proof: await proveEntry(sealed, position, hash), note, debts: [] });
+    const proof = await proveEntry(sealed, position, hash);
+    heads.push({ ingester, number, index: position, proof, note, debts: sealed.debts.ranges(ingester) });
   }
   const { keysNote: note, keysIndex: index } = sealed;
   const keys = { note, index, proof: await proveEntry(sealed, index, leafHash(Buffer.from(note))) };

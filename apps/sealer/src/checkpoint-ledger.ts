@@ -228,7 +228,7 @@ export class CheckpointLedger {
       parts.alerts.raise(
         `head of ${parts.origin}`,
         { code: 'log.rolled-back', index: size, height: null, detail },
-        { ledger: parts.origin, evidence: known ? { checkpoint: known.note } : {} },
+        { ledger: parts.origin, evidence: known ? { checkpoint: known.note } : {}, stands: true },
       );
       await parts.alerts.flush();
       throw new StopProcess('log.rolled-back', detail);

@@ -8,14 +8,24 @@ import path from 'node:path';
 import {
   agreedSeconds,
   alertKeyName,
+  formatGapReport,
   heartbeatTime,
   openGenesis,
   originOf,
+  parseGapRequest,
   SigningKey,
   type CosignedTime,
 } from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
-import { connectNats, listen, publishDurable, publishStored, StreamReader, type NatsLink } from '@everseal/messaging';
+import {
+  connectNats,
+  listen,
+  publishDurable,
+  publishStored,
+  serve,
+  StreamReader,
+  type NatsLink,
+} from '@everseal/messaging';
 import {
   ALERTS,
   alertSubject,
@@ -23,6 +33,7 @@ import {
   announceSubject,
   framesStream,
   framesSubject,
+  gapsSubject,
   heartbeatSubject,
   identityOf,
   nudgeSubject,
@@ -247,6 +258,7 @@ async function composeLedger(
     logKey,
     genesis,
     heldBytes: spoolBytesOf(policy, name),
+    gapAfterMs: settings.gapAfterMs,
     alerts,
     log: logger,
     now: Date.now,
@@ -267,6 +279,11 @@ async function composeLedger(
     },
   });
   const loops = ledgerLoops(context, name, { pulse, condition: sealing }, { seal, checkpoints, index });
+  serve(link, gapsSubject(name, settings.name), {
+    handler: ({ data }) => answerGaps(seal, data),
+    logger,
+    onFault: context.stop,
+  });
   listen(link, nudgeSubject(name), { onMessage: () => seal.nudge(), onFault: context.stop });
   listen(link, heartbeatSubject('ingest', '*'), {
     onMessage: ({ subject, data }) => seal.hear(subject.slice(subject.lastIndexOf('.') + 1), data),
@@ -282,6 +299,13 @@ async function composeLedger(
       await lease.release();
     },
   };
+}
+
+/** Lists the gaps of a ledger, after carrying out the order that the request may hold. */
+async function answerGaps(seal: SealLedger, request: Buffer): Promise<Buffer> {
+  const order = parseGapRequest(request);
+  if (order !== null) await seal.declare(order);
+  return formatGapReport(await seal.gaps());
 }
 
 /** Sealing, checkpoints and the index, each a supervised loop of its own: none of them can hold another up. */

@@ -26,6 +26,16 @@ export const sealerSettings = z.strictObject({
     .min(1)
     .describe('Ledgers that this process seals, or stands by for.'),
   systemGenesisFile: systemGenesisFile.optional(),
+  gapAfterMs: z
+    .int()
+    .min(1_000)
+    .max(30 * 86_400_000)
+    .default(900_000)
+    .describe(
+      'Age of a frame, milliseconds since it was accepted, at which the frames that it waits for are declared lost and ' +
+        'sealed as a gap record, if their ingester was asked for them. Default 900000 (15 minutes). Longer than an ' +
+        'ingester may be away.',
+    ),
   nats: natsSettings.describe('The NATS connection.'),
   postgres: postgresSettings.describe('The Postgres connection, as role everseal_sealer.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),

@@ -85,6 +85,26 @@ describe('checking a message of the stream', () => {
     expect(over(entries)).toBe('ok');
   });
 
+  it("tells genuine frames that can never be sealed from what was altered or is nobody's", () => {
+    const { frame, message, note, entries } = made();
+    const former = SigningKey.fromSeed(KEYS.a.name, sha256(Buffer.from('an older key of a')), NOTE_KEY);
+    const unsealable = (of: StoredMessage): string | null => {
+      const result = checkFrame(of, ORIGIN, genesisKeys(), subjectOf, [former.verifier]);
+      return result.ok ? 'ok' : (result.unsealable?.cause ?? null);
+    };
+    const old = Buffer.from(signFrame(frame, former));
+    expect(unsealable(withData(message, encode(old, entries)))).toBe('key-revoked');
+    expect(unsealable(withData(message, encode(old, entries.slice(1))))).toBeNull();
+    expect(unsealable({ ...withData(message, encode(old, entries)), subject: subjectOf('b') })).toBeNull();
+    expect(check(withData(message, encode(old, entries)))).toMatchObject({ ok: false, unsealable: null });
+
+    const broken = new LogWriter().rawFrame('a', [Buffer.from('no event')]);
+    expect(unsealable(messageOf(broken))).toBe('malformed');
+    expect(unsealable(withData(message, encode(note, [Buffer.from('no event')])))).toBeNull();
+    expect(unsealable({ ...messageOf(broken), subject: subjectOf('b') })).toBeNull();
+    expect(unsealable(message)).toBe('ok');
+  });
+
   it('says forged for bytes that are no frame message, and never throws', () => {
     const { message } = made();
     for (const data of [Buffer.alloc(0), Buffer.from('garbage'), Buffer.alloc(786_433), Buffer.alloc(64, 0xff)]) {

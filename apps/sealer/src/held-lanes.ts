@@ -118,6 +118,15 @@ export class HeldLanes {
     return (await fetch(ingester, number)).find(continues) ?? null;
   }
 
+  /** Every good frame of this number that is held. */
+  async versionsOf(ingester: string, number: number, fetch: FetchHeld): Promise<CheckedFrame[]> {
+    const held = this.lanes.get(ingester)?.get(number) ?? [];
+    const inMemory = held.flatMap(({ checked }) => (checked ? [checked] : []));
+    if (inMemory.length === held.length) return inMemory;
+    const stored = (await fetch(ingester, number)).filter(({ frame }) => frame.number === number);
+    return [...inMemory, ...stored.filter(({ hash }) => !inMemory.some((one) => equalHash(one.hash, hash)))];
+  }
+
   /**
    * The lane has come to `number`: nothing up to it waits any more. The bytes of the frame that was sealed go with its
    * transaction; those of another one of that number stay.

@@ -58,6 +58,18 @@ describe('the event index behind sealing', () => {
     expect(ledger.alertCodes).toEqual([]);
   });
 
+  it('raises an alert for an event that bears an earlier id with other bytes, and goes on; a copy raises none', async () => {
+    const event = (content: number): string => `{"id":"x","source":"urn:a","data":${content}}`;
+    await ledger.seal(ledger.writer.frame('a', [event(1), event(1)]));
+    index.offer(ledger.tree.size, null);
+    while ((await head()) < ledger.tree.size) await index.round();
+    expect(ledger.alertCodes).toEqual([]); // the control: same bytes
+    await ledger.seal(ledger.writer.frame('b', [event(2)]));
+    index.offer(ledger.tree.size, null);
+    while ((await head()) < ledger.tree.size) await index.round();
+    expect(ledger.alertCodes).toEqual(['event.conflict']);
+  });
+
   it('raises none when Postgres cannot be asked', async () => {
     const pool = await ledger.store.sealer({ port: 1 });
     const away = new IndexLedger(pool, ledger.ledgerId, ORIGIN, ledger.alerts, () => {});

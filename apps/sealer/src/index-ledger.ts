@@ -135,11 +135,20 @@ export class IndexLedger {
       rows.push(row);
       if (rows.length % ROWS_A_TURN === 0) await new Promise(setImmediate);
     }
-    await this.duplicates.mark(rows, ({ event }) => event);
+    const conflicts = await this.duplicates.mark(rows, ({ event }) => event);
     await this.writer.write({ from: block.first, to: block.next, rows });
+    // Crash here: these are not told. The rows say all there is to say; the alert is for people.
+    for (const { row, earlier } of conflicts) this.conflict(row, earlier);
     this.position = block.next;
     this.forget(block.first);
     this.onIndexed(block.next);
+  }
+
+  /** What ingest refuses within its window, and cannot know of beyond it or of another instance. Stands until it is looked into. */
+  private conflict({ position, eventId, producer }: BlockEvent, earlier: number): void {
+    const detail = `event ${position} of ${producer} has source and id of event ${earlier}, and other bytes`;
+    const finding: Finding = { code: 'event.conflict', index: position, height: null, detail };
+    this.alerts.raise(`conflicts of ${this.origin}`, finding, { ledger: this.origin, eventId });
   }
 
   private forget(first: number): void {

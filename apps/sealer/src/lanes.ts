@@ -2,7 +2,8 @@
  * Where a frame belongs: each ingester's frames form a lane of dense numbers, each naming the hash of the one before.
  *
  * A frame is *next* (seal it), *sealed* (the very same frame is in the log: skip it), *ahead* (one before it is missing:
- * hold it, only this lane waits) or *conflict* (same number, other bytes, or a chain that does not fit: never sealed).
+ * hold it, only this lane waits), *late* (below the head, and none of its number is sealed: it may pay a debt) or
+ * *conflict* (same number, other bytes, or a chain that does not fit: never sealed).
  */
 
 import { equalHash, ZERO_HASH, type Frame, type Hash } from '@everseal/audit-core';
@@ -17,7 +18,7 @@ export interface LaneHead {
   readonly note: string;
 }
 
-export type Place = 'next' | 'sealed' | 'ahead' | 'conflict';
+export type Place = 'next' | 'sealed' | 'ahead' | 'late' | 'conflict';
 
 export class Lanes {
   private readonly heads: Map<string, LaneHead>;
@@ -48,7 +49,8 @@ export class Lanes {
     if (frame.number > number + 1) return 'ahead';
     if (frame.number === number + 1) return this.continues(frame) ? 'next' : 'conflict';
     const sealed = frame.number === number ? head!.hash : await sealedHash(frame.ingester, frame.number);
-    return sealed && equalHash(sealed, hash) ? 'sealed' : 'conflict';
+    if (!sealed) return 'late';
+    return equalHash(sealed, hash) ? 'sealed' : 'conflict';
   }
 
   /** Whether the frame is the next of its lane. */

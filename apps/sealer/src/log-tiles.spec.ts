@@ -32,7 +32,7 @@ afterAll(() => server.stop());
 
 /** As a sealer that has just started sees it: no tile is in memory, and the lane's head is its first frame. */
 async function sealed(): Promise<Sealed> {
-  const { tree, tiles, keysNote, keysIndex, lanes, height } = await recoverHead(ledger.recoverFrom);
+  const { tree, tiles, keysNote, keysIndex, lanes, debts, height } = await recoverHead(ledger.recoverFrom);
   const head = lanes.head('a')!;
   return {
     height: height - 1,
@@ -43,6 +43,7 @@ async function sealed(): Promise<Sealed> {
     keysNote,
     keysIndex,
     heads: new Map([['a', head]]),
+    debts,
     tiles,
     fence: 1,
   };

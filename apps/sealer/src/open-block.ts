@@ -15,6 +15,7 @@ import {
   type Block,
   type Frame,
   type FullTile,
+  type Gap,
   type Hash,
   type SigningKey,
   type TileBuilder,
@@ -38,6 +39,11 @@ export interface PlacedFrame {
   readonly sequence: number;
 }
 
+/** A gap record in the block; the frame that ends it stands right behind. */
+export interface PlacedGap extends Pick<Gap, 'ingester' | 'first' | 'last' | 'cause'> {
+  readonly position: number;
+}
+
 /** A block with its body, ready to be committed. */
 export interface CutBlock {
   readonly block: Block;
@@ -45,6 +51,7 @@ export interface CutBlock {
   readonly body: Buffer;
   readonly tiles: readonly FullTile[];
   readonly frames: readonly PlacedFrame[];
+  readonly gaps: readonly PlacedGap[];
   /** Size and root of the tree with the block's own entry in it: what a checkpoint over this block says. */
   readonly size: number;
   readonly root: Hash;
@@ -61,6 +68,7 @@ export class OpenBlock {
   private readonly chunks: Buffer[] = [];
   private readonly tiles: FullTile[] = [];
   private readonly placed: PlacedFrame[] = [];
+  private readonly gaps: PlacedGap[] = [];
   private bytes = 0;
   private readonly first: number;
 
@@ -89,12 +97,18 @@ export class OpenBlock {
     return this.placed.find((frame) => frame.ingester === ingester && frame.number === number)?.hash ?? null;
   }
 
-  /** Adds a note entry that is no frame: a key set. */
+  /** Adds a note entry that is no frame: a key set. @returns its index */
   addNote(note: Buffer): number {
     const position = this.tree.size;
     this.append(leafHash(note));
     this.push(lengthOf(note), note);
     return position;
+  }
+
+  /** Adds a gap record; the frame that ends it must be added next. */
+  addGap(note: Buffer, { ingester, first, last, cause }: Gap): void {
+    const position = this.addNote(note);
+    this.gaps.push({ ingester, first, last, cause, position });
   }
 
   addFrame(checked: CheckedFrame): void {
@@ -128,6 +142,7 @@ export class OpenBlock {
       body: Buffer.concat(this.chunks, this.bytes),
       tiles: this.tiles,
       frames: this.placed,
+      gaps: this.gaps,
       size: this.tree.size,
       root: this.tree.root(),
       frontier: this.tree.frontier().hashes(),

@@ -63,6 +63,8 @@ describe('the key set in force', () => {
     const second = await ledger.sealKeys(nextSet({ log: LATER_LOG.verifier, ingest: [d!] }), LATER_LOG);
     const third = await ledger.sealKeys(nextSet({ ingest: [e!] }, { log: LATER_LOG }));
     expect(await recovered()).toEqual([current, third]);
+    const { formerIngest } = await recoverHead(ledger.recoverFrom);
+    expect(formerIngest.map(({ name }) => name)).toEqual([...genesisKeys().ingest, c!, d!].map(({ name }) => name));
     // Back to the tiles from behind them, and within the last 256 entries.
     expect(third - second).toBeLessThan(256);
     expect(second - first).toBeGreaterThan(2 * 256);

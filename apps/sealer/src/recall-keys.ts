@@ -19,6 +19,7 @@ import {
   type Hash,
   type KeySet,
   type TileBuilder,
+  type VerifierKey,
 } from '@everseal/audit-core';
 import { findLeaf, readEntry, type LedgerHead } from '@everseal/ledger-store';
 import { StopProcess } from '@everseal/process';
@@ -40,6 +41,8 @@ export interface RecalledKeys {
   readonly keysNote: string;
   /** Index of its entry; −1 before block 0. */
   readonly keysIndex: number;
+  /** Ingest keys of earlier sets that this one does not name any more. */
+  readonly formerIngest: readonly VerifierKey[];
 }
 
 /**
@@ -49,7 +52,7 @@ export interface RecalledKeys {
 export async function recallKeys(from: RecalledFrom, head: LedgerHead, tree: TileBuilder): Promise<RecalledKeys> {
   const { pool, ledgerId, origin, genesis } = from;
   let keys = openGenesis(genesis, origin);
-  if (head.size === 0) return { keys, keysNote: genesis.toString(), keysIndex: -1 };
+  if (head.size === 0) return { keys, keysNote: genesis.toString(), keysIndex: -1, formerIngest: [] };
   let hash = leafHash(genesis);
   if (!equalHash(leafHash(await readEntry(pool, ledgerId, 0)), hash)) {
     throw new StopProcess(
@@ -58,12 +61,15 @@ export async function recallKeys(from: RecalledFrom, head: LedgerHead, tree: Til
     );
   }
   let newest = genesis;
+  const ingest = new Map<string, VerifierKey>(keys.ingest.map((key) => [key.vkey, key]));
   for (const note of await notesAfter(from, hash, head.keysIndex, tree)) {
     keys = openKeySet(note, keys, hash);
     hash = leafHash(note);
     newest = note;
+    for (const key of keys.ingest) ingest.set(key.vkey, key);
   }
-  return { keys, keysNote: newest.toString(), keysIndex: head.keysIndex };
+  for (const key of keys.ingest) ingest.delete(key.vkey);
+  return { keys, keysNote: newest.toString(), keysIndex: head.keysIndex, formerIngest: [...ingest.values()] };
 }
 
 /** The notes of all key sets after entry 0, oldest first, by the hashes that they name; no signature is checked. */

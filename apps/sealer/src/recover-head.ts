@@ -11,10 +11,12 @@ import {
   parseFrameText,
   parseNote,
   ZERO_HASH,
+  type DebtBook,
   type Hash,
   type KeySet,
   type TileBuilder,
   type TileRef,
+  type VerifierKey,
 } from '@everseal/audit-core';
 import {
   frameHeads,
@@ -30,6 +32,7 @@ import { HeldLanes } from './held-lanes.js';
 import { Lanes, type LaneHead } from './lanes.js';
 import { isUnknown } from './lease.js';
 import { LogTiles, recallTree } from './log-tiles.js';
+import { recallDebts } from './recall-debts.js';
 import { recallKeys } from './recall-keys.js';
 
 /** The ledger to recover. */
@@ -55,6 +58,9 @@ export interface RecoveredHead {
   readonly keysNote: string;
   /** Index of the newest key set; −1 before block 0. */
   readonly keysIndex: number;
+  readonly formerIngest: readonly VerifierKey[];
+  /** Frames that gap records declared lost and that may still come. */
+  readonly debts: DebtBook;
   /** Height of the next block. */
   readonly height: number;
   readonly previous: Hash;
@@ -95,7 +101,7 @@ function alertTile({ alerts, origin }: RecoveredFrom, { level, number }: TileRef
   alerts.raise(
     `tile ${level}/${number} of ${origin}`,
     { code: 'tile.altered', index, height: null, detail },
-    { ledger: origin },
+    { ledger: origin, stands: true },
   );
 }
 
@@ -115,9 +121,11 @@ async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
   }
   const keys = await recallKeys(from, head, tree);
   const lanes = new Lanes(await recallLanes(from));
+  const tiles = new LogTiles(tree, pool, ledgerId, (tile) => alertTile(from, tile));
   return {
     tree,
-    tiles: new LogTiles(tree, pool, ledgerId, (tile) => alertTile(from, tile)),
+    tiles,
+    debts: await recallDebts(from, tiles),
     ...keys,
     ...(await recallNewest(from, head, keys.keys)),
     lanes,

@@ -33,6 +33,8 @@ interface Lane {
   asking: boolean;
   /** The newest question brought something. */
   answered: boolean;
+  /** Questions on this number that have ended, whatever they brought. */
+  asked: number;
   /** When the number may be asked for (again). */
   due: number;
   pause: number;
@@ -59,6 +61,18 @@ export class Resend {
     }
   }
 
+  /** The number that is asked for is given up for another one; its answer did not bring the lane on. */
+  passOver(ingester: string): void {
+    const lane = this.lanes.get(ingester);
+    if (lane) lane.answered = false;
+  }
+
+  /** How often a number was asked for without bringing the lane on; 0 when it was not, or when another one is missed. */
+  timesAsked(ingester: string, number: number): number {
+    const lane = this.lanes.get(ingester);
+    return lane?.number === number ? lane.asked : 0;
+  }
+
   /** The answers that came since the last call. */
   take(): Resent[] {
     return this.answers.splice(0);
@@ -68,20 +82,24 @@ export class Resend {
   private laneAt(ingester: string, number: number): Lane {
     let lane = this.lanes.get(ingester);
     if (!lane) {
-      lane = { number, asking: false, answered: false, due: -Infinity, pause: FIRST_PAUSE_MS };
+      lane = { number, asking: false, answered: false, asked: 0, due: -Infinity, pause: FIRST_PAUSE_MS };
       this.lanes.set(ingester, lane);
     }
     if (lane.number === number) return lane;
     lane.number = number;
     if (lane.answered) [lane.due, lane.pause] = [-Infinity, FIRST_PAUSE_MS];
     lane.answered = false;
+    lane.asked = 0;
     return lane;
   }
 
   private async ask(ingester: string, lane: Lane): Promise<void> {
     lane.asking = true;
-    const data = await this.parts.ask(ingester, lane.number);
+    const { number } = lane;
+    const data = await this.parts.ask(ingester, number);
     lane.asking = false;
+    // The lane may have come to another number meanwhile.
+    if (lane.number === number) lane.asked++;
     lane.answered = data !== null;
     // Should the answer be the frame, the lane moves before it is due again; else this is the pause.
     lane.due = this.parts.now() + lane.pause;

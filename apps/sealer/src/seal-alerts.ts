@@ -1,12 +1,14 @@
 /**
  * What sealing says aloud: messages that are not sealed, lanes that wait, a stream that lost messages or is another one.
  *
- * A lane and the stream are scopes that sealing looks at again and again, so their alerts clear by themselves.
+ * A lane and the stream are scopes that sealing looks at again and again, so their alerts clear by themselves. What stands is
+ * what happened once: a message that was put aside, a stream that was replaced.
  */
 
-import type { Finding, VerdictCode } from '@everseal/audit-core';
+import type { DebtBook, Finding, VerdictCode } from '@everseal/audit-core';
 import type { StoredMessage } from '@everseal/messaging';
-import type { AlertBook } from '@everseal/process';
+import type { AlertBook, AlertContext } from '@everseal/process';
+import type { GapInFront } from './gap-in-front.js';
 import type { HeldLanes } from './held-lanes.js';
 import type { Lanes } from './lanes.js';
 
@@ -26,7 +28,7 @@ export class SealAlerts {
       sequence === 0
         ? [`resend ${subject}`, `a message that was resent for ${subject}`]
         : [`stream ${sequence}`, `message ${sequence} of the stream`];
-    this.raise(scope, code, `${what} is not sealed: ${why}`, evidence);
+    this.raise(scope, code, `${what} is not sealed: ${why}`, { evidence, stands: true });
   }
 
   /**
@@ -51,6 +53,32 @@ export class SealAlerts {
     this.book.reconcile(`lane ${ingester} of ${this.origin}`, findings);
   }
 
+  /** One alert a gap whose debt is open, until its last frame is sealed. */
+  debts(debts: DebtBook, ingester: string): void {
+    const open = debts.all().filter((debt) => debt.ingester === ingester);
+    const findings = open.map(({ first, last, links }) => {
+      const left = last - first + 3 - links.size;
+      const detail =
+        `frames ${first} to ${last} of ${ingester} were declared lost; ${left} of them can still come, and are asked ` +
+        'for. Receipts of them are not fulfilled until then';
+      const finding: Finding = { code: 'custody.gap', index: null, height: null, detail };
+      return { finding, context: { ledger: this.origin, subject: `${ingester} ${first}` } };
+    });
+    this.book.reconcile(`debts of ${ingester} in ${this.origin}`, findings);
+  }
+
+  /** A gap that is closed for good: a record. */
+  closed({ first, last, cause, ending }: GapInFront, index: number): void {
+    const { ingester } = ending.frame;
+    const what = cause === 'malformed' ? 'they break the format' : 'their key was revoked';
+    const detail = `frames ${first} to ${last} of ${ingester} can never be sealed (${what}) and were left out of the log`;
+    this.book.raise(
+      `gap ${index} of ${this.origin}`,
+      { code: 'custody.gap', index, height: null, detail },
+      { ledger: this.origin },
+    );
+  }
+
   /**
    * Looks whether the stream goes on behind a hole: what stood there was never read. Message 1 may be long gone.
    * @param before sequence of the message read before this one; 0 when there is none
@@ -59,7 +87,7 @@ export class SealAlerts {
     const expected = before + 1;
     if (before === 0 || sequence <= expected) return;
     const detail = `the stream of ${this.origin} goes on at message ${sequence}, ${expected} was to be read next`;
-    this.raise(this.lostScope, 'stream.lost', detail, { expected: `${expected}`, found: `${sequence}` });
+    this.raise(this.lostScope, 'stream.lost', detail, { evidence: { expected: `${expected}`, found: `${sequence}` } });
   }
 
   /** The stream continues and no lane waits: whatever was lost held no frame, or has come since. */
@@ -68,14 +96,14 @@ export class SealAlerts {
   }
 
   replaced(why: string): void {
-    this.raise('stream', 'stream.replaced', `the stream of ${this.origin} is another one: ${why}`);
+    this.raise('stream', 'stream.replaced', `the stream of ${this.origin} is another one: ${why}`, { stands: true });
   }
 
   private get lostScope(): string {
     return `stream of ${this.origin}`;
   }
 
-  private raise(scope: string, code: VerdictCode, detail: string, evidence: Record<string, string> = {}): void {
-    this.book.raise(scope, { code, index: null, height: null, detail }, { ledger: this.origin, evidence });
+  private raise(scope: string, code: VerdictCode, detail: string, more: Omit<AlertContext, 'ledger'>): void {
+    this.book.raise(scope, { code, index: null, height: null, detail }, { ledger: this.origin, ...more });
   }
 }

@@ -11,12 +11,18 @@
 
 import {
   formatTimestamp,
+  openGapOrder,
   parseTimestamp,
+  signGap,
+  type DebtBook,
+  type Gap,
+  type GapReport,
   type Hash,
   type KeySet,
   type SigningKey,
   type TileBuilder,
   type VerdictCode,
+  type VerifierKey,
 } from '@everseal/audit-core';
 import {
   advanceCursor,
@@ -24,17 +30,23 @@ import {
   databaseTime,
   framesAt,
   heldFrames,
+  listGaps,
   type ExpectedHead,
 } from '@everseal/ledger-store';
 import type { StreamReader, StoredMessage } from '@everseal/messaging';
-import { StopProcess, type AlertBook, type Logger } from '@everseal/process';
+import { fateOf, RetryLater, StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
 import { CommitUnderWay } from './commit-under-way.js';
 import { DatabaseClock } from './database-clock.js';
-import { checkFrame } from './frame-check.js';
+import { DebtQuestions } from './debt-questions.js';
+import { checkFrame, type FrameCheck } from './frame-check.js';
 import { FrameSource, type Replaced } from './frame-source.js';
+import { reportGaps } from './gap-report.js';
+import type { GapInFront } from './gap-in-front.js';
+import { GapOrders, standby, type PlacedOrder } from './gap-orders.js';
 import { HeardFrames } from './heard-frames.js';
 import { MOST_VERSIONS, type HeldLanes } from './held-lanes.js';
+import { LaneGaps } from './lane-gaps.js';
 import type { LaneHead, Lanes } from './lanes.js';
 import type { Lease } from './lease.js';
 import type { LogTiles } from './log-tiles.js';
@@ -50,6 +62,8 @@ const HEARTBEAT_BLOCK_MS = 10 * 60_000;
 /** An idle sealer looks around this often. */
 const IDLE_TURN_MS = 1_000;
 const STREAM_GUARD_MS = 5_000;
+/** Gaps have minutes. */
+const GAP_LOOK_MS = 1_000;
 /** A sealer whose clock is further ahead than this of both Postgres and the newest frame does not seal. */
 const CLOCK_AHEAD_MS = 10 * 60_000;
 
@@ -63,6 +77,7 @@ export interface Sealed {
   readonly keysNote: string;
   readonly keysIndex: number;
   readonly heads: ReadonlyMap<string, LaneHead>;
+  readonly debts: DebtBook;
   readonly tiles: LogTiles;
   readonly fence: number;
 }
@@ -78,6 +93,8 @@ export interface SealerParts {
   readonly genesis: Buffer;
   /** Bytes of held frames that a lane may have: as much as its ingester may have unsealed, the spool's bound. */
   readonly heldBytes: number;
+  /** Age of a waiting frame at which a gap record is sealed in front of it, milliseconds. */
+  readonly gapAfterMs: number;
   readonly alerts: AlertBook;
   readonly log: Logger;
   readonly now: () => number;
@@ -101,7 +118,10 @@ interface Sealing {
   readonly held: HeldLanes;
   readonly source: FrameSource;
   readonly resend: Resend;
+  readonly debts: DebtBook;
+  readonly debtQuestions: DebtQuestions;
   readonly keys: KeySet;
+  readonly formerIngest: readonly VerifierKey[];
   readonly keysNote: string;
   keysIndex: number;
   /** Height of the next block, hash and time of the one before. */
@@ -124,6 +144,9 @@ export class SealLedger {
 
   private readonly alerts: SealAlerts;
   private readonly heard: HeardFrames;
+  private readonly orders = new GapOrders();
+  /** While this sealer seals. */
+  private active: { readonly sealing: Sealing; readonly gaps: LaneGaps } | null = null;
 
   constructor(private readonly parts: SealerParts) {
     this.alerts = new SealAlerts(parts.origin, parts.alerts);
@@ -140,6 +163,25 @@ export class SealLedger {
     this.source?.nudge();
   }
 
+  /**
+   * Seals the gap that an operator's order names; resolves once it is committed.
+   * @throws FormatError gap-order.*, note.*; RetryLater gaps.standby
+   */
+  async declare(order: string): Promise<void> {
+    if (!this.active) throw standby();
+    const placed = this.orders.place(order);
+    this.source?.interrupt();
+    return placed;
+  }
+
+  /** What waits and what is owed. @throws RetryLater gaps.standby; StoreError */
+  async gaps(): Promise<GapReport> {
+    if (!this.active) throw standby();
+    const { sealing, gaps } = this.active;
+    const rows = await listGaps(this.parts.pool, this.parts.ledgerId);
+    return reportGaps(sealing, gaps, this.heard.missing(sealing.source), rows, this.parts.gapAfterMs);
+  }
+
   /** One life with the lease: returns when the signal ends it, throws what the supervising loop has to judge. */
   async run(signal: AbortSignal): Promise<void> {
     const fence = await this.parts.lease.take(signal, this.parts.onTurn);
@@ -151,6 +193,8 @@ export class SealLedger {
     try {
       await this.sealFrames(sealing, signal);
     } finally {
+      this.active = null;
+      this.orders.giveBack();
       // Whatever ended this run: the next one reads the head, and a commit still under way would move it after that.
       await sealing.commit.settled();
     }
@@ -161,17 +205,24 @@ export class SealLedger {
     const source = new FrameSource(this.parts.reader, cursor);
     const commit = new CommitUnderWay();
     const open = this.newBlock(head);
-    const resend = new Resend({
-      ask: this.parts.resend,
-      onAnswer: () => source.interrupt(),
-      now: () => performance.now(),
-    });
+    const asking = { ask: this.parts.resend, onAnswer: () => source.interrupt(), now: () => performance.now() };
+    const questions = { resend: new Resend(asking), debtQuestions: new DebtQuestions(asking) };
     const postgres = new DatabaseClock(
       () => databaseTime(this.parts.pool),
       () => performance.now(),
     );
     await postgres.ask();
-    const sealing: Sealing = { ...head, postgres, fence, source, resend, commit, open, openedAt: 0, pending: false };
+    const sealing: Sealing = {
+      ...head,
+      ...questions,
+      postgres,
+      fence,
+      source,
+      commit,
+      open,
+      openedAt: 0,
+      pending: false,
+    };
     const sealed = size > 0 ? this.sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
     await this.parts.confirmHead(size, sealed);
     if (sealed) this.parts.onSealed(sealed, null);
@@ -207,7 +258,9 @@ export class SealLedger {
 
   private async sealFrames(sealing: Sealing, signal: AbortSignal): Promise<void> {
     const { source, commit, lanes, held } = sealing;
-    let guardedAt = -Infinity;
+    let [guardedAt, lookedAt] = [-Infinity, -Infinity];
+    const gaps = new LaneGaps(sealing, this.fetchHeld(sealing), this.parts.gapAfterMs);
+    this.active = { sealing, gaps };
     if (sealing.tree.size === 0) {
       sealing.keysIndex = sealing.open.addNote(this.parts.genesis);
       await this.seal(sealing);
@@ -216,6 +269,7 @@ export class SealLedger {
     for (const ingester of new Set([...lanes.snapshot().keys(), ...held.waiting()])) {
       await this.addFreed(sealing, ingester);
       this.alertLane(sealing, ingester);
+      this.alerts.debts(sealing.debts, ingester);
     }
     while (!signal.aborted) {
       this.parts.onTurn();
@@ -225,6 +279,11 @@ export class SealLedger {
         guardedAt = performance.now();
       }
       await this.heal(sealing);
+      for (const order of this.orders.take()) await this.obey(sealing, gaps, order);
+      if (performance.now() - lookedAt >= GAP_LOOK_MS) {
+        for (const gap of await gaps.due(this.laterClock(sealing))) await this.addGap(sealing, gap);
+        lookedAt = performance.now();
+      }
       const messages = await source.read(this.lingerOf(sealing));
       if (Array.isArray(messages)) for (const message of messages) await this.takeMessage(sealing, message);
       else await this.startOver(sealing, messages);
@@ -253,14 +312,73 @@ export class SealLedger {
 
   /** Takes the frames that were resent, and asks for the next one of every lane that misses one. */
   private async heal(sealing: Sealing): Promise<void> {
-    const { resend, lanes, held, source } = sealing;
-    for (const resent of resend.take()) await this.takeResent(sealing, resent);
+    const { resend, debtQuestions, debts, lanes, held, source } = sealing;
+    for (const resent of [...resend.take(), ...debtQuestions.take()]) await this.takeResent(sealing, resent);
     const headOf = (ingester: string): number => lanes.head(ingester)?.number ?? 0;
     for (const ingester of this.heard.look(sealing.keys, headOf)) this.alertLane(sealing, ingester);
     const unseen = this.heard.missing(source);
     for (const ingester of unseen.keys()) this.alertLane(sealing, ingester);
     const waiting = new Set([...held.waiting(), ...unseen.keys()]);
     resend.want(new Map([...waiting].map((ingester) => [ingester, headOf(ingester) + 1])));
+    debtQuestions.want(debts);
+  }
+
+  /** Milliseconds since 1970, by this machine's clock or Postgres's, whichever is behind. */
+  private laterClock({ postgres }: Sealing): number {
+    const now = this.parts.now();
+    return now - Math.max(0, postgres.ahead(now));
+  }
+
+  /** An operator's order: the same gap as by itself, only at once. */
+  private async obey(sealing: Sealing, gaps: LaneGaps, { note, done, refuse }: PlacedOrder): Promise<void> {
+    try {
+      const order = openGapOrder(note, sealing.keys.operators, this.parts.origin);
+      const gap = await gaps.ordered(order);
+      this.parts.log.warn({ order: note }, 'an operator orders a gap');
+      await this.addGap(sealing, gap);
+      if (sealing.open.entries > 0) await this.seal(sealing);
+      await sealing.commit.done();
+      done();
+    } catch (error) {
+      // What is wrong with the order is the operator's; what is wrong with sealing ends this run as well.
+      const isRefused = fateOf(error) === 'refuse';
+      refuse(isRefused ? error : new RetryLater('gaps.unknown', 'sealing failed: list the gaps before ordering again'));
+      if (!isRefused) throw error;
+    }
+  }
+
+  /** Lets a lane go on without the frames that it misses: the record, and at once the frame that ends the gap. */
+  private async addGap(sealing: Sealing, gap: GapInFront): Promise<void> {
+    const { origin, logKey, log } = this.parts;
+    const { first, last, cause, ending } = gap;
+    const { ingester } = ending.frame;
+    const { open, lanes, debts, tree } = sealing;
+    const record: Gap = { origin, ingester, first, last, cause, time: formatTimestamp(this.parts.now()) };
+    log.warn({ ...record }, 'frames are declared missing; their lane goes on');
+    if (open.entries === 0) sealing.openedAt = performance.now();
+    const index = tree.size;
+    open.addGap(Buffer.from(signGap(record, logKey)), record);
+    if (cause === 'lost') debts.open(record, lanes.head(ingester) ?? null, ending.frame);
+    else this.alerts.closed(gap, index);
+    await this.add(sealing, ending);
+    await this.addFreed(sealing, ingester);
+    this.alertLane(sealing, ingester);
+    this.alerts.debts(debts, ingester);
+  }
+
+  /** A frame below the head of its lane pays the debt that a gap record left open, once; else it fits nowhere. */
+  private async payDebt(sealing: Sealing, message: StoredMessage, checked: CheckedFrame): Promise<void> {
+    const { debts, open } = sealing;
+    const { ingester, number } = checked.frame;
+    const isOwed = debts.ranges(ingester).some(([first, last]) => first <= number && number <= last);
+    const refusal = isOwed ? debts.pay(checked.frame, checked.hash) : null;
+    if (!isOwed) return this.putAsideConflict(sealing, message, checked);
+    if (refusal !== null) return this.putAside(sealing, message, checked, 'custody.conflict', refusal);
+    this.parts.log.warn({ ingester, number }, 'a frame that was declared lost has come');
+    if (open.entries === 0) sealing.openedAt = performance.now();
+    open.addFrame(checked);
+    this.alerts.debts(debts, ingester);
+    if (open.full) await this.seal(sealing);
   }
 
   /** Checked like a message of the stream; the cursor does not move. Until it is committed a crash asks for it again. */
@@ -286,7 +404,7 @@ export class SealLedger {
 
   /** The frame of a message when it is the next of its lane. Else the message is skipped, held back or put aside: null. */
   private async judge(sealing: Sealing, message: StoredMessage): Promise<CheckedFrame | null> {
-    const result = checkFrame(message, this.parts.origin, sealing.keys, this.parts.subjectOf);
+    const result = this.check(sealing, message);
     if (!result.ok) {
       this.putAside(sealing, message, null, result.verdict, result.why);
       return null;
@@ -306,10 +424,19 @@ export class SealLedger {
         if (sealing.held.hold(checked, message) === 'versions') this.putAsideConflict(sealing, message, checked);
         else this.alertLane(sealing, frame.ingester);
         return null;
+      case 'late':
+        await this.payDebt(sealing, message, checked);
+        return null;
       case 'conflict':
         this.putAsideConflict(sealing, message, checked);
         return null;
     }
+  }
+
+  private check({ keys, formerIngest }: Sealing, message: StoredMessage): FrameCheck {
+    const result = checkFrame(message, this.parts.origin, keys, this.parts.subjectOf, formerIngest);
+    if (!result.ok && result.unsealable) this.active?.gaps.note(result.unsealable);
+    return result;
   }
 
   /** Held frames that the head of their lane has reached: one after another, since they may fill many blocks. */
@@ -372,7 +499,7 @@ export class SealLedger {
       body: cut.body,
       tiles: cut.tiles,
       frames: cut.frames,
-      gaps: [],
+      gaps: cut.gaps,
       waiting: sealing.held.takeUnstored(),
       frontier: cut.frontier,
       keysIndex: sealing.keysIndex,
@@ -388,7 +515,9 @@ export class SealLedger {
 
   private sealedState(sealing: Sealing, height: number, size: number, root: Hash): Sealed {
     const { fence, tiles, keys, keysNote, keysIndex, sealed } = sealing;
-    return { height, size, root, sealed, keys, keysNote, keysIndex, heads: sealing.lanes.snapshot(), tiles, fence };
+    // Of exactly this block: both change while it is committed.
+    const lanes = { heads: sealing.lanes.snapshot(), debts: sealing.debts.clone() };
+    return { height, size, root, sealed, keys, keysNote, keysIndex, ...lanes, tiles, fence };
   }
 
   /**

@@ -71,7 +71,7 @@ export class SealerStore {
       body,
       tiles,
       frames: cut.frames,
-      gaps: [],
+      gaps: cut.gaps,
       waiting: [],
       frontier,
       keysIndex: this.keysIndex,
@@ -93,10 +93,10 @@ export class SealerStore {
   /** What recovery finds sealed, under the fence that stands. */
   async sealed(): Promise<Sealed> {
     const head = await recoverHead(this.recoverFrom);
-    const { tree, tiles, lanes, keys, keysNote, keysIndex, sealed } = head;
+    const { tree, tiles, lanes, debts, keys, keysNote, keysIndex, sealed } = head;
     const { fence } = await readHead(this.pool, this.ledgerId);
     const [height, size, root, heads] = [head.height - 1, tree.size, tree.root(), lanes.snapshot()];
-    return { height, size, root, sealed, keys, keysNote, keysIndex, heads, tiles, fence };
+    return { height, size, root, sealed, keys, keysNote, keysIndex, heads, debts, tiles, fence };
   }
 
   get alertCodes(): string[] {
@@ -114,6 +114,6 @@ export class SealerStore {
   }
 }
 
-const OFF = ['block', 'block_body', 'tile', 'frame', 'ledger_head', 'index_head', 'event_index']
+const OFF = ['block', 'block_body', 'tile', 'frame', 'gap', 'ledger_head', 'index_head', 'event_index']
   .map((table) => `ALTER TABLE everseal.${table} DISABLE TRIGGER USER`)
   .join('; ');

@@ -4,7 +4,7 @@
  *
  *   custody.overdue     signed, and not sealed past the bound; one alert a lane, for its oldest frame
  *   custody.gap-false   the log declares it missing, although it was seen
- *   custody.conflict    two different frames of one number; both notes are the evidence, so this never clears
+ *   custody.conflict    two different frames of one number; both notes are the evidence, so no look clears this
  *
  * Time. A frame's age counts from when this verifier first heard of it, by a clock that never goes back: no clock of
  * anybody plays a part. And nothing is overdue that may stand in a block which this verifier has not derived yet: the
@@ -243,6 +243,7 @@ export class CustodyLedger {
     this.alerts.raise(scope, finding, {
       ledger: this.origin,
       evidence: { first: other, second: heard.note, ...more },
+      stands: true,
     });
   }
 

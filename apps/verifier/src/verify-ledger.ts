@@ -126,9 +126,9 @@ export class VerifyLedger {
     }));
   }
 
-  /** Raises something that a request showed; it stands until somebody has looked into it. */
+  /** Raises something that a request showed; it stands until somebody has looked into it and acknowledges it. */
   reportShown(finding: Finding, evidence: Record<string, string>): void {
-    this.alerts.raise(`requests about ${this.origin}`, finding, { ledger: this.origin, evidence });
+    this.alerts.raise(`requests about ${this.origin}`, finding, { ledger: this.origin, evidence, stands: true });
   }
 
   private async report(look: string, findings: readonly Finding[], complete: boolean): Promise<void> {

@@ -117,6 +117,7 @@ export {
 } from './witness-message.js';
 
 // Everseal formats
+export { formatAcknowledgement, parseAcknowledgement, type Acknowledgement } from './acknowledgement.js';
 export {
   formatAlertEvent,
   openAlertEvent,
@@ -129,6 +130,7 @@ export {
   openAlert,
   parseAlertText,
   signAlert,
+  splitAlert,
   type AlertNote,
   type OpenedAlert,
 } from './alert-note.js';
@@ -156,6 +158,16 @@ export {
   type FrameMessage,
 } from './frame-message.js';
 export { formatFrameText, openFrame, openFrameAny, parseFrameText, signFrame, type Frame } from './frame.js';
+export { formatGapOrderText, openGapOrder, parseGapOrderText, signGapOrder, type GapOrder } from './gap-order.js';
+export {
+  formatGapReport,
+  formatGapRequest,
+  parseGapReport,
+  parseGapRequest,
+  type GapReport,
+  type SealedGap,
+  type WaitingLane,
+} from './gap-report.js';
 export { formatGapText, GAP_CAUSES, openGap, parseGapText, signGap, type Gap, type GapCause } from './gap.js';
 export {
   formatKeySetText,

@@ -73,9 +73,15 @@ export class LogWriter {
 
   /** Makes the next frame of an ingester without sealing it. `over` replaces fields of the note. */
   frame(ingester: 'a' | 'b', events: readonly string[], over: Partial<Frame> = {}): MadeFrame {
-    const head = this.heads.get(ingester) ?? { number: 0, hash: ZERO_HASH };
     const accepted = over.accepted ?? this.time();
     const entries = events.map((e) => encodeEventEntry(eventPrefix(ORIGIN, 'billing', accepted), Buffer.from(e)));
+    return this.rawFrame(ingester, entries, { ...over, accepted });
+  }
+
+  /** The same over entries that need not be events: what an ingester that checks nothing would sign. */
+  rawFrame(ingester: 'a' | 'b', entries: Buffer[], over: Partial<Frame> = {}): MadeFrame {
+    const head = this.heads.get(ingester) ?? { number: 0, hash: ZERO_HASH };
+    const accepted = over.accepted ?? this.time();
     const root = treeRoot(entries.map((entry) => leafHash(entry)));
     const { number, hash: previous } = { number: head.number + 1, hash: head.hash };
     const fields = { origin: ORIGIN, ingester, number, previous, count: entries.length, root, accepted };

@@ -22,6 +22,8 @@ let head: number;
 /** Leaf hashes of everything indexed, as tiles would give them. */
 let leaves: Map<number, Hash>;
 let finder: DuplicateFinder;
+/** What the newest batch conflicts with: position → position of the earlier event. */
+let conflicts: Record<number, number>;
 
 beforeAll(async () => {
   server = await TestPostgres.start();
@@ -72,7 +74,8 @@ async function index(events: Event[]): Promise<Record<number, number | null>> {
     duplicateOf: null as number | null,
     event: Buffer.from(JSON.stringify({ id, content })),
   }));
-  await finder.mark(rows, ({ event }) => event);
+  const found = await finder.mark(rows, ({ event }) => event);
+  conflicts = Object.fromEntries(found.map(({ row, earlier }) => [row.position, earlier]));
   for (const { position, event } of rows) {
     leaves.set(position, leafHash(encodeEventEntry(eventPrefix(ORIGIN, 'billing', ACCEPTED), event)));
   }
@@ -114,6 +117,31 @@ describe('DuplicateFinder', () => {
         [6, 'x', 'one'],
       ]),
     ).toEqual({ 3: 2, 4: null, 5: 4, 6: 1 });
+  });
+
+  it('tells which events have an earlier one of their identity with other bytes, and nothing else', async () => {
+    await index([
+      [1, 'x', 'one'],
+      [2, 'y', 'one'],
+      [3, null, 'one'],
+      [4, 'x', 'two'],
+      [5, 'x', 'one'],
+    ]);
+    expect(conflicts).toEqual({ 4: 1 });
+    await index([
+      [6, 'x', 'one'],
+      [7, 'y', 'two'],
+      [8, 'x', 'three'],
+      [9, 'z', 'one'],
+    ]);
+    expect(conflicts).toEqual({ 7: 2, 8: 1 });
+  });
+
+  it('tells no conflict with an event whose leaf hash cannot be told', async () => {
+    await index([[1, 'x', 'one']]);
+    leaves.delete(1);
+    await index([[2, 'x', 'two']]);
+    expect(conflicts).toEqual({});
   });
 
   it('never marks an event without an identity', async () => {

@@ -27,6 +27,13 @@ export interface MarkedEvent {
   duplicateOf: number | null;
 }
 
+/** An event with producer, source and id of an earlier one and other bytes (formats.md "Event index", `event.conflict`). */
+export interface EventConflict<R> {
+  readonly row: R;
+  /** Position of the earlier one. */
+  readonly earlier: number;
+}
+
 /** Leaf hashes of entries by position; a position that cannot be told is left out. */
 export type LeafSource = (positions: readonly number[]) => Promise<ReadonlyMap<number, Hash>>;
 
@@ -39,22 +46,28 @@ export class DuplicateFinder {
   ) {}
 
   /**
-   * Sets `duplicateOf` of each row.
+   * Sets `duplicateOf` of each row, and tells those whose identity stands earlier with other bytes only.
    *
    * @param rows events in order of position, all null in duplicateOf; none of them has to be in the index yet
    * @param eventOf the event's bytes as the producer sent them
    */
-  async mark<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): Promise<void> {
+  async mark<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): Promise<EventConflict<R>[]> {
     const asked = rows.filter((row) => row.identity !== null);
+    const differing = new Map<R, number>();
     for (const partition of new Set(asked.map((row) => partitionOf(row.position)))) {
       const some = asked.filter((row) => partitionOf(row.position) === partition);
-      await this.markFromIndex(some, eventOf);
+      await this.markFromIndex(some, eventOf, differing);
     }
-    markAmong(asked, eventOf);
+    markAmong(asked, eventOf, differing);
+    return [...differing].flatMap(([row, earlier]) => (row.duplicateOf === null ? [{ row, earlier }] : []));
   }
 
   /** Asks again from where an answer was cut, for the few identities that have more candidates than one answer holds. */
-  private async markFromIndex<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): Promise<void> {
+  private async markFromIndex<R extends MarkedEvent>(
+    rows: readonly R[],
+    eventOf: (row: R) => Buffer,
+    differing: Map<R, number>,
+  ): Promise<void> {
     let open = rows;
     for (let after = -1; open.length > 0;) {
       const partition = partitionOf(open[0]!.position);
@@ -69,7 +82,10 @@ export class DuplicateFinder {
         const time = timeOf(accepted);
         if (time === null) continue;
         const prefix = eventPrefix(this.origin, row.producer, time);
-        if (leaves.get(position)?.equals(leafHash(encodeEventEntry(prefix, eventOf(row))))) row.duplicateOf = position;
+        const leaf = leaves.get(position);
+        if (!leaf) continue;
+        if (leaf.equals(leafHash(encodeEventEntry(prefix, eventOf(row))))) row.duplicateOf = position;
+        else if (!differing.has(row)) differing.set(row, position);
       }
       open = open.filter((row) => row.duplicateOf === null && counts.get(row)?.count === MOST_SAME_IDENTITY);
       after = Math.min(...open.map((row) => counts.get(row)!.last));
@@ -95,22 +111,32 @@ const inReach = (position: number, row: MarkedEvent): boolean => partitionOf(pos
  * Originals among the rows themselves. The bytes are hashed only where an identity comes twice: nearly never, and then
  * a flood of one identity costs a hash an event and not a comparison of each with each.
  */
-function markAmong<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): void {
+function markAmong<R extends MarkedEvent>(
+  rows: readonly R[],
+  eventOf: (row: R) => Buffer,
+  differing: Map<R, number>,
+): void {
   /** The only row of an identity so far; null once there were more, which are then in `originals`. */
   const only = new Map<string, R | null>();
   const originals = new Map<string, R>();
+  const firsts = new Map<string, R>();
   for (const row of rows) {
     const identity = row.identity!.toString('latin1');
     const keyOf = (one: R): string => identity + sha256(eventOf(one)).toString('latin1');
     const first = only.get(identity);
     only.set(identity, first === undefined ? row : null);
-    if (first === undefined) continue;
+    if (first === undefined) {
+      firsts.set(identity, row);
+      continue;
+    }
     if (first) originals.set(keyOf(first), first);
     const key = keyOf(row);
     const original = originals.get(key);
     // What is itself a copy counts as an original again for those that cannot reach what it repeats.
     const usable = original && !(original.duplicateOf !== null && inReach(original.duplicateOf, row));
     if (row.duplicateOf === null && usable) row.duplicateOf = original.position;
-    if (!original) originals.set(key, row);
+    if (original) continue;
+    originals.set(key, row);
+    if (!differing.has(row)) differing.set(row, firsts.get(identity)!.position);
   }
 }

@@ -6,6 +6,7 @@ export { DURABILITY_SETTINGS, durabilityProblems, type DurabilityFact } from './
 export { openPool, type DatabaseAddress, type DatabaseTls, type PoolOptions } from './pool.js';
 export { ALL_ROLES, MIGRATOR_ROLE, OWNER_ROLE, READER_ROLE, SEALER_ROLE, VERIFIER_ROLE } from './roles.js';
 export {
+  asStoreError,
   CommitUnknown,
   FenceLost,
   HeadMoved,

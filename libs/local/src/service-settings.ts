@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import type { Policy } from '@everseal/policy';
+import { DEPLOY, identityOf, type Policy } from '@everseal/policy';
 import { stringify } from 'yaml';
 import { filesIn } from './dev-pki.js';
 import { type InstallationLayout, type Ports, type ServiceInstance, servicesOf } from './installation-layout.js';
@@ -43,7 +43,7 @@ export function writeSettings(place: SettingsPlace, instance: ServiceInstance): 
   replaceFile(place.layout.configFile(instance.id), text, 0o644);
 }
 
-/** Writes `<dir>/config/cli.yaml` for the command-line tool: on one machine its user may be any producer, and the operator. */
+/** Writes `<dir>/config/cli.yaml` for the command-line tool: on one machine its user may be anybody. */
 export function writeCliSettings(place: SettingsPlace): void {
   const { keys, layout, policy, hosts, ports } = place;
   const [ops] = policy.ops;
@@ -61,6 +61,7 @@ export function writeCliSettings(place: SettingsPlace): void {
     producers: identities,
     ops: { name: ops?.name, ...certificate(place, 'client', operator.id) },
     postgres: postgres(place, operator, 'everseal_reader'),
+    superuser: postgres(place, { id: identityOf(policy.domain, 'admin', DEPLOY).commonName }, 'postgres'),
     services: servicesOf(policy).map(({ service, name, id }) => {
       return { service, name, url: `https://localhost:${ports.operations[id]}` };
     }),

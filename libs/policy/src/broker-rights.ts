@@ -24,6 +24,7 @@ import {
   claimSubject,
   framesStream,
   framesSubject,
+  gapsSubject,
   heartbeatSubject,
   holdSubject,
   INGEST_QUEUE,
@@ -120,6 +121,11 @@ function sealerRights(policy: Policy, sealer: string): BrokerRight[] {
       { way: 'request', subject: info(stream), what: "the stream's config and state" },
       { way: 'subscribe', subject: nudgeSubject(ledger), what: 'there is a new frame' },
       { way: 'request', subject: resendSubject(ledger, '*'), what: 'a missing frame, from its ingester' },
+      {
+        way: 'serve',
+        subject: gapsSubject(ledger, sealer),
+        what: "what waits, what is owed; operators' signed orders",
+      },
       { way: 'request', subject: holdSubject(ledger, '*'), what: 'a verifier stores what is new' },
       { way: 'store', subject: announceSubject(ledger), what: 'announcements, stored and live by one publish' },
       { way: 'request', subject: last(ANNOUNCEMENTS, announceSubject(ledger)), what: 'newest announcement' },
@@ -175,6 +181,7 @@ function opsRights(policy: Policy): BrokerRight[] {
     { way: 'subscribe', subject: announceSubject(ledger), what: 'announcements, live' },
     { way: 'request', subject: last(ANNOUNCEMENTS, announceSubject(ledger)), what: 'newest announcement' },
     { way: 'request', subject: info(framesStream(ledger)), what: "the stream's config and state" },
+    { way: 'request', subject: gapsSubject(ledger, '*'), what: 'what waits; a signed order goes in' },
   ];
   return [
     ...policy.ledgers.flatMap(ofLedger),

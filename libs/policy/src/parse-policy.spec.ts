@@ -156,6 +156,21 @@ describe('the policy file', () => {
       13,
       'producers[0].ledgers[0]',
     ],
+    ['a drill ledger that is none', `${VALID}drillLedger: other\n`, 'policy.drill', 24, 'drillLedger'],
+    [
+      'a drill ledger that is the system ledger',
+      `${VALID.replace('[main, extra]', '[main]')}systemLedger: extra\ndrillLedger: extra\n`,
+      'policy.drill',
+      25,
+      'drillLedger',
+    ],
+    [
+      'a drill ledger that real events could end in',
+      `${VALID}drillLedger: extra\n`,
+      'policy.drill',
+      13,
+      'producers[0].ledgers',
+    ],
     [
       'a source of services',
       VALID.replace('urn:billing', 'everseal:x*'),
@@ -169,6 +184,12 @@ describe('the policy file', () => {
     const error = refusal(text);
     expect([error.code, error.problems[0].line, error.problems[0].path]).toEqual([code, line, where]);
     expect(error.message).toContain(where === '' ? `everseal.yaml:${line}: ` : `everseal.yaml:${line}: ${where}: `);
+  });
+
+  it('takes a drill ledger whose producers have no other', () => {
+    const producer = `  - { name: drill, ledgers: [extra], sources: ['urn:drill'] }\ningest:`;
+    const text = VALID.replace('[main, extra]', '[main]').replace('ingest:', producer);
+    expect(parsePolicy(`${text}drillLedger: extra\n`, 'everseal.yaml').drillLedger).toBe('extra');
   });
 
   it('says that a field is missing, not that its value is wrong', () => {

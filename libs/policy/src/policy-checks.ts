@@ -27,6 +27,7 @@ export function checkPolicy(policy: Policy): ValueProblem[] {
     ...duplicateProblems(policy),
     ...referenceProblems(policy),
     ...systemProblems(policy),
+    ...drillProblems(policy),
     ...sourceProblems(policy),
     ...ringProblems(policy),
   ];
@@ -129,6 +130,29 @@ function systemProblems({ systemLedger, ledgers, producers }: Policy): ValueProb
       producer.ledgers.flatMap((ledger, l): ValueProblem[] =>
         ledger === systemLedger ? [{ code, path: ['producers', p, 'ledgers', l], message: taken }] : [],
       ),
+    ),
+  ];
+}
+
+/**
+ * The drill ledger is one of the ledgers, and nothing that counts is in it: what is tampered with on purpose must be nobody's
+ * evidence. So who writes there writes nowhere else, and services do not.
+ */
+function drillProblems({ drillLedger, systemLedger, ledgers, producers }: Policy): ValueProblem[] {
+  if (drillLedger === undefined) return [];
+  const code: PolicyCode = 'policy.drill';
+  const path = ['drillLedger'];
+  const named = ledgers.some(({ name }) => name === drillLedger);
+  const missing = `no ledger is named "${drillLedger}": list it among the ledgers or correct this`;
+  const system = `"${drillLedger}" is the system ledger, which holds real alerts: give drills a ledger of their own`;
+  const mixed = `this producer has the drill ledger "${drillLedger}" and others, so real events could end in it: give drills a producer of their own`;
+  return [
+    ...(named ? [] : [{ code, path, message: missing }]),
+    ...(drillLedger === systemLedger ? [{ code, path, message: system }] : []),
+    ...producers.flatMap((producer, p): ValueProblem[] =>
+      producer.ledgers.includes(drillLedger) && producer.ledgers.length > 1
+        ? [{ code, path: ['producers', p, 'ledgers'], message: mixed }]
+        : [],
     ),
   ];
 }

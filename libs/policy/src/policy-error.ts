@@ -12,6 +12,7 @@
  * - `policy.duplicate`   said twice
  * - `policy.reference`   names something the policy does not have
  * - `policy.system`      the system ledger is not a ledger, or is given to a producer
+ * - `policy.drill`       the drill ledger is not a ledger, is the system ledger, or shares a producer with another ledger
  * - `policy.ring`        a stream smaller than twice what its ingesters may hold back
  */
 export type PolicyCode =
@@ -23,6 +24,7 @@ export type PolicyCode =
   | 'policy.duplicate'
   | 'policy.reference'
   | 'policy.system'
+  | 'policy.drill'
   | 'policy.ring';
 
 export interface PolicyProblem {

@@ -42,6 +42,7 @@ export const policySchema = z.strictObject({
   domain: z.string(),
   ledgers: list(ledgerSchema, 1, 64),
   systemLedger: name.optional(),
+  drillLedger: name.optional(),
   producers: list(z.strictObject({ name, ledgers: list(name, 1, 64), sources: list(z.string(), 1, 64) }), 0, 1_000),
   ingest: services,
   sealers: services,

@@ -56,6 +56,8 @@ export interface Policy {
   ledgers: LedgerPolicy[];
   /** The one of `ledgers` that the services write what they have to say into (alerts); nobody else may. */
   systemLedger?: string | undefined;
+  /** The one of `ledgers` that `everseal drill` may tamper with; its producers have no other ledger. */
+  drillLedger?: string | undefined;
   producers: ProducerPolicy[];
   ingest: NamedService[];
   sealers: NamedService[];

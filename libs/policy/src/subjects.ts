@@ -29,6 +29,7 @@ export const framesSubject = (ledger: string, ingester: string): string => `audi
 export const nudgeSubject = (ledger: string): string => `audit.nudge.${ledger}`;
 export const resendSubject = (ledger: string, ingester: string): string => `audit.resend.${ledger}.${ingester}`;
 export const holdSubject = (ledger: string, verifier: string): string => `audit.hold.${ledger}.${verifier}`;
+export const gapsSubject = (ledger: string, sealer: string): string => `audit.gaps.${ledger}.${sealer}`;
 export const witnessSubject = (verifier: string): string => `audit.witness.${verifier}`;
 export const announceSubject = (ledger: string): string => `audit.announce.${ledger}`;
 export const heartbeatSubject = (service: string, name: string): string => `audit.heartbeat.${service}.${name}`;

@@ -7,14 +7,24 @@
  *   published. After a crash the outbox is sent again; the number inside tells a reader that it is the same alert.
  * - **Signed**: each message carries a note over the hash of the alert's exact bytes (formats.md `everseal/alert/v1`).
  * - **Sealed**: what the broker has is handed on to the system ledger, where there is one, before the book lets it go.
+ * - **Acknowledged**: an alert that no later look clears (`stands`) is cleared by a person's word (acknowledgement-folder.ts).
  * - **Bounded**: a flood of single findings (somebody fills the stream with forged frames) is a hundred alerts, not a
  *   million; the last of them says so.
  *
  * The book in memory is replaced only after the one on disk: what cannot be written was not raised.
  */
 
-import { readFileSync } from 'node:fs';
-import { formatTimestamp, signAlert, VERDICTS, type Finding, type SigningKey } from '@everseal/audit-core';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  formatTimestamp,
+  signAlert,
+  VERDICTS,
+  type Acknowledgement,
+  type Finding,
+  type SigningKey,
+} from '@everseal/audit-core';
+import { takeAcknowledgements } from './acknowledgement-folder.js';
 import { fateOf, StopProcess } from './failure.js';
 import { replaceFile } from './replace-file.js';
 
@@ -36,6 +46,8 @@ export interface AlertContext {
    * and place but of different subjects are different alerts. It is not part of the alert.
    */
   readonly subject?: string;
+  /** No later look clears it: it is a record of something that happened, and stands until somebody acknowledges it. */
+  readonly stands?: true;
   /** Bytes or hashes that show the finding to a third party. */
   readonly evidence?: Readonly<Record<string, string>>;
 }
@@ -47,6 +59,8 @@ export interface OpenAlert {
   readonly code: string;
   readonly ledger: string;
   readonly since: string;
+  /** Cleared by an acknowledgement and by nothing else. */
+  readonly stands?: true;
 }
 
 interface Unsent {
@@ -115,7 +129,8 @@ export class AlertBook {
       const isReplaced = raised.some(([, { finding, context }]) =>
         alert.key.startsWith(`${placeOf(finding, context)} `),
       );
-      this.writeCleared(book, alert, isReplaced ? 'found something else in its place' : 'found it good');
+      const what = isReplaced ? 'found something else in its place' : 'found it good';
+      this.writeCleared(book, alert, `a later look at ${alert.scope} ${what}`);
     }
     for (const [key, { finding, context }] of raised) {
       const alike = book.open.filter((alert) => alert.scope === scope && isLike(alert, finding, context)).length;
@@ -138,12 +153,39 @@ export class AlertBook {
     void this.flush();
   }
 
-  /** Sends what the broker does not have yet, in order. Call it at start and after a reconnect, too. */
+  /**
+   * Clears an alert on a person's word: one that stands, under its own source, number and code. Everything else it leaves as
+   * it is; what a later look clears is not a person's to clear.
+   * @returns whether it was cleared
+   */
+  acknowledge({ source, number, code, time, by, reason }: Acknowledgement): boolean {
+    const alert = this.book.open.find((open) => open.number === number && open.code === code);
+    if (source !== this.source || alert?.stands !== true) return false;
+    const book = this.copy();
+    this.writeCleared(book, alert, `acknowledged by ${by}: ${reason}`, { by, time, reason });
+    this.save(book);
+    return true;
+  }
+
+  /**
+   * Takes acknowledgements, and sends what the broker does not have yet, in order. Call it at start, after a reconnect, and
+   * every few seconds.
+   */
   async flush(): Promise<void> {
+    this.takeAcknowledged();
     this.sending ??= this.sendOutbox().finally(() => {
       this.sending = null;
     });
     return this.sending;
+  }
+
+  /** When the disk is full they wait where they are. */
+  private takeAcknowledged(): void {
+    try {
+      takeAcknowledgements(path.dirname(this.file), (said) => this.acknowledge(said));
+    } catch (error) {
+      if (fateOf(error) !== 'retry') throw error;
+    }
   }
 
   private async sendOutbox(): Promise<void> {
@@ -193,11 +235,13 @@ export class AlertBook {
       evidence: context.evidence ?? {},
       since,
       runbook: runbookOf(finding.code),
+      ...(context.stands ? { stands: true } : {}),
     });
-    book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since });
+    const stands = context.stands ? { stands: context.stands } : {};
+    book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since, ...stands });
   }
 
-  private writeCleared(book: Book, alert: OpenAlert, what: string): void {
+  private writeCleared(book: Book, alert: OpenAlert, clearedBy: string, acknowledged?: Record<string, string>): void {
     book.open.splice(book.open.indexOf(alert), 1);
     this.write(book, alert.code, {
       code: alert.code,
@@ -205,7 +249,8 @@ export class AlertBook {
       ledger: alert.ledger,
       clears: alert.number,
       since: alert.since,
-      clearedBy: `a later look at ${alert.scope} ${what}`,
+      clearedBy,
+      ...(acknowledged ? { acknowledged } : {}),
       runbook: runbookOf(alert.code),
     });
   }
@@ -228,6 +273,15 @@ export class AlertBook {
     replaceFile(this.file, JSON.stringify(book));
     this.book = book;
   }
+}
+
+/**
+ * The open alerts of another process's book, read and left alone; null when there is no book.
+ * @param file as its service keeps it
+ * @throws StopProcess alerts.book when it is damaged
+ */
+export function openAlertsIn(file: string): readonly OpenAlert[] | null {
+  return existsSync(file) ? readBook(file).open : null;
 }
 
 const isLike = (alert: OpenAlert, { code }: Finding, { ledger }: AlertContext): boolean =>

@@ -1,4 +1,5 @@
-export { AlertBook } from './alert-book.js';
+export { acknowledgementFile } from './acknowledgement-folder.js';
+export { AlertBook, openAlertsIn } from './alert-book.js';
 export type { AlertContext, OpenAlert, SealAlert, SendAlert } from './alert-book.js';
 export { explainFailure } from './explain-failure.js';
 export type { Explanation } from './explain-failure.js';

@@ -1,0 +1,34 @@
+/** Operators' orders on their way into the sealing loop, which alone may act on them: between two blocks. */
+
+import { RetryLater } from '@everseal/process';
+
+/** An order that waits to be carried out; one of the two is called, once. */
+export interface PlacedOrder {
+  readonly note: string;
+  /** What was ordered is committed. */
+  readonly done: () => void;
+  readonly refuse: (error: unknown) => void;
+}
+
+/** This sealer does not seal the ledger now. */
+export function standby(): RetryLater {
+  return new RetryLater('gaps.standby', 'this sealer does not seal the ledger now: ask the others, or again');
+}
+
+export class GapOrders {
+  private placed: PlacedOrder[] = [];
+
+  /** Resolves once the gap is committed. @throws what `refuse` was given */
+  place(note: string): Promise<void> {
+    return new Promise((resolve, reject) => this.placed.push({ note, done: resolve, refuse: reject }));
+  }
+
+  take(): PlacedOrder[] {
+    return this.placed.splice(0);
+  }
+
+  /** Sealing ends for now: whoever waits is told to try again. */
+  giveBack(): void {
+    for (const { refuse } of this.take()) refuse(standby());
+  }
+}
