@@ -4,7 +4,7 @@
  *
  *   npm run test:soak -- --minutes 30     how long disturbances are begun; default 30
  *   npm run test:soak -- --seed 7         the order of an earlier run again; else a new one, which is printed
- *   npm run test:soak -- --only clock     only disturbances with that in their name
+ *   npm run test:soak -- --only clock,-9  only disturbances with one of these in their name
  *   npm run test:soak -- --json           one JSON object instead of the table
  *   npm run test:soak -- --evidence       writes docs/evidence/soak.md, too
  *
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '30' },
     seed: { type: 'string' },
-    only: { type: 'string', default: '' },
+    only: { type: 'string' },
     json: { type: 'boolean' },
     evidence: { type: 'boolean' },
   },
@@ -34,7 +34,7 @@ if (!(minutes > 0) || !Number.isSafeInteger(seed)) throw new Error('--minutes is
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 say(`seed ${seed}`);
-const soak = await Soak.start({ seed, minutes, only: values.only, say });
+const soak = await Soak.start({ seed, minutes, only: values.only?.split(',') ?? [], say });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void soak.stop().then(() => process.exit(1)));
 let exitCode = 1;
 try {

@@ -21,8 +21,8 @@ import { Supervisor } from './supervisor.js';
 export interface SoakOptions {
   readonly seed: number;
   readonly minutes: number;
-  /** Part of the name of the only disturbances to run; '' for all. */
-  readonly only: string;
+  /** Parts of the names of the only disturbances to run; empty for all. */
+  readonly only: readonly string[];
   readonly say: (line: string) => void;
 }
 
@@ -34,7 +34,7 @@ const RECEIPTS_AGAIN = 20;
 const RECOVER_MS = 120_000;
 const QUIET_MS = 1_500;
 /** So that the end need not wait long for two whole passes of every sweep. */
-const VERIFIER = { sweep: { bodies: 50_000, index: 10_000, stored: 50_000, pauseMs: 200, longestPauseMs: 2_000 } };
+const VERIFIER = { sweep: { bodies: 0, index: 0, stored: 0, pauseMs: 200, longestPauseMs: 2_000 } };
 
 export class Soak {
   private readonly random: () => number;
@@ -67,8 +67,10 @@ export class Soak {
   }
 
   async run(): Promise<void> {
-    const kinds = DISTURBANCES.filter(({ name }) => name.includes(this.options.only));
-    if (kinds.length === 0) throw new Error(`no disturbance has "${this.options.only}" in its name`);
+    const { only } = this.options;
+    const isWanted = (name: string): boolean => only.length === 0 || only.some((part) => name.includes(part));
+    const kinds = DISTURBANCES.filter(({ name }) => isWanted(name));
+    if (kinds.length === 0) throw new Error(`no disturbance has ${only.join(' or ')} in its name`);
     const ends = performance.now() + this.options.minutes * 60_000;
     await this.untilWell(0);
     for (const disturbance of shuffledRounds(kinds, this.random)) {
@@ -80,9 +82,10 @@ export class Soak {
 
   /** Ends the load, waits until everything is sealed, and judges all of it. */
   async judge(date: string, commit: string): Promise<SoakOutcome> {
-    const { seed, minutes } = this.options;
+    const { seed, minutes, say } = this.options;
     this.ending = true;
     await Promise.all(this.loads);
+    say('the load has ended; everything is judged');
     const findings: string[] = [];
     const { report, lost, unmarked, unknown, misindexed, ...counts } = await this.askOracle();
     for (const finding of report.findings) findings.push(JSON.stringify(finding));
@@ -263,14 +266,17 @@ export class Soak {
   /** Two whole passes of every sweep of every verifier, the operator's own check, and the alerts once more. */
   private async lastLooks(): Promise<string[]> {
     const { installation } = this.system;
-    for (const { service, name, id } of servicesOf(installation.policy)) {
-      for (const sweep of service === 'verifier' ? ['bodies', 'index', 'stored'] : []) {
-        const passes = (): Promise<number> => this.system.metric(service, name, `everseal_sweep_${sweep}_passes_total`);
+    const verifiers = installation.policy.verifiers.map(({ name }) => name);
+    const sweeps = verifiers.flatMap((name) => ['bodies', 'index', 'stored'].map((sweep) => ({ name, sweep })));
+    await Promise.all(
+      sweeps.map(async ({ name, sweep }) => {
+        const passes = (): Promise<number> =>
+          this.system.metric('verifier', name, `everseal_sweep_${sweep}_passes_total`);
         const wanted = (await passes()) + 2;
-        const what = `two passes of the ${sweep} sweep of ${id}`;
-        await waitUntil(async () => (await passes()) >= wanted, { what, timeoutMs: RECOVER_MS, everyMs: 100 });
-      }
-    }
+        const what = `two passes of the ${sweep} sweep of verifier ${name}`;
+        await waitUntil(async () => (await passes()) >= wanted, { what, timeoutMs: RECOVER_MS, everyMs: 500 });
+      }),
+    );
     const { code, out, err } = await runTool(installation.layout.dir, ['verify', '--json']);
     const stored = await readStoredAlerts(installation.layout.dir);
     const late = (await this.newlyRaised()).map(({ said }) => `alert at the end: ${said}`);
