@@ -50,17 +50,20 @@ export class DrillDatabase {
 
   /** @throws StoreError */
   async facts(): Promise<DrillFacts | null> {
-    return this.run('reading the drill ledger', async (client) => readFacts(client, await this.ledgerId()));
+    const id = await this.ledgerId();
+    return this.run('reading the drill ledger', (client) => readFacts(client, id));
   }
 
   /** Events that the index of the ledger holds. @throws StoreError */
   async events(): Promise<number> {
-    return this.run('counting events', async (client) => countEvents(client, await this.ledgerId()));
+    const id = await this.ledgerId();
+    return this.run('counting events', (client) => countEvents(client, id));
   }
 
   /** Who sent something else than drill events; null when the ledger holds nothing that counts. @throws StoreError */
   async foreign(): Promise<string | null> {
-    return this.run('reading who wrote', async (client) => foreignProducer(client, await this.ledgerId()));
+    const id = await this.ledgerId();
+    return this.run('reading who wrote', (client) => foreignProducer(client, id));
   }
 
   /**
@@ -165,6 +168,7 @@ export class DrillDatabase {
     return rows[0]?.value ?? '';
   }
 
+  /** Asked before a connection is taken: the pool has none to spare. */
   private async ledgerId(): Promise<number> {
     const id = await findLedger(this.pool, this.origin);
     if (id === null) throw new StoreError('store.unexpected-value', `the database has no ledger ${this.origin}`);
