@@ -29,7 +29,7 @@ const TRIES = 10;
 /** A database that restarts is waited for, a minute and more. */
 const TRIES_TO_RESTORE = 120;
 const AGAIN_MS = 500;
-const COLUMNS = `SELECT quote_ident(attname) AS name, format_type(atttypid, atttypmod) AS type FROM pg_catalog.pg_attribute
+const COLUMNS = `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_catalog.pg_attribute
   WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum`;
 /** One drill at a time on a database; the number says nothing but "drill". */
 const LOCK = 'SELECT pg_try_advisory_lock(7304130417) AS taken';
@@ -247,7 +247,7 @@ async function readRow(
   place: RowPlace,
   lock: boolean,
 ): Promise<Record<string, string | null> | null> {
-  const columns = (await columnsOf(client, place.table)).map(({ name }) => `${name}::text`).join(', ');
+  const columns = (await columnsOf(client, place.table)).map(({ name }) => `"${name}"::text`).join(', ');
   const query = `SELECT ${columns} FROM everseal.${place.table} WHERE ${where(place)}${lock ? ' FOR UPDATE' : ''}`;
   const { rows } = await client.query<Record<string, string | null>>(query, [ledgerId, ...keyOf(place)]);
   return rows[0] ?? null;
@@ -261,7 +261,7 @@ async function insertRow(client: ClientBase, { table, row }: SavedRow): Promise<
     throw new StoreError('store.schema-differs', `table ${table} has other columns than when its row was saved`);
   }
   const values = columns.map(({ type }, i) => `$${i + 1}::text::${type}`);
-  const insert = `INSERT INTO everseal.${table} (${names.join(', ')}) VALUES (${values.join(', ')})`;
+  const insert = `INSERT INTO everseal.${table} (${names.map((name) => `"${name}"`).join(', ')}) VALUES (${values.join(', ')})`;
   await client.query(
     insert,
     names.map((name) => row[name]),
