@@ -22,6 +22,10 @@ const START_MS = 240_000;
 const TEST_MS = 240_000;
 const WITHIN_MS = 60_000;
 const MAIN = path.join(repositoryRoot(), 'dist', 'apps', 'cli', 'src', 'main.js');
+/** As they are rendered, but for looks that follow one another sooner. */
+const GUARDS = {
+  guards: { agreementFile: '../trust/catalog.note', deployKeyFile: '../trust/deploy.vkey', everyMs: 500 },
+};
 const EXIT = { ok: 0, usage: 2, unavailable: 4, alertsOpen: 6, notRaised: 8, notCleared: 9, notRestored: 10 };
 /** Everything a drill may change, as one text; none of it changes by itself while the drill ledger is idle. */
 const STATE = `SELECT concat_ws(E'\\n',
@@ -55,7 +59,7 @@ beforeAll(async () => {
     .replace(/^producers:$/m, '  - { name: drill, ingesters: [a], spoolBytes: 1048576 }\nproducers:')
     .replace(/^ingest:$/m, `  - { name: drill, ledgers: [drill], sources: ['urn:drill:*'] }\ningest:`);
   writeFileSync(policyFile, `${policy}drillLedger: drill\n`);
-  system = await InstalledSystem.start({ policyFile });
+  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': GUARDS } });
   alerts = await AlertWatch.open(system.installation);
   dba = new Client(await system.installation.logins.superuser());
   await dba.connect();
