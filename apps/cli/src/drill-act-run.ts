@@ -31,43 +31,51 @@ const LOOK_EVERY_MS = 150;
 
 export async function runAct(run: ActRun, act: DrillAct, planned: PlannedAct): Promise<ActOutcome> {
   const { database, alerts, ledger, signal } = run;
-  const nothing = { act, changedAt: null, statements: [], raised: [], cleared: [], foundAfter: null };
-  const about = act.ofDatabase ? ledger.domain : ledger.origin;
   await readAlerts(alerts);
-  const mark = alerts.came.length;
-  const came = (state: string): CameAlert[] =>
-    alerts.came.slice(mark).filter(({ alert: { body } }) => body.ledger === about && body.state === state);
-  let kept: { file: string; saved: Saved } | null = null;
-  const keep = (saved: Saved): void => {
-    const content = { origin: ledger.origin, act: act.id, time: new Date(run.now()).toISOString(), saved };
-    kept = { file: writeRestoreFile(run.folder, content), saved };
-  };
+  const came = cameFromNow(alerts, act.ofDatabase ? ledger.domain : ledger.origin);
+  const kept = new Kept(run, act);
 
   run.say(act.title);
   let statements: readonly string[];
   try {
-    statements = await database.change(planned.change, keep);
+    statements = await database.change(planned.change, (saved) => kept.keep(saved));
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
     // The answer to COMMIT may be what was lost, so what was kept is put back all the same.
-    const restored = kept === null || (await putBack(run, kept));
-    const kind = restored ? ('not-done' as const) : ('not-restored' as const);
-    return { ...nothing, kind, problem: error.message, clearedAfter: null, restored };
+    const restored = await kept.putBack();
+    if (!(error instanceof StoreError)) throw error;
+    const nothing = {
+      act,
+      changedAt: null,
+      statements: [],
+      raised: [],
+      cleared: [],
+      foundAfter: null,
+      clearedAfter: null,
+    };
+    return { ...nothing, kind: restored ? 'not-done' : 'not-restored', problem: error.message, restored };
   }
-  const changedAt = run.now();
-  const changed = performance.now();
+  const [changedAt, changed] = [run.now(), performance.now()];
 
   run.say(`waiting for ${act.code}`);
-  const allRaised = (): boolean =>
-    ledger.verifiers.every((from) => came('raised').some(({ alert }) => isVerdict(act, alert, from)));
-  await until(run, allRaised, run.withinMs);
-  const verdict = judgeRaised(act, planned, came('raised'), ledger.verifiers);
-  const foundAfter = allRaised() ? (lastNeeded(act, came('raised'), ledger.verifiers) - changed) / 1_000 : null;
-
-  run.say('putting back');
-  const restored = await putBack(run, kept!);
+  const verdict = (): ReturnType<typeof judgeRaised> => judgeRaised(act, planned, came('raised'), ledger.verifiers);
+  let first: ReturnType<typeof judgeRaised>;
+  let restored: boolean;
+  try {
+    await until(run, () => verdict().kind !== 'not-raised', run.withinMs);
+    first = verdict();
+  } finally {
+    run.say('putting back');
+    restored = await kept.putBack();
+  }
   const restoredAt = performance.now();
-  const done = { act, changedAt, statements, foundAfter, restored };
+  const foundAt = first.kind === 'not-raised' ? null : lastNeeded(act, came('raised'), ledger.verifiers);
+  const done = {
+    act,
+    changedAt,
+    statements,
+    restored,
+    foundAfter: foundAt === null ? null : (foundAt - changed) / 1_000,
+  };
   const ended = (kind: OutcomeKind, problem: string, clearedAfter: number | null = null): ActOutcome => {
     return { ...done, kind, problem, clearedAfter, raised: came('raised'), cleared: came('cleared') };
   };
@@ -76,32 +84,58 @@ export async function runAct(run: ActRun, act: DrillAct, planned: PlannedAct): P
   run.say('waiting for the clearing alert');
   const allCleared = (): boolean => came('raised').every(({ alert }) => !alerts.isOpen(alert));
   await until({ ...run, signal: NEVER }, allCleared, signal.aborted ? LAST_LOOK_MS : run.withinMs);
-  const clearedAfter =
-    allCleared() && came('cleared').length > 0 ? (newest(came('cleared')) - restoredAt) / 1_000 : null;
-  if (verdict.kind !== 'found' && signal.aborted)
-    return ended('interrupted', 'interrupted, and put back', clearedAfter);
-  if (verdict.kind === 'not-raised') return ended(verdict.kind, verdict.problem, clearedAfter);
-  if (!allCleared()) return ended('not-cleared', 'it was put back, and an alert still stands', null);
+  const isCleared = allCleared() && came('cleared').length > 0;
+  const clearedAfter = isCleared ? (newest(came('cleared')) - restoredAt) / 1_000 : null;
+  if (first.kind === 'not-raised') {
+    if (signal.aborted) return ended('interrupted', 'interrupted, and put back', clearedAfter);
+    return ended('not-raised', first.problem, clearedAfter);
+  }
+  if (!allCleared()) return ended('not-cleared', 'it was put back, and an alert still stands');
   // Another verdict may have come while the first was waited for.
-  const whole = judgeRaised(act, planned, came('raised'), ledger.verifiers);
-  return ended(whole.kind, whole.problem, clearedAfter);
+  const { kind, problem } = verdict();
+  return ended(kind, problem, clearedAfter);
+}
+
+/** What one act has kept; put back once. */
+class Kept {
+  private kept: { file: string; saved: Saved } | null = null;
+
+  constructor(
+    private readonly run: ActRun,
+    private readonly act: DrillAct,
+  ) {}
+
+  /** What was kept first is what stood there: a second time something may have been changed already. */
+  keep(saved: Saved): void {
+    if (this.kept !== null) return;
+    const { ledger, folder, now } = this.run;
+    const content = { origin: ledger.origin, act: this.act.id, time: new Date(now()).toISOString(), saved };
+    this.kept = { file: writeRestoreFile(folder, content), saved };
+  }
+
+  /** True once everything stands as it was kept; then the restore file is settled. */
+  async putBack(): Promise<boolean> {
+    if (this.kept === null) return true;
+    try {
+      if (!(await this.run.database.restore(this.kept.saved))) return false;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.run.say(`it could not be put back: ${error.message}`);
+      return false;
+    }
+    settleRestoreFile(this.kept.file);
+    return true;
+  }
 }
 
 const NEVER = new AbortController().signal;
 /** After a Ctrl-C nobody is kept waiting; the clearing alert usually comes in this time. */
 const LAST_LOOK_MS = 3_000;
 
-/** True once everything stands as it was kept; then the restore file is settled. */
-async function putBack({ database, say }: ActRun, { file, saved }: { file: string; saved: Saved }): Promise<boolean> {
-  try {
-    if (!(await database.restore(saved))) return false;
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    say(`it could not be put back: ${error.message}`);
-    return false;
-  }
-  settleRestoreFile(file);
-  return true;
+/** The alerts about a ledger, raised or cleared, that come after this. */
+function cameFromNow({ came }: DrillAlerts, about: string): (state: 'raised' | 'cleared') => CameAlert[] {
+  const mark = came.length;
+  return (state) => came.slice(mark).filter(({ alert: { body } }) => body.ledger === about && body.state === state);
 }
 
 /** Reads alerts until the condition holds, the time is over, or the signal comes. */

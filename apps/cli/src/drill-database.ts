@@ -9,7 +9,7 @@
  * A connection that breaks is replaced: an act whose COMMIT is not known is put back like one that is.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asStoreError, findLedger, StoreError } from '@everseal/ledger-store';
+import { asStoreError, CommitUnknown, findLedger, StoreError } from '@everseal/ledger-store';
 import type { ClientBase, Pool, PoolClient } from 'pg';
 import {
   DRILL_SETTINGS,
@@ -26,8 +26,10 @@ import { countEvents, foreignProducer, readFacts, type DrillFacts } from './dril
 
 /** A lock that is not granted within a second is asked for again; sealing holds it for milliseconds. */
 const TRIES = 10;
+/** A database that restarts is waited for, a minute and more. */
+const TRIES_TO_RESTORE = 120;
 const AGAIN_MS = 500;
-const COLUMNS = `SELECT quote_ident(attname) AS name, format_type(atttypid, atttypmod) AS type FROM pg_catalog.pg_attribute
+const COLUMNS = `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_catalog.pg_attribute
   WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum`;
 /** One drill at a time on a database; the number says nothing but "drill". */
 const LOCK = 'SELECT pg_try_advisory_lock(7304130417) AS taken';
@@ -48,17 +50,20 @@ export class DrillDatabase {
 
   /** @throws StoreError */
   async facts(): Promise<DrillFacts | null> {
-    return this.run('reading the drill ledger', async (client) => readFacts(client, await this.ledgerId()));
+    const id = await this.ledgerId();
+    return this.run('reading the drill ledger', (client) => readFacts(client, id));
   }
 
   /** Events that the index of the ledger holds. @throws StoreError */
   async events(): Promise<number> {
-    return this.run('counting events', async (client) => countEvents(client, await this.ledgerId()));
+    const id = await this.ledgerId();
+    return this.run('counting events', (client) => countEvents(client, id));
   }
 
   /** Who sent something else than drill events; null when the ledger holds nothing that counts. @throws StoreError */
   async foreign(): Promise<string | null> {
-    return this.run('reading who wrote', async (client) => foreignProducer(client, await this.ledgerId()));
+    const id = await this.ledgerId();
+    return this.run('reading who wrote', (client) => foreignProducer(client, id));
   }
 
   /**
@@ -85,9 +90,10 @@ export class DrillDatabase {
 
   /**
    * Makes a change.
-   * @param keep gets what has to stand again, before anything is changed; it must be on the disk when this returns
+   * @param keep gets what has to stand again, before anything is changed; it must be on the disk when this returns. Called
+   * once more, with the same, when a lock was not granted and it is tried again
    * @returns the statements, as they were executed
-   * @throws StoreError; with `store.unavailable` before COMMIT nothing was changed
+   * @throws StoreError; `store.commit-unknown` when it may have been changed, with any other it was not
    */
   async change(change: Change, keep: (saved: Saved) => void): Promise<string[]> {
     if ('setting' in change) return this.changeSetting(change.setting, keep);
@@ -97,7 +103,7 @@ export class DrillDatabase {
   /** Puts back what was saved, and compares: true when it stands as it was, byte for byte. @throws StoreError */
   async restore(saved: Saved): Promise<boolean> {
     if ('setting' in saved) return this.restoreSetting(saved.setting, saved.before);
-    return this.again(() => this.restoreRows(saved.rows));
+    return this.again(() => this.restoreRows(saved.rows), TRIES_TO_RESTORE, true);
   }
 
   private async changeRows({ places, statements }: RowsChange, keep: (saved: Saved) => void): Promise<string[]> {
@@ -152,7 +158,7 @@ export class DrillDatabase {
   private async restoreSetting(setting: DrillSetting, before: string): Promise<boolean> {
     const { undo, isClean } = DRILL_SETTINGS[setting];
     if (!isClean(before)) return false;
-    await this.again(() => this.run('putting a setting back', (client) => client.query(undo)));
+    await this.again(() => this.run('putting a setting back', (client) => client.query(undo)), TRIES_TO_RESTORE, true);
     return (await this.probe(setting)) === before;
   }
 
@@ -162,6 +168,7 @@ export class DrillDatabase {
     return rows[0]?.value ?? '';
   }
 
+  /** Asked before a connection is taken: the pool has none to spare. */
   private async ledgerId(): Promise<number> {
     const id = await findLedger(this.pool, this.origin);
     if (id === null) throw new StoreError('store.unexpected-value', `the database has no ledger ${this.origin}`);
@@ -175,7 +182,9 @@ export class DrillDatabase {
         // Foreign keys of ours are not looked at; the triggers that refuse changes fire all the same, until switched off.
         await client.query('SET LOCAL session_replication_role = replica');
         const result = await work(client);
-        await client.query('COMMIT');
+        await client.query('COMMIT').catch((cause: unknown) => {
+          throw new CommitUnknown(`the answer to COMMIT was lost while ${doing}`, { cause });
+        });
         return result;
       } catch (error) {
         await client.query('ROLLBACK').catch(() => undefined);
@@ -207,12 +216,14 @@ export class DrillDatabase {
     return client;
   }
 
-  private async again<T>(work: () => Promise<T>): Promise<T> {
-    for (let left = TRIES; ; left--) {
+  /** Nothing that may have been committed is done again, unless it may be done twice. */
+  private async again<T>(work: () => Promise<T>, tries = TRIES, mayBeDoneTwice = false): Promise<T> {
+    for (let left = tries; ; left--) {
       try {
         return await work();
       } catch (error) {
-        if (!(error instanceof StoreError) || error.fate !== 'retry' || left <= 1) throw error;
+        const fates = mayBeDoneTwice ? ['retry', 're-read'] : ['retry'];
+        if (!(error instanceof StoreError) || !fates.includes(error.fate) || left <= 1) throw error;
         await sleep(AGAIN_MS);
       }
     }
@@ -236,7 +247,7 @@ async function readRow(
   place: RowPlace,
   lock: boolean,
 ): Promise<Record<string, string | null> | null> {
-  const columns = (await columnsOf(client, place.table)).map(({ name }) => `${name}::text`).join(', ');
+  const columns = (await columnsOf(client, place.table)).map(({ name }) => `"${name}"::text`).join(', ');
   const query = `SELECT ${columns} FROM everseal.${place.table} WHERE ${where(place)}${lock ? ' FOR UPDATE' : ''}`;
   const { rows } = await client.query<Record<string, string | null>>(query, [ledgerId, ...keyOf(place)]);
   return rows[0] ?? null;
@@ -250,7 +261,7 @@ async function insertRow(client: ClientBase, { table, row }: SavedRow): Promise<
     throw new StoreError('store.schema-differs', `table ${table} has other columns than when its row was saved`);
   }
   const values = columns.map(({ type }, i) => `$${i + 1}::text::${type}`);
-  const insert = `INSERT INTO everseal.${table} (${names.join(', ')}) VALUES (${values.join(', ')})`;
+  const insert = `INSERT INTO everseal.${table} (${names.map((name) => `"${name}"`).join(', ')}) VALUES (${values.join(', ')})`;
   await client.query(
     insert,
     names.map((name) => row[name]),
