@@ -206,6 +206,30 @@ describe('everseal status, verify and alerts', () => {
   );
 
   it(
+    'list gaps, and order one only with an operator key and where a lane waits for it',
+    async () => {
+      const listed = await everseal(['gap', 'list']);
+      expect([listed.code, listed.out]).toEqual([0, 'no lane waits\n']);
+      const declare = (...args: string[]): Promise<Ran> => everseal(['gap', 'declare', ...args]);
+      const operator = readdirSync(path.join(dir, 'keys')).find((name) => name.startsWith('operator-'))!;
+      const key = path.join(dir, 'keys', operator);
+      const refused = await declare('a', '900', '901', '--key', key);
+      expect([refused.code, refused.err]).toEqual([3, expect.stringContaining('gap-order.lane')]);
+      // Signed without a broker, sent without the key.
+      const order = path.join(dir, 'order.note');
+      expect((await declare('a', '900', '901', '--key', key, '--out', order)).code).toBe(0);
+      expect((await declare('--order', order)).err).toContain('gap-order.lane');
+      // With a number changed, and with another key.
+      writeFileSync(order, readFileSync(order, 'utf8').replace('\n901\n', '\n902\n'));
+      expect((await declare('--order', order)).err).toContain('note.signature');
+      expect((await declare('a', '900', '901', '--key', installation.keys.log('main'))).code).toBe(2);
+      expect((await declare('a', '900', '901')).code).toBe(2);
+      expect((await declare('a', '0', '901', '--key', key)).code).toBe(2);
+    },
+    TEST_MS,
+  );
+
+  it(
     'agree about a stored byte that was changed',
     async () => {
       await onDatabase(async (client) => {

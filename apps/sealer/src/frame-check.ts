@@ -82,7 +82,7 @@ function malformed(frame: Frame, parsed: FrameMessage): UnsealableFrame | null {
     leafHashInPlace(bytes, entries.start(i), entries.end(i)),
   );
   const isGenuine = entries.count === frame.count && equalHash(treeRoot(leaves), frame.root);
-  return isGenuine ? unsealable(frame, parsed, 'malformed') : null;
+  return isGenuine ? neverSealed(frame, parsed, 'malformed') : null;
 }
 
 /** A frame that would be good, had its key not been revoked. */
@@ -91,13 +91,13 @@ function signedBy(former: readonly VerifierKey[], parsed: FrameMessage, origin: 
   try {
     const frame = openFrame(parsed.note, former, origin);
     checkFrameMessage(frame, parsed);
-    return unsealable(frame, parsed, 'key-revoked');
+    return neverSealed(frame, parsed, 'key-revoked');
   } catch (error) {
     if (error instanceof FormatError) return null;
     throw error;
   }
 }
 
-function unsealable(frame: Frame, { note }: FrameMessage, cause: UnsealableCause): UnsealableFrame {
+function neverSealed(frame: Frame, { note }: FrameMessage, cause: UnsealableCause): UnsealableFrame {
   return { frame, hash: leafHash(Buffer.from(note)), cause };
 }

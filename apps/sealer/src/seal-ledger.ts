@@ -130,6 +130,8 @@ interface Sealing {
   sealed: string;
   readonly postgres: DatabaseClock;
   readonly commit: CommitUnderWay;
+  /** Last sequence of the stream when this run first saw it: what is missing may still stand before it. */
+  streamEnd: number;
   /** The block being filled, and performance.now() of its first entry. */
   open: OpenBlock;
   openedAt: number;
@@ -222,6 +224,7 @@ export class SealLedger {
       open,
       openedAt: 0,
       pending: false,
+      streamEnd: Infinity,
     };
     const sealed = size > 0 ? this.sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
     await this.parts.confirmHead(size, sealed);
@@ -280,7 +283,7 @@ export class SealLedger {
       }
       await this.heal(sealing);
       for (const order of this.orders.take()) await this.obey(sealing, gaps, order);
-      if (performance.now() - lookedAt >= GAP_LOOK_MS) {
+      if (performance.now() - lookedAt >= GAP_LOOK_MS && this.isCaughtUp(sealing)) {
         for (const gap of await gaps.due(this.laterClock(sealing))) await this.addGap(sealing, gap);
         lookedAt = performance.now();
       }
@@ -321,6 +324,12 @@ export class SealLedger {
     const waiting = new Set([...held.waiting(), ...unseen.keys()]);
     resend.want(new Map([...waiting].map((ingester) => [ingester, headOf(ingester) + 1])));
     debtQuestions.want(debts);
+  }
+
+  /** All that stood on the stream at the beginning of this run was read. */
+  private isCaughtUp({ source, streamEnd }: Sealing): boolean {
+    // A last message that was deleted leaves its number behind: then nothing more comes.
+    return source.sequence >= streamEnd || source.drainedAt > -Infinity;
   }
 
   /** Milliseconds since 1970, by this machine's clock or Postgres's, whichever is behind. */
@@ -552,6 +561,7 @@ export class SealLedger {
       if (source.cursor.epoch === '') source.adopt(check.state);
       if (held.waiting().length === 0) this.alerts.nothingLost();
       this.heard.streamEndsAt(check.state.lastSequence);
+      sealing.streamEnd = Math.min(sealing.streamEnd, check.state.lastSequence);
     } else await this.startOver(sealing, check);
     await sealing.postgres.ask();
   }
@@ -563,6 +573,7 @@ export class SealLedger {
     this.alerts.replaced(why);
     this.parts.log.warn({ origin: this.parts.origin, why }, 'reading the replaced stream from its first message');
     sealing.source.restart(state);
+    sealing.streamEnd = state.lastSequence;
     this.heard.streamReplaced();
   }
 
