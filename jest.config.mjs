@@ -39,7 +39,7 @@ export default {
   setupFiles: ['reflect-metadata'],
   globalSetup: '<rootDir>/libs/testing/src/jest-setup.mjs',
   globalTeardown: '<rootDir>/libs/testing/src/jest-teardown.mjs',
-  // The specs that take longest wait for other processes; on two cores one worker would leave half of each unused.
+  // The specs that take longest wait for other processes; one worker on two cores would leave most of them idle.
   maxWorkers: '100%',
   testTimeout: 30_000,
 };

@@ -24,6 +24,9 @@ describe('TestPostgres', () => {
     const folder = temporaryFolder('servers');
     const postgres = await TestPostgres.start({ folder, ident: '', settings: { max_connections: 20 } });
     try {
+      // A copy of the template, which nobody has used.
+      const databases = await postgres.query('select datname from pg_database order by datname');
+      expect(databases.map(({ datname }) => datname)).toEqual(['postgres', 'template0', 'template1']);
       await postgres.createDatabase('template_store');
       await postgres.query(
         'create role reader login; create table kept (word text); insert into kept values (1)',

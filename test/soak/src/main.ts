@@ -57,7 +57,7 @@ function commitOf(): string {
 }
 
 function writeEvidence(outcome: SoakOutcome): void {
-  const folder = path.join(repositoryRoot(), 'docs', 'evidence');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, 'soak.md'), asMarkdown(outcome));
+  const file = path.join(repositoryRoot(), 'docs', 'evidence', 'soak.md');
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, asMarkdown(outcome));
 }
