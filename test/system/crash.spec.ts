@@ -1,5 +1,5 @@
 /**
- * kill -9 of every part under load: ingest, sealer, verifier, nats-server, Postgres, several times each. A producer keeps
+ * kill -9 of every part under load: ingest, sealer, verifier, nats-server, Postgres, twice each, and of all at once. A producer keeps
  * sending, and repeats what it has no receipt for, byte for byte. Afterwards every receipted event is in the log, copies
  * are marked, the log verifies from its first byte, nothing stands as an alert; and whatever was not killed has ridden
  * through it as the same process.
@@ -53,7 +53,7 @@ const running = (): [string, ManagedProcess][] =>
   ]);
 
 /** Loads, kills again and again, and judges. `kill` resolves when the part runs again. */
-async function survive(kill: () => Promise<void>, killed: readonly string[]): Promise<void> {
+async function survive(kill: () => Promise<void>, killed: readonly string[], kills = KILLS): Promise<void> {
   const producer = await openProducer('orders');
   try {
     const before = new Map(running());
@@ -64,7 +64,7 @@ async function survive(kill: () => Promise<void>, killed: readonly string[]): Pr
         what: `${count} receipts (${producer.receipted.length} so far; ${system.said.slice(-3).join(' | ')})`,
         timeoutMs: RECOVER_MS,
       });
-    for (let i = 1; i <= KILLS; i++) {
+    for (let i = 1; i <= kills; i++) {
       // Not always at the same moment of a block's life.
       await receipts(producer.receipted.length + RECEIPTS + ((i * 37) % 100));
       await kill();
@@ -174,6 +174,7 @@ describe('kill -9 under load', () => {
           await installation.startServices();
         },
         services.map(({ id }) => id),
+        1, // each part was killed twice before
       );
     },
     TEST_MS,
