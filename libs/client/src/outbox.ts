@@ -126,7 +126,7 @@ export class Outbox {
       }
       this.queue.push({ bytes, resolve, reject });
       this.queuedBytes += bytes.length;
-      this.flushing ??= this.flush().finally(() => (this.flushing = null));
+      this.flushing ??= this.flush();
     });
   }
 
@@ -190,6 +190,8 @@ export class Outbox {
         for (const { bytes } of batch) this.queuedBytes -= bytes.length;
       }
     }
+    // In the same turn as the look at the queue: what is appended next begins a flush of its own.
+    this.flushing = null;
   }
 
   private takeBatch(): Append[] {
