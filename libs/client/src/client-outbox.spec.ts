@@ -125,7 +125,7 @@ describe('a producer that is killed', () => {
     expect(await timesInLane(lab, '"control-1"')).toBe(0);
   });
 
-  it('after they were sealed and before it knew: the next start gets the receipts, and nothing is doubled', async () => {
+  it('after they were sealed and before it knew: the next start gets the receipts, and nothing is doubled. Control', async () => {
     const options = await optionsOf(lab, { servers: proxy.server, outbox: outbox() });
     const producer = await ProducerProcess.start(options, 'kept');
     proxy.shut('toClient');
@@ -144,6 +144,11 @@ describe('a producer that is killed', () => {
     expect(await timesInLane(lab, '"sealed-')).toBe(4);
     await client.close();
     expect((await clients.make(options)).kept).toBe(0);
+
+    // Control: put together with new events, as one request, it would have been sealed once more.
+    const billing = await lab.producer();
+    await billing.accepted(proofs[0]!.event.toString(), event('new-company'));
+    expect(await timesInLane(lab, '"sealed-')).toBe(5);
   });
 });
 

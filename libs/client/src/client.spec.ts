@@ -255,6 +255,37 @@ describe('answers of an ingest that is told what to say', () => {
     await script.stop();
   });
 
+  it('a request that is refused for one event goes on as its neighbours before and behind, in their order', async () => {
+    await noIngest();
+    const conflict = { code: 'event.conflict', message: 'event 2: no', position: 2, retryAfterMs: null } as const;
+    const script = await scriptedIngest(lab, ({ number }) => (number === 1 ? null : number === 2 ? conflict : KEYS.a));
+    const client = await clients.make({ answerWithinMs: 200 });
+    const events = [1, 2, 3, 4, 5].map((n) => approval(`cut-${n}`));
+    const failed = (await failureOf(client.recordMany(events))) as SomeFailed;
+    expect(failed.outcomes.map((one) => ('state' in one ? one.state : [one.code, one.isUnknown]))).toEqual([
+      'receipted',
+      'receipted',
+      ['event.conflict', true],
+      'receipted',
+      'receipted',
+    ]);
+    const all = events.map(({ id }) => id);
+    expect(script.requests).toEqual([all, all, all.slice(0, 2), all.slice(3)]);
+    await script.stop();
+  });
+
+  it('a request keeps its events when one of its calls has given up', async () => {
+    await noIngest();
+    const script = await scriptedIngest(lab, ({ number }) => (number < 3 ? null : KEYS.a));
+    const client = await clients.make({ answerWithinMs: 300 });
+    const short = failureOf(client.record(approval('short'), { withinMs: 100 }));
+    const long = client.record(approval('long'));
+    expect(await short).toMatchObject({ code: 'client.deadline', isUnknown: true });
+    proofOf(await long).verify(INGEST_KEYS);
+    expect(script.requests).toEqual(Array.from({ length: 3 }, () => ['short', 'long']));
+    await script.stop();
+  });
+
   it('a refusal after an attempt that nobody answered is no certainty', async () => {
     await noIngest();
     const refusal = { code: 'event.forbidden', message: 'no', position: null, retryAfterMs: null } as const;

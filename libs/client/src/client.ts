@@ -201,14 +201,19 @@ export class EversealClient implements Recorder {
     const { id, bytes } = pending.event;
     if (this.#outbox !== null) {
       try {
+        // Until this is done nobody can say what the next start would find, and send.
+        pending.isUncertain = true;
         const ordinal = await this.#outbox.append(bytes);
-        // Its call was told that it is not in the log: it must not come there now.
+        // Its call has given up and was told so: if nothing crashes now it is not sent.
         if (pending.isSettled) return this.#outbox.settle(ordinal);
+        pending.isUncertain = false;
         pending.ordinal = ordinal;
         if (until === 'kept') pending.settle({ state: 'kept', id });
         return this.#dispatcher.push(pending);
       } catch (error) {
         if (!(error instanceof EversealError)) return pending.fail(asFailure(error));
+        // A sync that failed may have brought it to the disk.
+        pending.isUncertain = error.code === 'outbox.failed';
         this.#counts.unkept += 1;
         this.#problems.tell(error);
       }

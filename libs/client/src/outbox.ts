@@ -206,7 +206,8 @@ export class Outbox {
   /** @returns the ordinal of the first event */
   private async appendRecord(events: readonly Buffer[]): Promise<number> {
     if (this.failure !== null) throw this.failure;
-    if (this.active.size >= this.limits.fileBytes) this.rotate();
+    // One without an event (its first append failed) has the name that the next one would get.
+    if (this.active.size >= this.limits.fileBytes && this.active.next > this.active.first) this.rotate();
     const { active } = this;
     this.write(encodeEvents(events));
     const first = active.next;
