@@ -210,6 +210,7 @@ export {
   type Refusal,
   type RefusalCode,
 } from './refusal.js';
+export { singleReceipts } from './single-receipts.js';
 export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
 
 export {
