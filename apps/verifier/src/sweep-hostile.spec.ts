@@ -62,7 +62,7 @@ beforeEach(async () => {
   const { verifier, ledgerId } = log;
   sweeps = {
     bodies: new SweepBodies(verifier, ledgerId, tree, keys, pace),
-    index: new SweepIndex(verifier, ledgerId, ORIGIN, tree, () => follow.memory.heads, pace),
+    index: new SweepIndex(verifier, ledgerId, ORIGIN, tree, () => follow.memory, pace),
     stored: new SweepStored(verifier, ledgerId, ORIGIN, tree, keys, () => log.size, pace),
   };
 });

@@ -26,7 +26,7 @@ import { FormatError } from './format-error.js';
 import { checkFrameMessage, encodeFrameMessage, parseFrameMessage } from './frame-message.js';
 import { openFrame } from './frame.js';
 import { openGap, signGap } from './gap.js';
-import { leafHash, sha256, type Hash } from './hash.js';
+import { sha256, type Hash } from './hash.js';
 import { parseHeartbeatTime } from './heartbeat-time.js';
 import { formatHoldAnswer, formatHoldRequest, parseHoldAnswer, parseHoldRequest } from './hold-message.js';
 import { proveInclusion, verifyInclusion } from './inclusion.js';
@@ -123,7 +123,7 @@ const CASES: Record<string, Case> = {
     taken: 'same',
   },
   cosignature: {
-    read: (b) => cosignaturesOf(parseNote(b), [KEYS.verifier.verifier]).map(({ time }) => time),
+    read: (b) => cosignaturesOf(parseNote(b), [KEYS.verifier.verifier]).map(({ seconds }) => seconds),
     genuine: Buffer.from(COSIGNED),
     taken: null,
   },
