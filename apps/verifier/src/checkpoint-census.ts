@@ -8,7 +8,7 @@
 
 import type { Finding, VerdictCode } from '@everseal/audit-core';
 
-/** Sums stay exact for logs of less than 2^45 entries. */
+/** Sums are exact for logs of less than 2^45 entries. */
 const STRETCH = 256;
 
 interface Tally {

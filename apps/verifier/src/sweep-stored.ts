@@ -161,28 +161,17 @@ export class SweepStored {
     const before = findings.length;
     const census = this.census.begin();
     let seen = wanted === 0;
-    let most = CHECKPOINTS_A_READ;
-    for (let after = 0; !signal.aborted && findings.length < MOST_FINDINGS;) {
-      const rows = await checkpointsAfter(this.pool, this.ledgerId, after, most).catch(saidOfValue);
-      if (typeof rows === 'string') {
-        if (most === 1) {
-          findings.push(finding('checkpoint.mismatch', null, `the checkpoint row after size ${after}: ${rows}`));
-          return; // what cannot be read is larger than any size: nothing stands behind it
-        }
-        most = 1; // the others of this read are good, maybe
-        continue;
-      }
-      for (const row of rows) {
-        if (signal.aborted || findings.length >= MOST_FINDINGS) break;
-        seen ||= row.size === wanted;
-        const again = row.size === after;
-        after = row.size;
-        await this.look(findings, 'checkpoint.signature', row.size, () =>
-          again ? twice(row.size) : this.wrongCheckpoint(row, census),
-        );
-        await this.pace.spent(CHECKPOINT_COST, signal);
-      }
-      if (rows.length < most) break;
+    let newest: number | null = null;
+    for await (const row of this.checkpointRows(findings)) {
+      // What cannot be read is larger than any size: nothing stands behind it.
+      if (row === null || signal.aborted || findings.length >= MOST_FINDINGS) return;
+      seen ||= row.size === wanted;
+      const again = row.size === newest;
+      newest = row.size;
+      await this.look(findings, 'checkpoint.signature', row.size, () =>
+        again ? twice(row.size) : this.wrongCheckpoint(row, census),
+      );
+      await this.pace.spent(CHECKPOINT_COST, signal);
     }
     if (signal.aborted || findings.length >= MOST_FINDINGS) return;
     const gone = census.end(findings.length === before);
@@ -190,6 +179,26 @@ export class SweepStored {
       gone.push(finding('checkpoint.mismatch', wanted, `the checkpoint of size ${wanted}, cosigned here, is gone`));
     }
     findings.push(...gone);
+  }
+
+  /** Every row by size, also those of sizes that no checkpoint has; null, and a finding, for one that cannot be read. */
+  private async *checkpointRows(findings: Finding[]): AsyncGenerator<CheckpointRow | null> {
+    let after = Number.MIN_SAFE_INTEGER;
+    for (let most = CHECKPOINTS_A_READ; ;) {
+      const rows = await checkpointsAfter(this.pool, this.ledgerId, after, most).catch(saidOfValue);
+      if (typeof rows !== 'string') {
+        yield* rows;
+        after = rows.at(-1)?.size ?? after;
+        if (rows.length < most) return;
+      } else if (most > 1) {
+        most = 1; // the others of this read are good, maybe
+      } else {
+        const behind = after < 0 ? 'first' : `after size ${after}`;
+        findings.push(finding('checkpoint.mismatch', null, `the checkpoint row ${behind}: ${rows}`));
+        yield null;
+        return;
+      }
+    }
   }
 
   private async wrongCheckpoint({ size, note }: CheckpointRow, census: CensusPass): Promise<Finding | null> {
