@@ -50,14 +50,19 @@ export function expectedOf(mutation: Mutation, firstOf: (height: number) => numb
     return null;
   const make = TABLES[table];
   if (!make) throw new Error(`the oracle knows nothing of table ${table}`);
-  return make(mutation, firstOf);
+  const expected = make(mutation, firstOf);
+  return { ...expected, names: (seen) => expected.names(seen) || isUnsafe(mutation, seen.detail) };
 }
 
 const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: number) => number) => Expected>> = {
   block: (mutation) => ({
-    looks: ['bodies'],
+    // A row that was moved up to where the log goes on is met by the tail as well.
+    looks: mutation.column === 'height' ? ['bodies', 'tail'] : ['bodies'],
     codes: ['block.chain', 'block.missing', 'log.truncated'],
-    names: ({ height, index }) => isOneOf(height, mutation, 'height') || isOneOf(index, mutation, 'first'),
+    names: ({ height, index, detail }) =>
+      isOneOf(height, mutation, 'height') ||
+      isOneOf(index, mutation, 'first') ||
+      isNamed(detail, mutation, (row) => `, block ${row.height} stands`),
   }),
   block_body: bodyChange,
   tile: (mutation) => {
@@ -100,12 +105,17 @@ const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: num
   gap: (mutation) => ({
     looks: ['index'],
     codes: ['index.altered', 'index.missing', 'index.extra'],
-    names: ({ index }) => isOneOf(index, mutation, 'position'),
+    names: ({ index, detail }) =>
+      isOneOf(index, mutation, 'position') ||
+      isNamed(detail, mutation, (row) => `gap of ${row.ingester} from frame ${row.first} `),
   }),
-  event_index: (mutation) => ({
+  event_index: (mutation, firstOf) => ({
     looks: ['index'],
     codes: ['index.altered', 'index.missing', 'index.extra'],
-    names: ({ index }) => isOneOf(index, mutation, 'position'),
+    // A row with a null that cannot be is not read any further: its block is named.
+    names: ({ index, height }) =>
+      isOneOf(index, mutation, 'position') ||
+      (mutation.value === null && height !== null && isIn(Number(mutation.row.position), height, firstOf)),
   }),
   checkpoint: (mutation) => ({
     looks: ['stored'],
@@ -119,9 +129,9 @@ const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: num
   }),
 };
 
-/** False when the row is gone, or stands twice, or holds what cannot be read: then every look that reads it says so. */
+/** False when the row is gone, stands twice, or holds what cannot be read or another size: every look that reads it says so. */
 function isReadWhole({ kind, column, value }: Mutation): boolean {
-  const whole = ['delete', 'twice', 'more'].includes(kind) || column === 'ledger_id';
+  const whole = ['delete', 'twice', 'more'].includes(kind) || ['ledger_id', 'size'].includes(column ?? '');
   return (
     !whole && value !== null && !/infinity|20000/.test(value) && BigInt(/^-?\d+$/.test(value) ? value : 0) <= 2n ** 53n
   );
@@ -159,6 +169,16 @@ function after({ row, column, value }: Mutation): Mutation['row'] {
 /** True when a number is what a column of the row says, before or after the change. */
 function isOneOf(number: number | null, mutation: Mutation, column: string): boolean {
   return number !== null && [mutation.row, after(mutation)].some((row) => row[column] === String(number));
+}
+
+/** A number that no JavaScript number holds is told by its own digits: counts name the one behind it. */
+function isUnsafe({ value }: Mutation, detail: string): boolean {
+  if (value === null || !/^\d{16,}$/.test(value)) return false;
+  return [0n, 1n].some((more) => detail.includes(`the database holds ${BigInt(value) + more} `));
+}
+
+function isIn(position: number, height: number, firstOf: (height: number) => number): boolean {
+  return firstOf(height) <= position && position < firstOf(height + 1);
 }
 
 function isNamed(detail: string, mutation: Mutation, name: (row: Mutation['row']) => string): boolean {
