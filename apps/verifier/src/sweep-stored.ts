@@ -142,7 +142,8 @@ export class SweepStored {
     );
     const [row] = rows;
     if (rows.length === 1 && row?.ledgerId === this.ledgerId && row.origin === this.origin) return null;
-    const found = rows.map(({ ledgerId, origin }) => `${ledgerId} ${quote(String(origin))}`).join(', ') || 'nothing';
+    // As JSON, not quoted: whoever may write here may store a null.
+    const found = rows.map(({ ledgerId, origin }) => `${ledgerId} ${JSON.stringify(origin)}`).join(', ') || 'nothing';
     const detail = `table ledger names this log as number ${this.ledgerId}, ${this.origin}; it holds ${found}`;
     return finding('store.catalog', null, detail);
   }
