@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { recordTamper, tamperRun, TestPostgres } from '@everseal/testing';
 import type { Client } from 'pg';
 import { Draw, Mutator, type Mutation } from './mutation.fixture.js';
-import { expectedOf, OPEN } from './mutation-oracle.fixture.js';
+import { BESIDE, expectedOf, OPEN } from './mutation-oracle.fixture.js';
 import { SweptLog, type Seen } from './swept-log.fixture.js';
 
 const { seed = 20_260_131, mutations: MUTATIONS = 60 } = tamperRun();
@@ -86,7 +86,8 @@ describe('a random change of a row', () => {
       const seconds = (Date.now() - began) / 1_000;
       const each = [...made].map(([table, count]) => `${table} ${count}`).join(', ');
       const what = `${MUTATIONS} changes, seed ${seed}: ${each}`;
-      for (const [column, why] of Object.entries(OPEN)) {
+      const rows = Object.entries(BESIDE).map(([column, why]) => [`a row more, other ${column}`, why] as const);
+      for (const [column, why] of [...Object.entries(OPEN), ...rows]) {
         recordTamper({ act: 'open', what: column, expected: [], seen: [], seconds: 0, named: why });
       }
       recordTamper({ act: 'random', what, expected: [], seen: [], seconds, named: 'each named, none by luck' });
