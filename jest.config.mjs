@@ -6,6 +6,7 @@ const libs = [
   'tls',
   'process',
   'system-ledger',
+  'client',
   'local',
   'testing',
 ];

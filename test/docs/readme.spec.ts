@@ -141,22 +141,26 @@ describe('the check of commands', () => {
 describe('the example producer', () => {
   const policy = readPolicy(path.join(root, 'everseal.yaml'));
   const { commonName, inboxPrefix } = identityOf(policy.domain, 'producer', 'billing');
-  const examples = [
-    ...fencesOf(readme, 'ts'),
-    ...fencesOf(readme, 'sh').filter((fence) => fence.includes('nats request')),
-  ];
+  const address = [`tls://localhost:${fixedPorts(policy).nats}`, `.everseal/pki/client/${commonName}`];
+  const [withClient = '', ...others] = fencesOf(readme, 'ts');
+  const examples = [...others, ...fencesOf(readme, 'sh').filter((fence) => fence.includes('nats request'))];
 
-  it('stands there twice: in TypeScript and for the nats tool', () => {
+  it('stands there three times: with the client, with any NATS client, and for the nats tool', () => {
     expect(examples).toHaveLength(2);
+    expect(withClient).toContain('libs/client');
+  });
+
+  // That it runs is shown by libs/client/src/readme-example.spec.ts.
+  it('with the client is a producer of the delivered policy, at the address of npm start', () => {
+    for (const text of [...address, '.everseal/trust/main/genesis.note']) expect(withClient).toContain(text);
+    const source = /source: '([^']+)'/.exec(withClient)?.[1] ?? '';
+    expect({ source, may: maySource(policy, 'billing', 'main', source) }).toEqual({ source, may: true });
+    const [, built = ''] = /from '\.\/dist\/([^']+)\.js'/.exec(withClient) ?? [];
+    expect(existsSync(path.join(root, `${built}.ts`))).toBe(true);
   });
 
   it.each(examples)('is a producer of the delivered policy, at the address of npm start', (example) => {
-    const wanted = [
-      `tls://localhost:${fixedPorts(policy).nats}`,
-      `.everseal/pki/client/${commonName}`,
-      String(inboxPrefix),
-      submitSubject('main', 'billing'),
-    ];
+    const wanted = [...address, String(inboxPrefix), submitSubject('main', 'billing')];
     for (const text of wanted) expect(example).toContain(text);
     const source = /"?source"?: ?['"]([^'"]+)['"]/.exec(example)?.[1] ?? '';
     expect({ source, may: maySource(policy, 'billing', 'main', source) }).toEqual({ source, may: true });

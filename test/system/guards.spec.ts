@@ -70,7 +70,7 @@ describe('an untouched installation', () => {
 
 describe('an act of a superuser', () => {
   it(
-    'on the rights raises store.catalog and nothing else, over a restart and a deploy step, until it is undone',
+    'T17: on the rights raises store.catalog and nothing else, over a restart and a deploy step, until it is undone',
     async () => {
       await dba.query('GRANT UPDATE ON everseal.block_body TO everseal_sealer');
       const { number, detail } = await alerts.raised('store.catalog', WITHIN_MS);
@@ -87,7 +87,7 @@ describe('an act of a superuser', () => {
   );
 
   it(
-    'on what a commit is worth raises store.durability and nothing else, until it is undone',
+    'T18: on what a commit is worth raises store.durability and nothing else, until it is undone',
     async () => {
       await dba.query("ALTER ROLE everseal_sealer SET synchronous_commit = 'off'");
       await alerts.raised('store.durability', WITHIN_MS);

@@ -9,11 +9,17 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   encodeBundle,
+  encodeEventEntry,
+  entryKind,
+  eventPrefix,
   leafHash,
   parseBlockText,
+  parseFrameText,
   parseNote,
   sha256,
   signBlock,
+  signFrame,
+  signKeySet,
   SigningKey,
   NOTE_KEY,
   splitBundle,
@@ -21,7 +27,14 @@ import {
   type Hash,
 } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
-import { AlertWatch, InstalledSystem, JournalProducer, LogOracle, type SeenAlert } from '@everseal/testing';
+import {
+  AlertWatch,
+  InstalledSystem,
+  JournalProducer,
+  LogOracle,
+  recordTamper,
+  type SeenAlert,
+} from '@everseal/testing';
 import { Client } from 'pg';
 
 const START_MS = 180_000;
@@ -151,19 +164,34 @@ interface Case {
 async function tamper({ change, restore, codes }: Case): Promise<SeenAlert[]> {
   await passes(2);
   expect(alerts.open).toEqual([]);
+  const began = Date.now();
   await asSuperuser(...change);
   let standing: SeenAlert[];
+  let seconds: number;
   try {
     for (const code of codes) await alerts.raised(code, WITHIN_MS);
+    seconds = (Date.now() - began) / 1_000;
     await passes(2);
     standing = alerts.open;
   } finally {
     await asSuperuser(...restore);
   }
   await alerts.allCleared(WITHIN_MS);
+  record(codes, standing, seconds);
   expect([...new Set(standing.map(({ code }) => code))].sort()).toEqual([...codes].sort());
   expect(alerts.problems).toEqual([]);
   return standing;
+}
+
+/** For the matrix of `npm run test:tamper`; the title of the test says which act it is. */
+function record(expected: readonly string[], standing: readonly SeenAlert[], seconds: number): void {
+  const what = expect.getState().currentTestName ?? '';
+  const seen = [...new Set(standing.map(({ code }) => code))];
+  const places = standing.map(({ code, first, lastGoodBlock }) => {
+    const { index = null, height = null, eventId = null } = first ?? {};
+    return `${code}: entry ${index}, block ${height}, event ${eventId}, last good block ${lastGoodBlock ?? null}`;
+  });
+  recordTamper({ act: /T\d+/.exec(what)?.[0] ?? '', what, expected, seen, seconds, named: places[0] ?? '' });
 }
 
 /** Replaces a body, and puts it back. */
@@ -216,7 +244,7 @@ const flipped = (column: string, at: number): string => `set_byte(${column}, ${a
 
 describe('a body', () => {
   it(
-    'with one byte of an event changed: entry.altered names the event',
+    'T1: with one byte of an event changed: entry.altered names the event',
     async () => {
       const block = log[2]!;
       const victim = block.filter(isEvent)[5]!;
@@ -231,7 +259,7 @@ describe('a body', () => {
   );
 
   it(
-    'without one of its events: entry.missing names the event that is gone',
+    'T7: without one of its events: entry.missing names the event that is gone',
     async () => {
       const block = log[3]!;
       const victim = block.filter(isEvent)[3]!;
@@ -243,7 +271,7 @@ describe('a body', () => {
   );
 
   it(
-    'with a backdated event put in: entry.inserted',
+    'T12: with a backdated event put in: entry.inserted',
     async () => {
       const block = log[3]!;
       const place = block.filter(isEvent)[3]!;
@@ -255,7 +283,7 @@ describe('a body', () => {
   );
 
   it(
-    'with two events swapped: entry.reordered',
+    'T11: with two events swapped: entry.reordered',
     async () => {
       const block = log[4]!;
       const [one, other] = [block.filter(isEvent)[1]!, block.filter(isEvent)[7]!];
@@ -267,7 +295,7 @@ describe('a body', () => {
   );
 
   it(
-    'rewritten together with its note: block.signature without the log key, checkpoint.mismatch with it',
+    'T3: rewritten together with its note: block.signature without the log key, checkpoint.mismatch with it',
     async () => {
       const { installation, ledger } = system;
       const logKey = SigningKey.fromSkey(readFileSync(installation.keys.log(ledger), 'utf8').trim());
@@ -291,11 +319,195 @@ describe('a body', () => {
   );
 });
 
+/** Level-0 tiles that are full and differ when the log holds these entries instead. */
+function tileChanges(entries: readonly { bytes: Buffer }[]): {
+  change: [string, ...unknown[]][];
+  restore: Case['restore'];
+} {
+  const [was, now] = [log.flat(), entries].map((list) => list.map(({ bytes }) => leafHash(bytes)));
+  const full = Array.from({ length: Math.floor(now!.length / 256) }, (_, number) => number);
+  const update = (hashes: readonly Hash[], number: number): [string, ...unknown[]] => {
+    const tile = hashes.slice(256 * number, 256 * (number + 1));
+    const query = 'UPDATE tile SET data = $2, root = $3 WHERE level = 0 AND number = $1';
+    return [query, number, Buffer.concat(tile), treeRoot(tile)];
+  };
+  const changed = full.filter((number) => {
+    const of = (hashes: readonly Hash[]): Buffer => Buffer.concat(hashes.slice(256 * number, 256 * (number + 1)));
+    return !of(was!).equals(of(now!));
+  });
+  return {
+    change: changed.map((number) => update(now!, number)),
+    restore: changed.map((number) => update(was!, number)),
+  };
+}
+
+function logKeys(): { logKey: SigningKey; forger: SigningKey } {
+  const { installation, ledger } = system;
+  const logKey = SigningKey.fromSkey(readFileSync(installation.keys.log(ledger), 'utf8').trim());
+  return { logKey, forger: SigningKey.fromSeed(logKey.name, sha256(Buffer.from('forger')), NOTE_KEY) };
+}
+
+describe('an event', () => {
+  it(
+    'T2: changed in its body, its tile and its row of the index alike: entry.altered, and tile.altered',
+    async () => {
+      const victim = log[1]!.filter(isEvent)[9]!;
+      const swap = (entry: Entry): Entry => (entry === victim ? altered(entry) : entry);
+      const tiles = tileChanges(log.flat().map(swap));
+      expect(tiles.change).toHaveLength(1);
+      const body = bodyCase(1, bundle(log[1]!.map(swap)), 'entry.altered');
+      const actor = await valueCase('event_index', 'actor', `position = ${victim.index}`, `actor || '!'`);
+      const standing = await tamper({
+        change: [...body.change, ...tiles.change, ...actor.change],
+        restore: [...body.restore, ...tiles.restore, ...actor.restore],
+        codes: ['entry.altered', 'tile.altered'],
+      });
+      const alert = standing.find(({ code }) => code === 'entry.altered');
+      expect(alert).toMatchObject({
+        first: { index: victim.index, height: 1, eventId: idOf(victim) },
+        lastGoodBlock: 0,
+      });
+    },
+    START_MS,
+  );
+});
+
+describe('the end of the log', () => {
+  /** Every block from a height on with the victim changed: roots, notes, chain, tiles and head made to fit. */
+  async function rewritten(from: number, victim: Entry, key: SigningKey, code: string): Promise<Case> {
+    const blocks: { bytes: Buffer }[][] = log.slice(0, from);
+    const updates: Case['change'][number][] = [];
+    for (const block of log.slice(from)) {
+      const height = block[0]!.height;
+      const entries = block.slice(0, -1).map((entry) => (entry === victim ? altered(entry) : entry));
+      const sealed = parseBlockText(parseNote(block.at(-1)!.bytes).text);
+      const root = treeRoot([...blocks.flat(), ...entries].map(({ bytes }): Hash => leafHash(bytes)));
+      const previous = height === from ? sealed.previous : leafHash(blocks.at(-1)!.at(-1)!.bytes);
+      const note = { bytes: Buffer.from(signBlock({ ...sealed, root, previous }, key)) };
+      blocks.push([...entries, note]);
+      updates.push(['UPDATE block_body SET body = $2 WHERE height = $1', height, bundle(blocks.at(-1)!)]);
+      updates.push(['UPDATE block SET hash = $2 WHERE height = $1', height, leafHash(note.bytes)]);
+    }
+    const head = (list: readonly { bytes: Buffer }[]): [string, ...unknown[]] => {
+      const leaves = list.map(({ bytes }) => leafHash(bytes));
+      return ['UPDATE ledger_head SET previous = $1, frontier = $2', leaves.at(-1), frontierOf(leaves)];
+    };
+    const back = log.slice(from).flatMap((block): [string, ...unknown[]][] => [
+      ['UPDATE block_body SET body = $2 WHERE height = $1', block[0]!.height, bundle(block)],
+      ['UPDATE block SET hash = $2 WHERE height = $1', block[0]!.height, leafHash(block.at(-1)!.bytes)],
+    ]);
+    const tiles = tileChanges(blocks.flat());
+    return {
+      change: [...updates, ...tiles.change, head(blocks.flat())],
+      restore: [...back, ...tiles.restore, head(log.flat())],
+      codes: [code, 'block.chain', 'tile.altered'],
+    };
+  }
+
+  it.each([
+    ['T4', 'without the log key', 'block.signature'],
+    ['T5', 'with it', 'checkpoint.mismatch'],
+  ] as const)(
+    '%s: rewritten from a height to the head %s: %s, and what was made to fit',
+    async (act, _, code) => {
+      const { logKey, forger } = logKeys();
+      const from = log.length - 3;
+      const victim = log[from]!.filter(isEvent)[2]!;
+      const standing = await tamper(await rewritten(from, victim, act === 'T4' ? forger : logKey, code));
+      const named = standing.filter((alert) => alert.code === code);
+      expect(named).toContainEqual(
+        expect.objectContaining({
+          first: { index: victim.index, height: from, eventId: idOf(victim) },
+          lastGoodBlock: from - 1,
+        }),
+      );
+      expect(named).toHaveLength(3);
+    },
+    START_MS,
+  );
+
+  it.each([
+    ['events that no ingester signed, backdated', 'custody.forged'],
+    ["a key set with the forger's ingest key that no operator signed", 'key.changed'],
+  ])(
+    'T13: continued with the log key by %s: %s',
+    async (what, code) => {
+      const { logKey } = logKeys();
+      const { origin, keys } = system;
+      const leaves = log.flat().map(({ bytes }) => leafHash(bytes));
+      const newest = parseBlockText(parseNote(log.at(-1)!.at(-1)!.bytes).text);
+      const forged = (name: string): SigningKey => SigningKey.fromSeed(name, sha256(Buffer.from('forger')), NOTE_KEY);
+      const ingest = forged(keys.ingest[0]!.name);
+      const entries = code === 'key.changed' ? [forgedKeySet(ingest, logKey, forged)] : forgedFrame(ingest);
+      const root = treeRoot([...leaves, ...entries.map((entry) => leafHash(entry))]);
+      const [height, first] = [newest.height + 1, leaves.length];
+      const block = { origin, height, previous: leaves.at(-1)!, first, entries: entries.length, root };
+      const note = Buffer.from(
+        signBlock({ ...block, sealed: new Date(Date.parse(newest.sealed) + 1_000).toISOString() }, logKey),
+      );
+      const insert = `INSERT INTO block (${BLOCK}) SELECT ledger_id, $1, $2, $3, $4, $5, sealed, now() FROM ledger_head`;
+      const alert = await tamper({
+        change: [
+          [insert, height, first, first + entries.length + 1, entries.length, leafHash(note)],
+          [
+            'INSERT INTO block_body (ledger_id, height, body) SELECT ledger_id, $1, $2 FROM ledger_head',
+            height,
+            encodeBundle([...entries, note]),
+          ],
+        ],
+        restore: [
+          ['DELETE FROM block_body WHERE height = $1', height],
+          ['DELETE FROM block WHERE height = $1', height],
+        ],
+        codes: [code],
+      });
+      expect([what, alert]).toMatchObject([what, [{ first: { height }, lastGoodBlock: height - 1 }]]);
+    },
+    START_MS,
+  );
+
+  /** The next frame of ingester a, by its chain, an hour before the newest block. */
+  function forgedFrame(key: SigningKey): Buffer[] {
+    const notes = log.flat().filter((entry) => !isEvent(entry) && entryKind(entry.bytes) === 'frame');
+    const before = parseFrameText(parseNote(notes.at(-1)!.bytes).text);
+    const accepted = new Date(Date.parse(before.accepted) - 3_600_000).toISOString();
+    const event = encodeEventEntry(eventPrefix(before.origin, 'orders', accepted), Buffer.from('{"id":"backdated"}'));
+    const root = treeRoot([leafHash(event)]);
+    const chain = { number: before.number + 1, previous: leafHash(notes.at(-1)!.bytes), count: 1 };
+    return [Buffer.from(signFrame({ ...before, ...chain, root, accepted }, key)), event];
+  }
+
+  function forgedKeySet(ingest: SigningKey, logKey: SigningKey, forged: (name: string) => SigningKey): Buffer {
+    const { keys } = system;
+    const operator = forged(keys.operators[0]!.name);
+    const time = parseBlockText(parseNote(log.at(-1)!.at(-1)!.bytes).text).sealed;
+    const set = { ...keys, previous: leafHash(log[0]![0]!.bytes), time, ingest: [ingest.verifier] };
+    return Buffer.from(signKeySet(set, logKey, operator));
+  }
+});
+
 describe('blocks', () => {
   const newest = (): number => log.length - 1;
 
   it(
-    'with one gone from the middle: block.missing',
+    'T11: with the bodies of two swapped: block.chain names both, block.missing that the later one is not in its place',
+    async () => {
+      const codes = ['block.chain', 'block.missing'];
+      const swapped = (one: number, other: number): [string, ...unknown[]] => [
+        'UPDATE block_body SET body = $2 WHERE height = $1',
+        one,
+        bundle(log[other]!),
+      ];
+      const change = [swapped(2, 3), swapped(3, 2)];
+      const standing = await tamper({ change, restore: [swapped(2, 2), swapped(3, 3)], codes });
+      const named = standing.filter(({ code }) => code === 'block.chain').map(({ first }) => first!.height);
+      expect(named.sort()).toEqual([2, 3]);
+    },
+    START_MS,
+  );
+
+  it(
+    'T8: with one gone from the middle: block.missing',
     async () => {
       const where = 'height = 3';
       const rows = [['block_body', where] as const, ['block', where, BLOCK] as const];
@@ -310,7 +522,7 @@ describe('blocks', () => {
     ['hash', `hash = ${flipped('hash', 3)}`, `hash = ${flipped('hash', 3)}`],
     ['sealed', `sealed = sealed - interval '1 day'`, `sealed = sealed + interval '1 day'`],
   ])(
-    'with another %s in the row: block.chain',
+    'T8: with another %s in the row: block.chain',
     async (_, change, restore) => {
       const update = (set: string): [string] => [`UPDATE block SET ${set} WHERE height = 2`];
       const [alert] = await tamper({ change: [update(change)], restore: [update(restore)], codes: ['block.chain'] });
@@ -320,7 +532,7 @@ describe('blocks', () => {
   );
 
   it(
-    'with the newest ones gone, though the head names them: log.truncated',
+    'T9: with the newest ones gone, though the head names them: log.truncated',
     async () => {
       const where = `height >= ${newest() - 1}`;
       const [alert] = await tamper(
@@ -338,7 +550,7 @@ describe('blocks', () => {
   );
 
   it(
-    'cleanly cut off, with the head set back: log.rolled-back, and log.truncated for what is gone',
+    'T9: cleanly cut off, with the head set back: log.rolled-back, and log.truncated for what is gone',
     async () => {
       const { rows } = await dba.query<Record<string, unknown>>(
         'SELECT height, size, previous, frontier, sealed, keys_index FROM ledger_head',
@@ -391,7 +603,7 @@ describe('what is stored about the entries', () => {
     ['the newest block in the head', 'ledger_head', 'previous', 'true', flipped('previous', 9), 'block.chain', null],
     ['the key set in the head', 'ledger_head', 'keys_index', 'true', '1', 'block.chain', null],
   ] as const)(
-    'with %s changed',
+    'T16: with %s changed',
     async (_, table, column, where, value, code, index) => {
       const [alert] = await tamper(await valueCase(table, column, where, value, code));
       if (index !== null) expect(alert!.first!.index).toBe(index);
@@ -400,7 +612,7 @@ describe('what is stored about the entries', () => {
   );
 
   it(
-    'without a tile: tile.altered',
+    'T16: without a tile: tile.altered',
     async () => {
       await tamper(deletion([['tile', 'level = 0 AND number = 0']], 'tile.altered'));
     },
@@ -411,7 +623,7 @@ describe('what is stored about the entries', () => {
     ['root', `replace(note, substring(note from '\\n([A-Za-z0-9+/]{5})[A-Za-z0-9+/]{38}='), 'AAAAA')`],
     ['signature', `regexp_replace(note, '(— \\S+ \\S{20})\\S{4}', '\\1AAAA')`],
   ])(
-    'with the %s in a checkpoint note changed: checkpoint.signature',
+    'T16: with the %s in a checkpoint note changed: checkpoint.signature',
     async (_, value) => {
       const { rows } = await dba.query<{ size: string }>('SELECT min(size) AS size FROM checkpoint');
       const size = Number(rows[0]!.size);
@@ -424,7 +636,7 @@ describe('what is stored about the entries', () => {
   );
 
   it(
-    'with a cosignature line changed: checkpoint.signature',
+    'T16: with a cosignature line changed: checkpoint.signature',
     async () => {
       const where = 'size = (SELECT max(size) FROM cosignature)';
       const value = `regexp_replace(line, '(— \\S+ \\S{20})\\S{4}', '\\1AAAA')`;
@@ -434,7 +646,7 @@ describe('what is stored about the entries', () => {
   );
 
   it(
-    'without the newest checkpoint that was cosigned: checkpoint.mismatch',
+    'T16: without the newest checkpoint that was cosigned: checkpoint.mismatch',
     async () => {
       const where = 'size = (SELECT max(size) FROM block_ends)';
       await dba.query('CREATE TEMPORARY TABLE block_ends AS SELECT max(size) AS size FROM cosignature');
@@ -465,7 +677,7 @@ describe('the event index and the frame table', () => {
     ['identity', 'identity + 1'],
     ['duplicate_of', '3'],
   ])(
-    'with another %s of one event: index.altered',
+    'T14: with another %s of one event: index.altered',
     async (column, value) => {
       const place = event();
       const made = await valueCase('event_index', column, `position = ${place.index}`, value, 'index.altered');
@@ -477,7 +689,7 @@ describe('the event index and the frame table', () => {
   );
 
   it(
-    'without the row of an event: index.missing',
+    'T15: without the row of an event: index.missing',
     async () => {
       const { index } = event();
       const [alert] = await tamper(deletion([['event_index', `position = ${index}`]], 'index.missing'));
@@ -487,7 +699,7 @@ describe('the event index and the frame table', () => {
   );
 
   it(
-    'with a row where no event is sealed: index.extra',
+    'T15: with a row where no event is sealed: index.extra',
     async () => {
       const note = log[3]!.find((entry) => !isEvent(entry))!;
       for (const position of [note.index, 1_000_000]) {
@@ -508,7 +720,7 @@ describe('the event index and the frame table', () => {
     ['position', 'position - 1'],
     ['hash', flipped('hash', 3)],
   ])(
-    'with another %s of a frame: index.altered',
+    'T14: with another %s of a frame: index.altered',
     async (column, value) => {
       const { index, where } = await frame();
       const [alert] = await tamper(await valueCase('frame', column, where, value, 'index.altered'));
@@ -518,7 +730,7 @@ describe('the event index and the frame table', () => {
   );
 
   it(
-    'without the row of a frame: index.missing; with one too many: index.extra',
+    'T15: without the row of a frame: index.missing; with one too many: index.extra',
     async () => {
       const { where } = await frame();
       await tamper(deletion([['frame', where]], 'index.missing'));

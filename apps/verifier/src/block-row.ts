@@ -16,7 +16,7 @@ export function rowMismatch(row: StoredBlock, sealed: string | undefined, block:
     ['entries', row.entries, block.entries],
     ['next', row.next, block.first + block.entries + 1],
     ['hash', row.hash.toString('base64'), hash.toString('base64')],
-    ['sealed', sealed ?? block.sealed, block.sealed],
+    ['sealed', sealed === undefined ? block.sealed : sealed, block.sealed],
   ];
   const wrong = columns.find(([, stored, signed]) => stored !== signed);
   return wrong

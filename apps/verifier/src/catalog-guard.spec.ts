@@ -67,7 +67,7 @@ function guard(): CatalogGuard {
 }
 
 describe('an act of a superuser', () => {
-  it.each(CATALOG_ACTS)('raises store.catalog and nothing else: %s', async (act, undo, named) => {
+  it.each(CATALOG_ACTS)('T17: raises store.catalog and nothing else: %s', async (act, undo, named) => {
     const watching = guard();
     await store.sql(act);
     try {

@@ -74,9 +74,10 @@ export function checkStoredBlock(
   keys: KeySet | null,
 ): BlockCheck {
   const gone = stored.height - place.height;
+  if (gone < 0) return twice(stored, place);
   const body = openBody(stored.body, tree);
   const block = body?.block ?? null;
-  const reach = Math.min(tree.size, place.first + Math.max(gone, 0) * MOST_ENTRIES);
+  const reach = Math.min(tree.size, place.first + gone * MOST_ENTRIES);
   const first = block?.first ?? within(stored.first, place.first, reach);
   const rowEnd = within(stored.next, first, first + MOST_ENTRIES);
   const end = block ? block.first + block.entries + 1 : rowEnd;
@@ -94,11 +95,17 @@ export function checkStoredBlock(
     ? (rowFinding(stored, sealed, body) ?? compare(stored, body, first, end, tree, keys))
     : damaged(stored, first);
   if (wrong) findings.push(wrong);
-  if (gone <= 0 && !wrong && first > place.first) {
+  if (gone === 0 && !wrong && first > place.first) {
     const detail = `entries ${place.first} to ${first - 1} stand in no block`;
     findings.push({ code: 'block.missing', index: place.first, height: place.height, detail });
   }
   return { findings, next, hashed: (body?.leaves.length ?? 0) / HASH_BYTES };
+}
+
+/** Rows come by height: one that is no higher than the one before it is a second row of that height. */
+function twice({ height }: StoredBlock, place: Place): BlockCheck {
+  const detail = `more than one row stands for block ${height}`;
+  return { findings: [{ code: 'block.chain', index: null, height, detail }], next: place, hashed: 0 };
 }
 
 /** A number that only a row says. */

@@ -230,7 +230,7 @@ async function composeLedger(
   const cosigned = (): number => witness.cosignedSize;
   const sweeps = {
     bodies: new SweepBodies(pool, ledgerId, tree, keys, paces.bodies),
-    index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory.heads, paces.index),
+    index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory, paces.index),
     stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, paces.stored),
   };
   const { behind } = settings;

@@ -3,8 +3,24 @@
  * appending a block. No code of the sealer takes part.
  */
 
-import { leafHash, parseBlockText, parseNote, splitBundle, TileBuilder, type FullTile } from '@everseal/audit-core';
-import { acquireLease, commitBlock, createLedger, insertCheckpoint, readHead } from '@everseal/ledger-store';
+import {
+  FIRST_LINE,
+  leafHash,
+  parseBlockText,
+  parseGapText,
+  parseNote,
+  splitBundle,
+  TileBuilder,
+  type FullTile,
+} from '@everseal/audit-core';
+import {
+  acquireLease,
+  commitBlock,
+  createLedger,
+  insertCheckpoint,
+  readHead,
+  type GapRow,
+} from '@everseal/ledger-store';
 import type { TestPostgres } from '@everseal/testing';
 import type { Pool } from 'pg';
 import { LogWriter, ORIGIN, type MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
@@ -13,7 +29,6 @@ import { CURSOR, expectHead, SpecStore } from '../../../libs/ledger-store/src/st
 const GUARDED = ['block', 'block_body', 'tile', 'frame', 'checkpoint', 'cosignature', 'ledger_head'];
 
 export class StoredLog {
-  readonly writer = new LogWriter();
   private readonly tree = TileBuilder.empty();
 
   private constructor(
@@ -22,15 +37,16 @@ export class StoredLog {
     readonly verifier: Pool,
     readonly ledgerId: number,
     private readonly fence: number,
+    readonly writer: LogWriter,
   ) {}
 
-  /** A database of its own, with a ledger that holds nothing. */
-  static async create(server: TestPostgres, database: string): Promise<StoredLog> {
+  /** A database of its own, with a ledger that holds nothing; `writer` has written nothing, either. */
+  static async create(server: TestPostgres, database: string, writer = new LogWriter()): Promise<StoredLog> {
     const store = await SpecStore.create(server, database);
     const sealer = await store.sealer();
     const ledgerId = await createLedger(sealer, ORIGIN, CURSOR);
     const lease = await acquireLease(sealer, ledgerId, 's1', 600_000);
-    return new StoredLog(store, sealer, await store.verifier(), ledgerId, lease!.fence);
+    return new StoredLog(store, sealer, await store.verifier(), ledgerId, lease!.fence, writer);
   }
 
   /** Seals these frames, and gap records as they are, as the next block. */
@@ -41,11 +57,14 @@ export class StoredLog {
     const tiles: FullTile[] = [];
     const offsets = splitBundle(body);
     const positions = new Map<string, number>();
+    const gaps: GapRow[] = [];
     let note: Buffer = Buffer.alloc(0);
     for (let i = 0; i < offsets.count; i++) {
       note = body.subarray(offsets.start(i), offsets.end(i));
       const hash = leafHash(note);
       positions.set(hash.toString('hex'), first + i);
+      if (note.toString('latin1', 0, FIRST_LINE.gap.length) === FIRST_LINE.gap)
+        gaps.push({ ...parseGapText(parseNote(note).text), position: first + i });
       tiles.push(...this.tree.append(hash));
     }
     const { height, entries, sealed } = parseBlockText(parseNote(note).text);
@@ -62,7 +81,7 @@ export class StoredLog {
         position: positions.get(hash.toString('hex'))!,
         sequence: first + i,
       })),
-      gaps: [],
+      gaps,
       waiting: [],
       frontier: this.tree.frontier().hashes(),
       keysIndex: 0,

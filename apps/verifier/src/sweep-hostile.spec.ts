@@ -62,7 +62,7 @@ beforeEach(async () => {
   const { verifier, ledgerId } = log;
   sweeps = {
     bodies: new SweepBodies(verifier, ledgerId, tree, keys, pace),
-    index: new SweepIndex(verifier, ledgerId, ORIGIN, tree, () => follow.memory.heads, pace),
+    index: new SweepIndex(verifier, ledgerId, ORIGIN, tree, () => follow.memory, pace),
     stored: new SweepStored(verifier, ledgerId, ORIGIN, tree, keys, () => log.size, pace),
   };
 });
@@ -101,8 +101,10 @@ describe('a sweep over values that nobody sealed', () => {
     ['an end before all', 'next = -5'],
     ['a number beyond 2^53', 'next = 9007199254740993 + height'],
     ['a time without end', `sealed = 'infinity'`],
+    ['no time at all', 'sealed = NULL'],
   ])('bodies: names the block and goes on: %s', async (_, change) => {
-    await tamper(`UPDATE everseal.block SET ${change} WHERE height = 1;
+    await tamper(`ALTER TABLE everseal.block ALTER COLUMN sealed DROP NOT NULL;
+      UPDATE everseal.block SET ${change} WHERE height = 1;
       UPDATE everseal.block_body SET body = set_byte(body, 40, get_byte(body, 40) # 1) WHERE height = 3`);
     const { findings, complete } = await pass('bodies');
     expect(findings[0]).toMatchObject({ code: 'block.chain', height: 1 });

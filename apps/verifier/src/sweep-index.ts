@@ -6,13 +6,16 @@
 import {
   blockEvents,
   blockFrames,
+  blockGaps,
+  DebtBook,
   HASH_BYTES,
   JsonTape,
   type BlockEvent,
   type BlockFrame,
+  type BlockGap,
   type Finding,
-  type FrameHead,
   type Hash,
+  type LogMemory,
   type NotCovered,
   type VerdictCode,
 } from '@everseal/audit-core';
@@ -20,9 +23,12 @@ import {
   DuplicateFinder,
   frameHeads,
   framesBetween,
+  listGaps,
   readBodies,
+  readHead,
   readIndexHead,
   readIndexRows,
+  type GapRow,
   type IndexRow,
   type StoredBlock,
 } from '@everseal/ledger-store';
@@ -63,6 +69,7 @@ interface Derived {
   readonly end: number;
   readonly events: BlockEvent[];
   readonly frames: BlockFrame[];
+  readonly gaps: BlockGap[];
 }
 
 export class SweepIndex {
@@ -76,7 +83,7 @@ export class SweepIndex {
     private readonly ledgerId: number,
     origin: string,
     private readonly tree: RememberedTree,
-    private readonly heads: () => ReadonlyMap<string, FrameHead>,
+    private readonly memory: () => Pick<LogMemory, 'heads' | 'debts'>,
     private readonly pace: Pace,
   ) {
     this.duplicates = new DuplicateFinder(pool, ledgerId, origin, (positions) =>
@@ -91,15 +98,19 @@ export class SweepIndex {
     const findings: Finding[] = [];
     const notCovered: NotCovered[] = [];
     const indexed = await readIndexHead(this.pool, this.ledgerId);
-    this.highest = Math.max(this.highest, indexed);
+    // A head that claims more than there is must not be what a true one is measured by.
+    this.highest = Math.max(this.highest, Math.min(indexed, this.tree.size));
     if (indexed < this.highest) {
       const detail = `the index ends before ${indexed}, it once reached ${this.highest}`;
       findings.push(finding('index.missing', Math.max(indexed, 0), null, detail));
     }
+    if (indexed > this.tree.size) await this.look(findings, () => this.headBeyond(indexed));
     const size = Math.min(this.tree.size, indexed, leg.until);
-    const entries = await this.sweepBlocks(size, findings, signal, leg, notCovered);
+    const read = new ReadGaps();
+    const entries = await this.sweepBlocks(size, findings, signal, leg, notCovered, read);
     if (!signal.aborted && indexed <= this.tree.size) await this.look(findings, () => this.beyond());
     if (!signal.aborted) await this.look(findings, () => this.extraFrames());
+    if (!signal.aborted) await this.look(findings, () => this.compareGaps(read));
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings: findings.slice(0, MOST_FINDINGS), entries, complete, notCovered };
   }
@@ -124,6 +135,7 @@ export class SweepIndex {
     signal: AbortSignal,
     { from, reached }: Leg,
     notCovered: NotCovered[],
+    read: ReadGaps,
   ): Promise<number> {
     let { height, first } = from;
     const full = (): boolean => findings.length >= MOST_FINDINGS;
@@ -141,6 +153,7 @@ export class SweepIndex {
           }
           first = Math.max(first, derived.end);
           if (derived.end > size) continue;
+          read.take(derived);
           await this.look(findings, () => this.checkBlock(derived), derived);
           await this.pace.spent(derived.end - derived.first, signal);
           if (derived.end === first) reached({ height, first });
@@ -182,6 +195,7 @@ export class SweepIndex {
       end,
       events: [...blockEvents(body, first, this.tape)],
       frames: [...blockFrames(body, first)],
+      gaps: [...blockGaps(body, first)],
     };
   }
 
@@ -194,25 +208,53 @@ export class SweepIndex {
       const rows = await framesBetween(this.pool, this.ledgerId, ingester, low, high);
       for (const { frame, hash, position } of lane) {
         if (findings.length >= MOST_FINDINGS) return findings;
-        const row = rows.find(({ number }) => number === frame.number);
-        if (row?.hash.equals(hash) && row.position === position) continue;
-        const what = row ? 'is not what was sealed' : 'is gone';
+        const [row, second] = rows.filter(({ number }) => number === frame.number);
+        const same = row?.hash.equals(hash) && row.position === position;
+        if (same && !second) continue;
+        const what = second ? 'stands more than once' : row ? 'is not what was sealed' : 'is gone';
+        const code = second ? 'index.extra' : row ? 'index.altered' : 'index.missing';
         const detail = `the row of frame ${frame.number} of ${ingester} in table frame ${what}`;
-        findings.push({ code: row ? 'index.altered' : 'index.missing', index: position, height, detail });
+        findings.push({ code, index: position, height, detail });
       }
     }
     return findings;
   }
 
-  /** Rows of frames that no block holds: above the newest frame of their lane, at a place that was derived. */
+  /**
+   * Rows of frames that no block holds: below the first number of a lane, in what it still owes, or above its newest
+   * frame at a place that was derived. Rows are read before the memory that they are compared with.
+   */
   private async extraFrames(): Promise<Finding[]> {
-    const rows = await frameHeads(this.pool, this.ledgerId);
-    const heads = this.heads();
+    const newest = await frameHeads(this.pool, this.ledgerId);
+    const rows = [...newest];
+    for (const { ingester } of newest) {
+      const owed = new DebtBook([...this.memory().debts]).ranges(ingester);
+      for (const [from, to] of [[Number.MIN_SAFE_INTEGER, 0] as const, ...owed]) {
+        rows.push(...(await framesBetween(this.pool, this.ledgerId, ingester, from, to)));
+      }
+    }
+    const { heads, debts } = this.memory();
+    const book = new DebtBook([...debts]);
+    const isOwed = (ingester: string, number: number): boolean =>
+      book.ranges(ingester).some(([from, to]) => from <= number && number <= to);
     return rows.flatMap(({ ingester, number, position }) => {
-      if (position >= this.tree.size || number <= (heads.get(ingester)?.number ?? 0)) return [];
+      const sealed = number > 0 && number <= (heads.get(ingester)?.number ?? 0) && !isOwed(ingester, number);
+      if (position >= this.tree.size || sealed) return [];
       const detail = `table frame holds frame ${number} of ${ingester}, which was never sealed`;
       return [finding('index.extra', position, null, detail)];
     });
+  }
+
+  private async compareGaps(read: ReadGaps): Promise<Finding[]> {
+    const rows = await listGaps(this.pool, this.ledgerId);
+    return read.compare(rows, Math.max((await readHead(this.pool, this.ledgerId)).size, this.tree.size));
+  }
+
+  /** An index that claims more than there is. The head is read after it: what was committed meanwhile is in it. */
+  private async headBeyond(indexed: number): Promise<Finding[]> {
+    const most = Math.max((await readHead(this.pool, this.ledgerId)).size, this.tree.size);
+    if (indexed <= most) return [];
+    return [finding('index.altered', indexed, null, `the index head says ${indexed}, the log ends at ${most}`)];
   }
 
   /** Rows behind the index head: nobody wrote them who should. The projection may have moved on since, so look again. */
@@ -267,6 +309,50 @@ class RowComparison {
   private add(code: VerdictCode, position: number, detail: string): void {
     this.wrong.push(finding(code, position, this.height, detail));
   }
+}
+
+/** Gap records of the blocks of one pass, to be compared with table `gap` at its end: there are few. */
+class ReadGaps {
+  private readonly sealed = new Map<number, BlockGap & { height: number }>();
+  /** Stretches of the log whose bytes are the sealed ones, ascending: only rows about them can be judged. */
+  private readonly stretches: { first: number; end: number }[] = [];
+
+  take({ first, end, gaps, height }: Derived): void {
+    const last = this.stretches.at(-1);
+    if (last?.end === first) last.end = end;
+    else this.stretches.push({ first, end });
+    for (const gap of gaps) this.sealed.set(gap.position, { ...gap, height });
+  }
+
+  /** @param end of the log when the rows were read, or later */
+  compare(rows: readonly GapRow[], end: number): Finding[] {
+    const findings: Finding[] = [];
+    const left = new Map(this.sealed);
+    for (const row of rows) {
+      const { ingester, first, position } = row;
+      const name = `the row of the gap of ${ingester} from frame ${first} on in table gap`;
+      const { gap, height } = left.get(position) ?? { gap: null, height: null };
+      left.delete(position);
+      if (gap === null && !this.covers(position) && position < end) continue;
+      if (gap === null)
+        findings.push(finding('index.extra', position, null, `${name} is of no gap record, or a second one`));
+      else if (!sameGap(gap, row))
+        findings.push(finding('index.altered', position, height, `${name} is not what was sealed`));
+    }
+    for (const { gap, position, height } of left.values()) {
+      const detail = `the row of the gap of ${gap.ingester} from frame ${gap.first} on in table gap is gone`;
+      findings.push(finding('index.missing', position, height, detail));
+    }
+    return findings;
+  }
+
+  private covers(position: number): boolean {
+    return position <= 0 || this.stretches.some(({ first, end }) => first <= position && position < end);
+  }
+}
+
+function sameGap(gap: BlockGap['gap'], row: GapRow): boolean {
+  return (['ingester', 'first', 'last', 'cause'] as const).every((column) => gap[column] === row[column]);
 }
 
 interface ColumnDifference {

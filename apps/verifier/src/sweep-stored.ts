@@ -12,6 +12,7 @@ import {
   fullTiles,
   openCheckpoint,
   parseNote,
+  quote,
   type Finding,
   type KeySet,
   type VerdictCode,
@@ -20,12 +21,16 @@ import {
   checkpointsAfter,
   countTiles,
   cosignaturesAt,
+  listLedgers,
   readHead,
   readTiles,
+  strayTile,
   type CheckpointRow,
+  type CosignatureRow,
   type TileRow,
 } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
+import { CheckpointCensus, type CensusPass } from './checkpoint-census.js';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
 import { saidOfValue } from './stored-value.js';
@@ -39,6 +44,8 @@ const CHECKPOINT_COST = 1_000;
 const MOST_FINDINGS = 100;
 
 export class SweepStored {
+  private readonly census = new CheckpointCensus();
+
   constructor(
     private readonly pool: Pool,
     private readonly ledgerId: number,
@@ -53,10 +60,14 @@ export class SweepStored {
   async pass(signal: AbortSignal): Promise<SweepResult> {
     const findings: Finding[] = [];
     const size = this.tree.size;
-    for (let level = 0; fullTiles(size, level) > 0 && !signal.aborted; level++) {
+    let level = 0;
+    for (; fullTiles(size, level) > 0 && !signal.aborted; level++) {
       await this.sweepTiles(level, fullTiles(size, level), findings, signal);
       await this.look(findings, 'tile.altered', null, () => this.extraTiles(level));
     }
+    const above = level;
+    if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.strayTiles(above));
+    if (!signal.aborted) await this.look(findings, 'store.catalog', null, () => this.wrongLedger());
     if (!signal.aborted) await this.sweepCheckpoints(findings, signal);
     if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.wrongHead());
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
@@ -86,11 +97,15 @@ export class SweepStored {
         this.ledgerId,
         numbers.map((number) => ({ level, number })),
       );
-      const stored = new Map(rows.map((row) => [row.number, row]));
       for (const number of numbers) {
         const index = number * TILE_ENTRIES ** (level + 1);
         await this.look(findings, 'tile.altered', index, () =>
-          this.wrongTile(level, number, index, stored.get(number)),
+          this.wrongTile(
+            level,
+            number,
+            index,
+            rows.filter((row) => row.number === number),
+          ),
         );
       }
       await this.pace.spent(numbers.length * TILE_ENTRIES, signal);
@@ -103,13 +118,42 @@ export class SweepStored {
     const size = Math.max((await readHead(this.pool, this.ledgerId)).size, this.tree.size);
     const most = fullTiles(size, level);
     if (there <= most) return null;
-    return finding('tile.altered', null, `level ${level} has a tile ${there - 1}, the log fills only ${most}`);
+    const index = (there - 1) * TILE_ENTRIES ** (level + 1);
+    return finding('tile.altered', index, `level ${level} has a tile ${there - 1}, the log fills only ${most}`);
   }
 
-  private wrongTile(level: number, number: number, index: number, row: TileRow | undefined): Finding | null {
+  /** Tiles above the levels that the log fills, or with numbers that none has. The level above may just have been filled. */
+  private async strayTiles(above: number): Promise<Finding | null> {
+    const extra = await this.extraTiles(above);
+    if (extra) return extra;
+    const stray = await strayTile(this.pool, this.ledgerId, above);
+    if (!stray) return null;
+    // A long pass may see a level begin that was not there when it started.
+    const size = Math.max((await readHead(this.pool, this.ledgerId)).size, this.tree.size);
+    if (stray.level >= 0 && stray.number >= 0 && stray.number < fullTiles(size, stray.level)) return null;
+    const detail = `a tile ${stray.number} of level ${stray.level} stands, which no log of this size has`;
+    return finding('tile.altered', null, detail);
+  }
+
+  /** The one row by which everybody finds this log. */
+  private async wrongLedger(): Promise<Finding | null> {
+    const rows = (await listLedgers(this.pool)).filter(
+      ({ ledgerId, origin }) => ledgerId === this.ledgerId || origin === this.origin,
+    );
+    const [row] = rows;
+    if (rows.length === 1 && row?.ledgerId === this.ledgerId && row.origin === this.origin) return null;
+    // As JSON, not quoted: whoever may write here may store a null.
+    const found = rows.map(({ ledgerId, origin }) => `${ledgerId} ${JSON.stringify(origin)}`).join(', ') || 'nothing';
+    const detail = `table ledger names this log as number ${this.ledgerId}, ${this.origin}; it holds ${found}`;
+    return finding('store.catalog', null, detail);
+  }
+
+  private wrongTile(level: number, number: number, index: number, rows: readonly TileRow[]): Finding | null {
     const name = `tile ${number} of level ${level}`;
     const wrong = (detail: string): Finding => finding('tile.altered', index, detail);
+    const [row, second] = rows;
     if (!row) return wrong(`${name} is gone`);
+    if (second) return wrong(`${name} stands more than once`);
     if (!row.data.equals(this.tree.tile(level, number)))
       return wrong(`${name} does not hold the hashes of its entries`);
     if (!row.root.equals(this.tree.tileRoot(level, number))) return wrong(`the root beside ${name} is not its root`);
@@ -118,35 +162,58 @@ export class SweepStored {
 
   private async sweepCheckpoints(findings: Finding[], signal: AbortSignal): Promise<void> {
     const wanted = this.cosigned();
+    const before = findings.length;
+    const census = this.census.begin();
     let seen = wanted === 0;
-    let most = CHECKPOINTS_A_READ;
-    for (let after = 0; !signal.aborted && findings.length < MOST_FINDINGS;) {
-      const rows = await checkpointsAfter(this.pool, this.ledgerId, after, most).catch(saidOfValue);
-      if (typeof rows === 'string') {
-        if (most === 1) {
-          findings.push(finding('checkpoint.mismatch', null, `the checkpoint row after size ${after}: ${rows}`));
-          break; // what cannot be read is larger than any size: nothing stands behind it
-        }
-        most = 1; // the others of this read are good, maybe
-        continue;
-      }
-      for (const row of rows) {
-        if (signal.aborted || findings.length >= MOST_FINDINGS) break;
-        seen ||= row.size === wanted;
-        await this.look(findings, 'checkpoint.signature', row.size, () => this.wrongCheckpoint(row));
-        await this.pace.spent(CHECKPOINT_COST, signal);
-      }
-      after = rows.at(-1)?.size ?? after;
-      if (rows.length < most) break;
+    let newest: number | null = null;
+    for await (const row of this.checkpointRows(findings)) {
+      // What cannot be read is larger than any size: nothing stands behind it.
+      if (row === null || signal.aborted || findings.length >= MOST_FINDINGS) return;
+      seen ||= row.size === wanted;
+      const again = row.size === newest;
+      newest = row.size;
+      await this.look(findings, 'checkpoint.signature', row.size, () =>
+        again ? twice(row.size) : this.wrongCheckpoint(row, census),
+      );
+      await this.pace.spent(CHECKPOINT_COST, signal);
     }
-    if (!seen && !signal.aborted && findings.length < MOST_FINDINGS) {
-      findings.push(finding('checkpoint.mismatch', wanted, `the checkpoint of size ${wanted}, cosigned here, is gone`));
+    if (signal.aborted || findings.length >= MOST_FINDINGS) return;
+    const gone = census.end(findings.length === before);
+    if (!seen && !gone.some(({ index }) => index === wanted)) {
+      gone.push(finding('checkpoint.mismatch', wanted, `the checkpoint of size ${wanted}, cosigned here, is gone`));
+    }
+    findings.push(...gone);
+  }
+
+  /** Every row by size, also those of sizes that no checkpoint has; null, and a finding, for one that cannot be read. */
+  private async *checkpointRows(findings: Finding[]): AsyncGenerator<CheckpointRow | null> {
+    let after = Number.MIN_SAFE_INTEGER;
+    for (let most = CHECKPOINTS_A_READ; ;) {
+      const rows = await checkpointsAfter(this.pool, this.ledgerId, after, most).catch(saidOfValue);
+      if (typeof rows !== 'string') {
+        yield* rows;
+        after = rows.at(-1)?.size ?? after;
+        if (rows.length < most) return;
+      } else if (most > 1) {
+        most = 1; // the others of this read are good, maybe
+      } else {
+        const behind = after < 0 ? 'first' : `after size ${after}`;
+        findings.push(finding('checkpoint.mismatch', null, `the checkpoint row ${behind}: ${rows}`));
+        yield null;
+        return;
+      }
     }
   }
 
-  private async wrongCheckpoint({ size, note }: CheckpointRow): Promise<Finding | null> {
+  private async wrongCheckpoint({ size, note }: CheckpointRow, census: CensusPass): Promise<Finding | null> {
     const keys = this.keys();
-    if (!keys || size > this.tree.size) return null; // not derived yet: the next pass
+    let cosignatures: CosignatureRow[] = [];
+    try {
+      cosignatures = await cosignaturesAt(this.pool, this.ledgerId, size);
+    } finally {
+      census.take(size, cosignatures.length);
+    }
+    if (!keys || size > this.tree.size) return this.beyond(size); // not derived yet: the next pass
     try {
       const opened = openCheckpoint(note, [keys.log], this.origin);
       if (opened.size !== size) {
@@ -162,28 +229,18 @@ export class SweepStored {
         const [expected, found] = [derived.toString('base64'), opened.root.toString('base64')];
         return { ...finding('checkpoint.mismatch', size, detail), expected, found };
       }
-      return await this.wrongCosignature(size, note, keys);
+      return wrongCosignature(size, note, cosignatures, keys);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       return finding('checkpoint.signature', size, `the checkpoint of size ${size}: ${error.message}`);
     }
   }
 
-  /** Stored cosignatures are ours and other verifiers': each must verify and say who made it. */
-  private async wrongCosignature(size: number, note: string, keys: KeySet): Promise<Finding | null> {
-    const { text } = parseNote(note);
-    for (const { signer, keyId, line } of await cosignaturesAt(this.pool, this.ledgerId, size)) {
-      const key = keys.verifiers.find((verifier) => verifier.matches(signer, keyId));
-      if (!key) continue; // a witness outside the key set: nobody here can judge it
-      const [cosignature] = cosignaturesOf(parseNote(formatNote(text, [line])), [key]);
-      if (cosignature) continue;
-      return finding(
-        'checkpoint.signature',
-        size,
-        `the line stored for ${signer} at size ${size} is not a cosignature of it`,
-      );
-    }
-    return null;
+  /** A checkpoint over more than there is. The head is read after it: what was committed meanwhile is in it. */
+  private async beyond(size: number): Promise<Finding | null> {
+    const most = Math.max((await readHead(this.pool, this.ledgerId)).size, this.tree.size);
+    if (size <= most) return null;
+    return finding('checkpoint.mismatch', size, `a checkpoint row of size ${size} stands, the log ends at ${most}`);
   }
 
   private async wrongHead(): Promise<Finding | null> {
@@ -194,6 +251,32 @@ export class SweepStored {
       frontier.length === head.frontier.length && frontier.every((hash, i) => hash.equals(head.frontier[i]!));
     return same ? null : finding('tile.altered', head.size, 'the frontier in the head row is not that of the entries');
   }
+}
+
+/**
+ * Stored cosignatures of one checkpoint, by signer: each stands once and under the name that its line carries, and those of
+ * the key set verify. Others are witnesses', whom nobody here can judge.
+ */
+function wrongCosignature(size: number, note: string, rows: readonly CosignatureRow[], keys: KeySet): Finding | null {
+  const { text } = parseNote(note);
+  let before = '';
+  for (const { signer, keyId, line } of rows) {
+    const wrong = (what: string): Finding =>
+      finding('checkpoint.signature', size, `the line stored for ${quote(signer)} at size ${size} ${what}`);
+    const name = `${signer} ${keyId.toString('hex')}`;
+    if (name === before) return wrong('stands more than once');
+    before = name;
+    const cosigned = parseNote(formatNote(text, [line]));
+    const [carried] = cosigned.signatures;
+    if (carried?.name !== signer || !carried.keyId.equals(keyId)) return wrong('carries another name or key');
+    const key = keys.verifiers.find((verifier) => verifier.matches(signer, keyId));
+    if (key && cosignaturesOf(cosigned, [key]).length === 0) return wrong('is not a cosignature of it');
+  }
+  return null;
+}
+
+function twice(size: number): Finding {
+  return finding('checkpoint.mismatch', size, `more than one checkpoint row stands for size ${size}`);
 }
 
 function finding(code: VerdictCode, index: number | null, detail: string): Finding {

@@ -8,6 +8,7 @@ import { entryKind } from './entry-kind.js';
 import { eventPrefix, parseEventEntry } from './event-entry.js';
 import { indexEvent, type EventIndexRow } from './event-index.js';
 import { parseFrameText, type Frame } from './frame.js';
+import { parseGapText, type Gap } from './gap.js';
 import { leafHash, type Hash } from './hash.js';
 import type { JsonTape } from './json-tape.js';
 import { parseNote } from './note.js';
@@ -105,12 +106,34 @@ export function* blockFrames(body: Buffer, first: number): Generator<BlockFrame>
   }
 }
 
+/** A gap record in a block. */
+export interface BlockGap {
+  readonly gap: Gap;
+  /** Index of the record in the log. */
+  readonly position: number;
+}
+
+/** The gap records of a block in order; same conditions as for `blockEvents`. Signatures are not checked again. */
+export function* blockGaps(body: Buffer, first: number): Generator<BlockGap> {
+  for (const { gap, position } of notesIn(body, splitBundle(body), first)) if (gap) yield { gap, position };
+}
+
 function* framesIn(body: Buffer, offsets: EntryOffsets, first: number): Generator<{ frame: Frame; position: number }> {
+  for (const { frame, position } of notesIn(body, offsets, first)) if (frame) yield { frame, position };
+}
+
+/** Everything that is no event; the events behind a frame note are stepped over by what it counts. */
+function* notesIn(
+  body: Buffer,
+  offsets: EntryOffsets,
+  first: number,
+): Generator<{ frame: Frame | null; gap: Gap | null; position: number }> {
   for (let i = 0; i < offsets.count; i++) {
     const note = body.subarray(offsets.start(i), offsets.end(i));
-    if (entryKind(note) !== 'frame') continue;
-    const frame = parseFrameText(parseNote(note).text);
-    yield { frame, position: first + i };
-    i += frame.count;
+    const kind = entryKind(note);
+    const frame = kind === 'frame' ? parseFrameText(parseNote(note).text) : null;
+    const gap = kind === 'gap' ? parseGapText(parseNote(note).text) : null;
+    yield { frame, gap, position: first + i };
+    i += frame?.count ?? 0;
   }
 }

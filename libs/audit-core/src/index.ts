@@ -210,6 +210,7 @@ export {
   type Refusal,
   type RefusalCode,
 } from './refusal.js';
+export { singleReceipts } from './single-receipts.js';
 export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
 
 export {
@@ -267,7 +268,14 @@ export {
 export { placeOfFrame, type FramePlace, type LaneKnowledge } from './frame-place.js';
 export { parseIngestHeartbeat } from './ingest-heartbeat.js';
 export { formatLogMemory, parseLogMemory } from './log-memory.js';
-export { blockEvents, blockFrames, type BlockEvent, type BlockFrame } from './block-events.js';
+export {
+  blockEvents,
+  blockFrames,
+  blockGaps,
+  type BlockEvent,
+  type BlockFrame,
+  type BlockGap,
+} from './block-events.js';
 
 // What surrounds a log: the database's catalog, clocks
 export { carryAgreement, compareCatalog, firstDifferent, type CatalogDifference } from './catalog-difference.js';

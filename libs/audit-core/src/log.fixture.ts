@@ -33,15 +33,23 @@ export const KEYS = {
   verifier: testKey(verifierKeyName(DOMAIN, 'v1'), COSIGNATURE_KEY),
 };
 
-export function genesisKeys(): KeySet {
+/** Other keys under the same names: what a forger has who stole none. */
+export function forgedKeys(): typeof KEYS {
+  const forged = (key: SigningKey): SigningKey =>
+    SigningKey.fromSeed(key.name, sha256(Buffer.from(`forged ${key.name}`)), key.verifier.type);
+  const { log, operator, a, b, verifier } = KEYS;
+  return { log: forged(log), operator: forged(operator), a: forged(a), b: forged(b), verifier: forged(verifier) };
+}
+
+export function genesisKeys(keys = KEYS): KeySet {
   return {
     origin: ORIGIN,
     previous: ZERO_HASH,
     time: formatTimestamp(START),
-    log: KEYS.log.verifier,
-    operators: [KEYS.operator.verifier],
-    ingest: [KEYS.a.verifier, KEYS.b.verifier],
-    verifiers: [KEYS.verifier.verifier],
+    log: keys.log.verifier,
+    operators: [keys.operator.verifier],
+    ingest: [keys.a.verifier, keys.b.verifier],
+    verifiers: [keys.verifier.verifier],
   };
 }
 
@@ -59,8 +67,17 @@ export class LogWriter {
   readonly heads = new Map<string, { number: number; hash: Hash }>();
   clock = START;
   previous: Hash = ZERO_HASH;
-  logKey = KEYS.log;
-  readonly genesis = Buffer.from(signKeySet(genesisKeys(), KEYS.log, KEYS.operator));
+  logKey: SigningKey;
+  readonly genesis: Buffer;
+
+  /** @param keys with which everything is signed; `genesis` names those of `trusted` */
+  constructor(
+    public keys = KEYS,
+    trusted = KEYS,
+  ) {
+    this.logKey = keys.log;
+    this.genesis = Buffer.from(signKeySet(genesisKeys(trusted), trusted.log, trusted.operator));
+  }
 
   get trust(): { origin: string; genesis: Hash } {
     return { origin: ORIGIN, genesis: leafHash(this.genesis) };
@@ -86,7 +103,7 @@ export class LogWriter {
     const { number, hash: previous } = { number: head.number + 1, hash: head.hash };
     const fields = { origin: ORIGIN, ingester, number, previous, count: entries.length, root, accepted };
     const frame: Frame = { ...fields, ...over };
-    const note = Buffer.from(signFrame(frame, KEYS[ingester]));
+    const note = Buffer.from(signFrame(frame, this.keys[ingester]));
     const hash = leafHash(note);
     this.heads.set(ingester, { number: frame.number, hash });
     return { frame, note, hash, entries };
@@ -94,7 +111,7 @@ export class LogWriter {
 
   gap(ingester: 'a' | 'b', first: number, last: number): Buffer {
     const time = this.time();
-    return Buffer.from(signGap({ origin: ORIGIN, ingester, first, last, cause: 'lost', time }, KEYS.log));
+    return Buffer.from(signGap({ origin: ORIGIN, ingester, first, last, cause: 'lost', time }, this.logKey));
   }
 
   /** Seals these entries as the next block and returns its body. */

@@ -1,5 +1,6 @@
 /** Real servers for specs. Never imported by anything that ships. */
 export { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
+export { recordTamper, tamperRun, type TamperRecord } from './tamper-run.js';
 export { type NatsPlace, TestNats, type TestNatsOptions } from './test-nats.js';
 export { TestPostgres, type TestPostgresOptions } from './test-postgres.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';

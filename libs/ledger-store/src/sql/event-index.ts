@@ -27,8 +27,9 @@ export async function readIndexHead(pool: Pool, ledgerId: number): Promise<numbe
     const { rows } = await client.query<{ position: number }>('SELECT position FROM index_head WHERE ledger_id = $1', [
       ledgerId,
     ]);
-    const [head] = rows;
+    const [head, second] = rows;
     if (!head) throw new StoreError('store.unexpected-value', `ledger ${ledgerId} has no index head`);
+    if (second) throw new StoreError('store.unexpected-value', `ledger ${ledgerId} has more than one index head`);
     return head.position;
   });
 }

@@ -61,8 +61,9 @@ WHERE h.ledger_id = $1`;
 export async function readHead(pool: Pool, ledgerId: number): Promise<LedgerHead> {
   return onConnection(pool, `reading the head of ledger ${ledgerId}`, async (client) => {
     const { rows } = await client.query<HeadRow>(HEAD, [ledgerId]);
-    const [row] = rows;
+    const [row, second] = rows;
     if (!row) throw new StoreError('store.unexpected-value', `there is no ledger ${ledgerId} in this database`);
+    if (second) throw new StoreError('store.unexpected-value', `ledger ${ledgerId} has more than one head row`);
     const { frontier, epoch, created, sequence, hash, ...head } = row;
     return { ...head, frontier: splitHashes(frontier), cursor: { epoch, created, sequence, hash } };
   });

@@ -65,6 +65,22 @@ export async function tileRoots(
   });
 }
 
+/** A tile that no log can have: of a level above `levels`, or of a negative level or number. Null when there is none. */
+export async function strayTile(
+  pool: Pool,
+  ledgerId: number,
+  levels: number,
+): Promise<{ level: number; number: number } | null> {
+  return onConnection(pool, `looking for stray tiles of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<{ level: number; number: number }>(
+      `SELECT level, number FROM tile WHERE ledger_id = $1 AND (level < 0 OR level > $2 OR number < 0)
+       ORDER BY level, number LIMIT 1`,
+      [ledgerId, levels],
+    );
+    return rows[0] ?? null;
+  });
+}
+
 /** How many full tiles a level has, by the highest number stored. */
 export async function countTiles(pool: Pool, ledgerId: number, level: number): Promise<number> {
   return onConnection(pool, `counting tiles of ledger ${ledgerId}`, async (client) => {

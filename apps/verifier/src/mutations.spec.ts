@@ -1,0 +1,97 @@
+/**
+ * Random changes of every table and column of the store, one at a time, each judged by an oracle that knows what was changed:
+ * found by the look whose business it is, with a code that says so, naming the record and no other one; and gone once the
+ * row stands again as it was. Nothing else may be said, so nothing is found by luck, and with that one look left out the change
+ * goes unnoticed: that is the control.
+ *
+ * `npm run test:tamper` runs a thousand of them with a seed of its own; here a few with a fixed one.
+ */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { recordTamper, tamperRun, TestPostgres } from '@everseal/testing';
+import type { Client } from 'pg';
+import { Draw, Mutator, type Mutation } from './mutation.fixture.js';
+import { BESIDE, expectedOf, OPEN } from './mutation-oracle.fixture.js';
+import { SweptLog, type Seen } from './swept-log.fixture.js';
+
+const { seed = 20_260_131, mutations: MUTATIONS = 60 } = tamperRun();
+const START_MS = 60_000;
+const MOST_MS = START_MS + MUTATIONS * 1_000;
+/** What of a long value is shown. */
+const SHOWN = 60;
+
+let server: TestPostgres;
+let swept: SweptLog;
+let dba: Client;
+let mutator: Mutator;
+
+beforeAll(async () => {
+  server = await TestPostgres.start();
+  swept = await SweptLog.create(server, 'mutations');
+  dba = await swept.log.store.superuser();
+  mutator = await Mutator.open(dba);
+}, START_MS);
+afterAll(async () => {
+  await dba?.end();
+  await swept?.close();
+  await server?.stop();
+});
+
+/** Null when all is as it should be; what is wrong, for people. */
+function judge(mutation: Mutation, seen: readonly Seen[]): string | null {
+  const expected = expectedOf(mutation, (height) => swept.firstOf(height))!;
+  if (seen.length === 0) return 'nothing was found';
+  const wrong = seen.find(({ look, code }) => !expected.looks.includes(look) || !expected.codes.includes(code));
+  if (wrong) return `${wrong.look} says ${wrong.code}`;
+  const other = seen.find((finding) => !expected.names(finding));
+  return other ? `${other.code} names another record` : null;
+}
+
+function described({ table, kind, column, row, value, at }: Mutation, seen: readonly Seen[]): string {
+  const short = (text: string | null): string => (text === null ? 'null' : text.slice(0, SHOWN));
+  const of = Object.entries(row).map(([name, was]) => `${name}=${short(was)}`);
+  const said = seen.map(({ look, code, index, height, detail }) => `${look} ${code} ${index} ${height} ${detail}`);
+  return `${kind} ${table}.${column ?? '*'} ${at ?? ''} to ${short(value)} in [${of.join(' ')}]: ${said.join(' | ')}`;
+}
+
+describe('a random change of a row', () => {
+  it('is not made while nothing is: nothing is found (control)', async () => {
+    expect(swept.derived).toBe(swept.log.size);
+    expect(await swept.look()).toEqual([]);
+  });
+
+  it(
+    `is found, named, and gone when it is healed: ${MUTATIONS} of them, seed ${seed}`,
+    async () => {
+      const draw = new Draw(seed);
+      const tables = [...mutator.tables.keys()].filter((table) => OPEN[table] === undefined);
+      const made = new Map<string, number>();
+      const failures: string[] = [];
+      const began = Date.now();
+      for (let judged = 0; judged < MUTATIONS && failures.length < 20;) {
+        const table = draw.of(tables);
+        const mutation = await mutator.change(draw, table);
+        if (mutation === null) continue;
+        if (expectedOf(mutation, (height) => swept.firstOf(height)) !== null) {
+          const seen = await swept.look();
+          const wrong = judge(mutation, seen);
+          if (wrong !== null) failures.push(`change ${judged}: ${wrong}: ${described(mutation, seen)}`);
+          made.set(table, (made.get(table) ?? 0) + 1);
+          judged++;
+        }
+        await mutator.restore(mutation);
+        const after = await swept.look();
+        if (after.length > 0) failures.push(`not healed: ${described(mutation, after)}`);
+      }
+      expect(failures).toEqual([]);
+      const seconds = (Date.now() - began) / 1_000;
+      const each = [...made].map(([table, count]) => `${table} ${count}`).join(', ');
+      const what = `${MUTATIONS} changes, seed ${seed}: ${each}`;
+      const rows = Object.entries(BESIDE).map(([column, why]) => [`a row more, other ${column}`, why] as const);
+      for (const [column, why] of [...Object.entries(OPEN), ...rows]) {
+        recordTamper({ act: 'open', what: column, expected: [], seen: [], seconds: 0, named: why });
+      }
+      recordTamper({ act: 'random', what, expected: [], seen: [], seconds, named: 'each named, none by luck' });
+    },
+    MOST_MS,
+  );
+});
