@@ -29,6 +29,8 @@ const SOURCES: Readonly<Record<string, string>> = {
   demo: 'demo/src/main.ts',
   bench: 'bench/src/main.ts',
   reset: 'scripts/reset.mjs',
+  'test:soak': 'test/soak/src/main.ts',
+  'test:tamper': 'scripts/tamper.mjs',
 };
 
 /** The words of every command in the `sh` fences, and of the npm commands in running text. */

@@ -104,7 +104,7 @@ export const COVERAGE: Coverage = {
 };
 
 export function heartbeat(size: number, by: SigningKey, at: number, history = 'a'): Buffer {
-  return formatVerifierHeartbeat(at * 1_000, cosigned(checkpoint(size, history), by, at), COVERAGE);
+  return formatVerifierHeartbeat(at, cosigned(checkpoint(size, history), by, at), COVERAGE);
 }
 
 /** @param by verifiers that cosigned */
