@@ -15,6 +15,8 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test', '<rootDir>/bench'],
   testRegex: '\\.spec\\.ts$',
+  // Minutes of silence, by the watcher's own periods: npm run test:watch. Its parts have specs of their own.
+  testPathIgnorePatterns: ['/node_modules/', '/test/system/watch\\.spec'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'json'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
