@@ -102,6 +102,15 @@ describe('the log', () => {
     expect(codes(START + 10_001)).toEqual(['log.frozen']);
   });
 
+  it('is not frozen when one of its verifiers has a clock an hour behind, and is when all times are that old', () => {
+    const hour = 3_600_000;
+    ledger.announcement(announcement(5, [v1, v2], [START, START - hour]), START);
+    ledger.announcement(announcement(6, [v1, v2], [START - hour, START]), START);
+    expect(codes(START)).toEqual([]);
+    ledger.announcement(announcement(7, [v1, v2], START - hour), START); // the control
+    expect(codes(START)).toEqual(['log.frozen']);
+  });
+
   it('does not grow by a checkpoint that no verifier cosigned, or by an old announcement', () => {
     expect(ledger.announcement(announcement(5, [v1, v2], START), START)).toMatchObject({ counts: true, size: 5 });
     expect(ledger.announcement(announcement(6, [], START), START + 900_000)).toMatchObject({ counts: false });

@@ -141,7 +141,8 @@ export class WatchedLedger {
       this.show(this.seen.take(signed, note, null));
       const { checkpoint, cosignatures, keys } = verifyAnnouncement(bytes, announcementTrust(this.keys), () => null);
       this.keys = keys;
-      const cosigned = Math.min(...cosignatures.map(({ seconds }) => seconds)) * 1_000;
+      // As new as the newest says: one verifier whose clock is behind must not make a living log look old.
+      const cosigned = Math.max(...cosignatures.map(({ seconds }) => seconds)) * 1_000;
       this.grow(checkpoint.size, Math.min(now, cosigned));
       return { counts: true, size: checkpoint.size, seconds: null };
     } catch (error) {

@@ -107,9 +107,15 @@ export function heartbeat(size: number, by: SigningKey, at: number, history = 'a
   return formatVerifierHeartbeat(at, cosigned(checkpoint(size, history), by, at), COVERAGE);
 }
 
-/** @param by verifiers that cosigned */
-export function announcement(size: number, by: readonly SigningKey[], at: number, history = 'a'): Buffer {
-  const note = by.reduce((text, verifier) => cosigned(text, verifier, at), checkpoint(size, history));
+/** @param by verifiers that cosigned; @param at when, all of them or each */
+export function announcement(
+  size: number,
+  by: readonly SigningKey[],
+  at: number | readonly number[],
+  history = 'a',
+): Buffer {
+  const timeOf = (i: number): number => (typeof at === 'number' ? at : at[i]!);
+  const note = by.reduce((text, verifier, i) => cosigned(text, verifier, timeOf(i)), checkpoint(size, history));
   const keys = { note: GENESIS, index: 0, proof: pathOfFirst(leavesOf(size, history)) };
   return formatAnnouncement({ checkpoint: note, keys, heads: [] });
 }
