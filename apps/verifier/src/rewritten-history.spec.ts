@@ -5,7 +5,7 @@
  * The control of each is the same database before a verifier without the check: without the memory, or one that trusts the
  * forger's keys. It finds nothing, so nothing but that check finds it.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { leafHash, signKeySet, type LogTrust } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { TestPostgres } from '@everseal/testing';
@@ -22,6 +22,8 @@ const genuine: LogTrust = new LogWriter().trust;
 let server: TestPostgres;
 let count = 0;
 let known: SweptLog;
+/** Verifiers of this test, whose folders go when it ends. */
+let made: SweptLog[] = [];
 
 beforeAll(async () => {
   server = await TestPostgres.start();
@@ -29,12 +31,18 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(async () => {
   known = await SweptLog.create(server, `known${++count}`);
+  made.push(known);
   expect(await known.look()).toEqual([]);
 }, TEST_MS);
+afterEach(() => {
+  for (const verifier of made) verifier.forget();
+  made = [];
+});
 
 /** Puts the database of another history in the place of the one that the verifier reads. Gives a fresh verifier's log. */
 async function replaceBy(history: History): Promise<SweptLog> {
   const other = await SweptLog.create(server, `other${count}`, history);
+  made.push(other);
   await exchange(`known${count}`, `before${count}`);
   await exchange(`other${count}`, `known${count}`);
   return other;
