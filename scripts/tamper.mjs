@@ -15,6 +15,8 @@ import { ROOT, runScript, setup, SetupFailure } from './setup.mjs';
 import { ACTS, SPECS } from './tamper-acts.mjs';
 
 const EVIDENCE = path.join(ROOT, 'docs', 'evidence', 'tamper.md');
+/** What npm test leaves out belongs to the suite as well. */
+const ALL = ['--testPathIgnorePatterns=/node_modules/'];
 const COLUMNS = ['act', 'what is done', 'expected', 'seen', 's', 'tests', 'control', 'named'];
 
 await runScript(() => {
@@ -64,7 +66,10 @@ function runSpecs({ seed, mutations, only }, folder) {
   const globals = JSON.stringify({ eversealTamper: { seed, mutations, records: recordsFile } });
   const output = ['--json', `--outputFile=${report}`, '--maxWorkers=2', `--globals=${globals}`];
   const stdio = ['ignore', 'ignore', 'inherit'];
-  const run = spawnSync(process.execPath, [...node, ...output, '--runTestsByPath', ...specs], { cwd: ROOT, stdio });
+  const run = spawnSync(process.execPath, [...node, ...output, ...ALL, '--runTestsByPath', ...specs], {
+    cwd: ROOT,
+    stdio,
+  });
   if (!existsSync(report))
     throw new SetupFailure(`jest ended without a report (${run.signal ?? `code ${run.status}`})`);
   const tests = JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(({ name, assertionResults, message }) => {
