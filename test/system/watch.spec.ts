@@ -21,7 +21,7 @@ import {
 } from '@everseal/audit-core';
 import { repositoryRoot, waitUntil } from '@everseal/local';
 import { alertSubject, heartbeatSubject } from '@everseal/policy';
-import { InstalledSystem, JournalProducer, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import { InstalledSystem, JournalProducer, ONE_LEDGER, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 
 const START_MS = 240_000;
@@ -48,7 +48,7 @@ let pages: { transitions: Line[] }[];
 beforeAll(async () => {
   folder = temporaryFolder('watch');
   const policyFile = path.join(folder.path, 'everseal.yaml');
-  const policy = readFileSync(path.join(repositoryRoot(), 'everseal.yaml'), 'utf8');
+  const policy = readFileSync(ONE_LEDGER, 'utf8');
   writeFileSync(policyFile, policy.replace(/^( {2}- name: v1)$/m, '$1\n  - name: v2'));
   system = await InstalledSystem.start({ policyFile });
   const { logins } = system.installation;
