@@ -19,7 +19,7 @@ export class RememberedTree {
 
   private constructor(private readonly leaves: LeafFile) {}
 
-  /** Derives the tree again from the leaf file, which is cut to `size`. Takes about 1 µs an entry. */
+  /** Derives the tree again from the leaf file, which is cut to `size`. */
   static async load(leaves: LeafFile, size: number): Promise<RememberedTree> {
     if (leaves.size < size) throw new RangeError(`the leaf file holds ${leaves.size} entries, ${size} are needed`);
     leaves.cut(size);
