@@ -371,11 +371,21 @@ describe('connecting', () => {
   });
 
   it('closing settles every call, and takes none afterwards', async () => {
-    await noIngest();
-    const client = await clients.make();
+    const client = await clients.make({ servers: 'tls://localhost:1', connectWithinMs: 0 });
     const call = failureOf(client.record(approval()));
     await client.close({ withinMs: 0 });
     expect(await call).toMatchObject({ code: 'client.closed', isUnknown: false });
     expect(await failureOf(client.record(approval()))).toMatchObject({ code: 'client.closed', isUnknown: false });
+  });
+
+  it('closing while a request is under way says that nobody knows', async () => {
+    await noIngest();
+    const silent = await scriptedIngest(lab, () => null);
+    const client = await clients.make();
+    const call = failureOf(client.record(approval()));
+    await waitUntil(() => silent.requests.length === 1, { what: 'the request' });
+    await client.close({ withinMs: 0 });
+    expect(await call).toMatchObject({ code: 'client.closed', isUnknown: true });
+    await silent.stop();
   });
 });
