@@ -22,9 +22,10 @@ export { anchorsAfter, insertAnchor, type AnchorRow } from './sql/anchor.js';
 export {
   advanceCursor,
   blockOf,
-  blockStands,
   commitBlock,
+  countBlocks,
   readBlocks,
+  strayBlock,
   type BlockRow,
   type BlockWrite,
 } from './sql/block.js';
@@ -35,6 +36,7 @@ export {
   checkpointsAfter,
   insertCheckpoint,
   newestCheckpoint,
+  strayCheckpoint,
   type CheckpointRow,
 } from './sql/checkpoint.js';
 export { databaseTime } from './sql/clock.js';
@@ -56,6 +58,7 @@ export {
   framesBetween,
   heldFrames,
   sealedFrameAfter,
+  strayWaiting,
   waitingFrames,
   type SealedFrame,
   type WaitingFrame,

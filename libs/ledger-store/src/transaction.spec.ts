@@ -146,14 +146,17 @@ describe('COMMIT without an answer', () => {
 });
 
 describe('everything before COMMIT', () => {
-  it.each(['UPDATE ledger_head SET height', 'WITH new_block AS'])('fails without a trace when the network is cut before %s', async (statement) => {
-    const write = await blockAfterHead(direct, ledgerId);
-    beforeStatement(statement, () => wire.cut());
-    await expect(commitBlock(pool, write)).rejects.toThrow(StoreUnavailable);
-    // The lock of the broken transaction goes with its session: the next commit needs it.
-    await until(async () => renewLease(direct, ledgerId, 1, 600_000).catch(() => false));
-    await commitBlock(direct, write);
-  });
+  it.each(['UPDATE ledger_head SET height', 'WITH new_block AS'])(
+    'fails without a trace when the network is cut before %s',
+    async (statement) => {
+      const write = await blockAfterHead(direct, ledgerId);
+      beforeStatement(statement, () => wire.cut());
+      await expect(commitBlock(pool, write)).rejects.toThrow(StoreUnavailable);
+      // The lock of the broken transaction goes with its session: the next commit needs it.
+      await until(async () => renewLease(direct, ledgerId, 1, 600_000).catch(() => false));
+      await commitBlock(direct, write);
+    },
+  );
 
   it('that cannot connect is to be tried later', async () => {
     const { port } = wire;

@@ -81,3 +81,13 @@ export async function checkpointsAfter(
     return rows;
   });
 }
+
+/** Whether a checkpoint row stands that has no size: no look by size meets it. */
+export async function strayCheckpoint(pool: Pool, ledgerId: number): Promise<boolean> {
+  return onConnection(pool, `looking for stray checkpoints of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query('SELECT FROM checkpoint WHERE ledger_id = $1 AND size IS NULL LIMIT 1', [
+      ledgerId,
+    ]);
+    return rows.length > 0;
+  });
+}

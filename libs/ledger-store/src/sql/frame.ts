@@ -183,3 +183,21 @@ export async function waitingFrames(pool: Pool, ledgerId: number): Promise<Waiti
     return rows;
   });
 }
+
+/** A row that waits as none can: of a frame that is sealed, or without its bytes. Null when there is none. */
+export async function strayWaiting(
+  pool: Pool,
+  ledgerId: number,
+): Promise<Pick<WaitingFrame, 'ingester' | 'number'> | null> {
+  return onConnection(pool, `looking for stray frames of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<Pick<WaitingFrame, 'ingester' | 'number'>>(
+      `SELECT w.ingester, w.number FROM frame w
+       WHERE w.ledger_id = $1 AND w.position IS NULL AND (w.bytes IS NULL OR EXISTS (
+         SELECT FROM frame s WHERE s.ledger_id = $1 AND s.ingester = w.ingester AND s.number = w.number
+           AND s.hash = w.hash AND s.position IS NOT NULL))
+       ORDER BY w.ingester, w.number LIMIT 1`,
+      [ledgerId],
+    );
+    return rows[0] ?? null;
+  });
+}

@@ -70,15 +70,16 @@ export async function tileRoots(
   });
 }
 
-/** A tile that no log can have: of a level above `levels`, or of a negative level or number. Null when there is none. */
+/** A tile that no log can have: of a level above `levels`, of a negative level or number, or of none. Null when there is none. */
 export async function strayTile(
   pool: Pool,
   ledgerId: number,
   levels: number,
-): Promise<{ level: number; number: number } | null> {
+): Promise<{ level: number | null; number: number | null } | null> {
   return onConnection(pool, `looking for stray tiles of ledger ${ledgerId}`, async (client) => {
-    const { rows } = await client.query<{ level: number; number: number }>(
-      `SELECT level, number FROM tile WHERE ledger_id = $1 AND (level < 0 OR level > $2 OR number < 0)
+    const { rows } = await client.query<{ level: number | null; number: number | null }>(
+      `SELECT level, number FROM tile
+       WHERE ledger_id = $1 AND (level < 0 OR level > $2 OR number < 0 OR level IS NULL OR number IS NULL)
        ORDER BY level, number LIMIT 1`,
       [ledgerId, levels],
     );
