@@ -24,6 +24,7 @@ import { publishBaseline } from './jetstream-baseline.js';
 import { cpuSeconds, peakMegabytes } from './machine.js';
 import { metric, type MetricsLogin } from './metrics.js';
 import { reachedAt, SealWatch } from './seal-watch.js';
+import { TailWatch } from './tail-watch.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -59,7 +60,9 @@ const root = path.resolve(import.meta.dirname, '../../..');
 const dir = path.join(root, '.everseal', 'bench');
 rmSync(dir, { recursive: true, force: true });
 const policyFile = path.join(root, 'everseal.yaml');
-const ports = await freePorts(readPolicy(policyFile));
+const policy = readPolicy(policyFile);
+const ORIGIN = `${policy.domain}/${LEDGER}`;
+const ports = await freePorts(policy);
 const installation = LocalInstallation.open({ dir, policyFile, ports, say });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void stop().then(() => process.exit(1)));
 let exitCode = 0;
@@ -173,11 +176,13 @@ async function load(): Promise<void> {
     median(runs.map((r) => percentile(of(r), share)));
 
   await run('warm-up', { eventsPerRequest: 50, inFlight: 16, seconds: 3 });
+  const tail = await TailWatch.open(await installation.logins.postgres('ops', 'ops'), verifierLogin(), ORIGIN);
   const full = await repeat('50 events a request, 16 in flight', {
     eventsPerRequest: 50,
     inFlight: 16,
     seconds: SECONDS,
   });
+  const judgedMs = await tail.stop();
   const inserts = figures.find(({ figure }) => figure.includes('32 connections'))!.value;
   add('sealed, 50 events a request, 16 in flight', rate(full), 'events/s', 30_000);
   add('the same as a multiple of audit row INSERT, 32 connections', rate(full) / inserts, '×', 7);
@@ -202,6 +207,7 @@ async function load(): Promise<void> {
     2_000,
     'less',
   );
+  add('sealed to judged by the verifier p99 at that load', judgedMs, 'ms', 5_000, 'less');
   add('event index written after the end of that load', await indexWritten(), 's', 5, 'less');
   const memory = ORIGIN_SERVICES.map(([service, name]) => peakMegabytes(installation.service(service, name).pid));
   for (const [i, [service]] of ORIGIN_SERVICES.entries()) add(`peak memory, ${service}`, memory[i]!, 'MB', 400, 'less');
@@ -302,6 +308,11 @@ async function sweeps(): Promise<void> {
   await firstPass();
 }
 
+function verifierLogin(): MetricsLogin {
+  const port = ports.operations['verifier-v1']!;
+  return { port, ...requireCa(installation.logins.certificate('ops', 'ops')) };
+}
+
 async function sweep(name: 'bodies' | 'index', floor: number): Promise<void> {
   const config = path.join(dir, 'config', 'verifier-v1.yaml');
   const usual = readFileSync(config, 'utf8');
@@ -311,11 +322,8 @@ async function sweep(name: 'bodies' | 'index', floor: number): Promise<void> {
   await installation.service('verifier', 'v1').stop();
   await installation.startService('verifier', 'v1');
   writeFileSync(config, usual);
-  const login: MetricsLogin = {
-    port: ports.operations['verifier-v1']!,
-    ...requireCa(installation.logins.certificate('ops', 'ops')),
-  };
-  for (const deadline = Date.now() + 300_000; (await metric(login, `everseal_sweep_${name}_passes_total`)) < 1; ) {
+  const login = verifierLogin();
+  for (const deadline = Date.now() + 300_000; (await metric(login, `everseal_sweep_${name}_passes_total`)) < 1;) {
     if (Date.now() > deadline) throw new Error(`the ${name} sweep did not end within five minutes`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
