@@ -8,7 +8,7 @@
  */
 
 import { equalHash, type LogState, type Finding, type Hash, type LogMemory, type LogTrust } from '@everseal/audit-core';
-import { countBlocks, readBodies, readHead, type StoredBlock } from '@everseal/ledger-store';
+import { blockStands, readBodies, readHead, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { ArrivalRate } from './arrival-rate.js';
 import type { BodyRing } from './body-ring.js';
@@ -117,7 +117,7 @@ export class FollowLedger {
     const finding = (code: Finding['code'], detail: string): Finding => ({ code, index: null, height: last, detail });
     if (head.size > size) {
       // A block that was committed since the last read is there; one that is not was cut off.
-      if ((await countBlocks(this.pool, this.ledgerId, height)) > 0) return null;
+      if (await blockStands(this.pool, this.ledgerId, height)) return null;
       return finding('log.truncated', `the head names block ${head.height}, the newest that stands is ${last}`);
     }
     if (head.size < size) {

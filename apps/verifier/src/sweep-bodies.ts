@@ -4,7 +4,7 @@
  */
 
 import type { Finding, KeySet, NotCovered } from '@everseal/audit-core';
-import { countBlocks, readBlocks, readBodies, strayBlock, type StoredBlock } from '@everseal/ledger-store';
+import { readBlocks, readBodies, strayBlock, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { checkStoredBlock, type Place } from './check-stored-block.js';
 import type { Pace } from './pace.js';
@@ -56,17 +56,19 @@ export class SweepBodies {
       place = reached;
       leg.reached(place);
     }
-    if (!signal.aborted && findings.length < MOST_FINDINGS) findings.push(...(await this.strayBlocks()));
+    if (!signal.aborted && findings.length < MOST_FINDINGS) await this.strayBlocks(findings);
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings, entries: Math.max(0, Math.min(place.first, size) - leg.from.first), complete };
   }
 
-  /** A row that no pass meets, because it stands before the first block or nowhere. */
-  private async strayBlocks(): Promise<Finding[]> {
+  /** Rows that reading by height may pass by: before the first block, of no height, a second one behind the last read. */
+  private async strayBlocks(findings: Finding[]): Promise<void> {
     const stray = await strayBlock(this.pool, this.ledgerId);
-    if (!stray) return [];
-    const detail = `a block row of height ${stray.height} stands, which no log has`;
-    return [{ code: 'block.chain', index: null, height: null, detail }];
+    if (!stray || findings.some(({ code, height }) => code === 'block.chain' && height === stray.height)) return;
+    const { height, isTwice } = stray;
+    const beside = `a block row of height ${height} stands, which no log has`;
+    const detail = isTwice ? `more than one row stands for block ${height}` : beside;
+    findings.push({ code: 'block.chain', index: null, height: isTwice ? height : null, detail });
   }
 
   /** The next blocks from a place on. Gives the place behind them. */
@@ -84,16 +86,9 @@ export class SweepBodies {
     } catch (error) {
       // The row behind the last good one: those before it are done, and the next read begins with it.
       if (place.height === start.height) throw error;
-      await this.secondRow(place.height - 1, saidOfValue(error), findings);
+      saidOfValue(error);
     }
     return place;
-  }
-
-  /** A row that cannot be read is not met again when it is a second one of a height that was passed. */
-  private async secondRow(height: number, said: string, findings: Finding[]): Promise<void> {
-    if ((await countBlocks(this.pool, this.ledgerId, height)) < 2) return;
-    const detail = `more than one row stands for block ${height}, and one cannot be read: ${said}`;
-    findings.push({ code: 'block.chain', index: null, height, detail });
   }
 
   private async check(

@@ -70,7 +70,7 @@ export class SweepStored {
     if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.strayTiles(above));
     if (!signal.aborted) await this.look(findings, 'store.catalog', null, () => this.wrongLedger());
     if (!signal.aborted) await this.sweepCheckpoints(findings, signal);
-    if (!signal.aborted) await this.look(findings, 'checkpoint.mismatch', null, () => this.strayCheckpoints());
+    if (!signal.aborted) await this.look(findings, 'checkpoint.mismatch', null, () => this.strayCheckpoints(findings));
     if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.wrongHead());
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings: findings.slice(0, MOST_FINDINGS), entries: size, complete };
@@ -189,9 +189,15 @@ export class SweepStored {
     findings.push(...gone);
   }
 
-  private async strayCheckpoints(): Promise<Finding | null> {
-    if (!(await strayCheckpoint(this.pool, this.ledgerId))) return null;
-    return finding('checkpoint.mismatch', null, 'a checkpoint row of no size stands, which no log has');
+  /** Rows that reading by size may pass by: of no size, or a second one behind the last that was read. */
+  private async strayCheckpoints(findings: readonly Finding[]): Promise<Finding | null> {
+    const stray = await strayCheckpoint(this.pool, this.ledgerId);
+    if (!stray) return null;
+    const { size } = stray;
+    if (size === null)
+      return finding('checkpoint.mismatch', null, 'a checkpoint row of no size stands, which no log has');
+    const isKnown = findings.some(({ code, index }) => code.startsWith('checkpoint.') && index === size);
+    return isKnown ? null : twice(size);
   }
 
   /** Every row by size, also those of sizes that no checkpoint has; null, and a finding, for one that cannot be read. */

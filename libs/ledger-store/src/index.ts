@@ -22,8 +22,8 @@ export { anchorsAfter, insertAnchor, type AnchorRow } from './sql/anchor.js';
 export {
   advanceCursor,
   blockOf,
+  blockStands,
   commitBlock,
-  countBlocks,
   readBlocks,
   strayBlock,
   type BlockRow,

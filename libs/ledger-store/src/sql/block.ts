@@ -151,19 +151,23 @@ export async function blockOf(pool: Pool, ledgerId: number, position: number): P
   });
 }
 
-/** How many rows stand for this height, whatever they say: one, or the database was made to hold what it must not. */
-export async function countBlocks(pool: Pool, ledgerId: number, height: number): Promise<number> {
+/** Whether a block of this height stands, whatever its row says. */
+export async function blockStands(pool: Pool, ledgerId: number, height: number): Promise<boolean> {
   return onConnection(pool, `looking for block ${height} of ledger ${ledgerId}`, async (client) => {
     const { rows } = await client.query('SELECT FROM block WHERE ledger_id = $1 AND height = $2', [ledgerId, height]);
-    return rows.length;
+    return rows.length > 0;
   });
 }
 
-/** A block row that no log can have: of a negative height, or of none. Null when there is none. */
-export async function strayBlock(pool: Pool, ledgerId: number): Promise<{ height: number | null } | null> {
+/** Block rows that no log can have: of a negative height, of none, or more than one of a height. Null when there are none. */
+export async function strayBlock(
+  pool: Pool,
+  ledgerId: number,
+): Promise<{ height: number | null; isTwice: boolean } | null> {
   return onConnection(pool, `looking for stray blocks of ledger ${ledgerId}`, async (client) => {
-    const { rows } = await client.query<{ height: number | null }>(
-      'SELECT height FROM block WHERE ledger_id = $1 AND (height < 0 OR height IS NULL) ORDER BY height LIMIT 1',
+    const { rows } = await client.query<{ height: number | null; isTwice: boolean }>(
+      `SELECT height, count(*) > 1 AS "isTwice" FROM block WHERE ledger_id = $1
+       GROUP BY height HAVING count(*) > 1 OR height < 0 OR height IS NULL ORDER BY height LIMIT 1`,
       [ledgerId],
     );
     return rows[0] ?? null;
