@@ -83,16 +83,15 @@ class TilesArchive implements Archive {
 
   async body(_height: number, first: number): Promise<ArchivedBody | NotArchived> {
     const splitter = new BlockSplitter(first);
-    let record = '';
+    const records: string[] = [];
     while (splitter.next < this.size) {
-      const number = Math.floor(splitter.next / TILE_WIDTH);
-      const bundle = await this.bundle(number);
+      const bundle = await this.bundle(Math.floor(splitter.next / TILE_WIDTH));
       if ('missing' in bundle) return bundle;
-      ({ record } = bundle);
+      records.push(bundle.record);
       const body = take(splitter, bundle);
-      if (body !== null) return { body, record };
+      if (body !== null) return { body, record: rangeOf(records) };
     }
-    if (splitter.isInside) throw badRecord(record, `it ends at entry ${this.size}, within a block`);
+    if (splitter.isInside) throw badRecord(rangeOf(records), `it ends at entry ${this.size}, within a block`);
     return { missing: `it ends at size ${this.size}` };
   }
 
@@ -110,6 +109,11 @@ class TilesArchive implements Archive {
     }
     return { missing: `${tried.join(', ')} is not there, entries from ${number * TILE_WIDTH} on` };
   }
+}
+
+/** The files that a block lies in. */
+function rangeOf(records: readonly string[]): string {
+  return records.length === 1 ? records[0]! : `${records[0]} to ${records.at(-1)}`;
 }
 
 /** The first `width` of exactly `holds` entries. @throws CliFailure */
