@@ -262,6 +262,15 @@ function addRestore(program: Command, run: Run): void {
     )
     .option('--checkpoint <file...>', 'checkpoints that somebody kept: the log must pass them')
     .option('--only-checkpointed', 'leave out what an archive holds beyond the newest known checkpoint')
+    .option(
+      '--close',
+      'nobody has the lost blocks: close the ledger for good and make the note that begins its successor',
+    )
+    .option('--log-key <file>', "with --close: the successor's log key (skey)")
+    .option('--operator-key <file>', 'with --close: an operator key (skey) of both ledgers')
+    .option('--reason <text>', 'with --close: why; stands in the note')
+    .option('--out <file>', 'with --close: where the note goes')
+    .option('--yes', 'with --close: do it')
     .option(...JSON_OPTION)
     .action(async (ledger: string, options: RestoreOptions) => {
       run.exitCode = await restore(run.context(program), ledger, options);

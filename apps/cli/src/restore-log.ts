@@ -104,6 +104,21 @@ async function nextBlock(
   );
 }
 
+/** The log as far as the database holds it good and whole; the first block that is not ends it. @throws StoreError */
+export async function survivingLog(parts: RestoreParts): Promise<LogReplay> {
+  const replay = LogReplay.empty(parts.trust);
+  const stored = new StoredBlocks(parts, 0);
+  try {
+    for (;;) {
+      throwIfAborted(parts.signal, 'nothing was written');
+      const found = await stored.at(replay.height);
+      if (found === null || !replay.read(found.body).ok) return replay;
+    }
+  } finally {
+    await stored.close();
+  }
+}
+
 /** @param onWritten told of every block that was put back. @throws CliFailure; StoreError */
 export async function writeRestore(
   parts: RestoreParts,

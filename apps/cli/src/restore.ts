@@ -10,31 +10,33 @@ import { formatNote, type CheckpointGoals } from '@everseal/audit-core';
 import { findLedger, insertCheckpoint, insertCosignature, readHead } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { CliFailure, noLedger, usage } from './cli-failure.js';
+import { closeForSuccessor, type CloseOptions } from './close-ledger.js';
 import { openAsSealer } from './connections.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { knownCheckpoints } from './known-checkpoints.js';
-import { readTrust } from './ledger-trust.js';
+import { readTrust, type LedgerTrust } from './ledger-trust.js';
 import { ArchiveList, openArchive } from './open-archive.js';
 import { Progress } from './progress.js';
 import { RestoreLease } from './restore-lease.js';
 import { planRestore, writeRestore, type RestoreParts, type RestorePlan } from './restore-log.js';
 import { count, counted } from './terminal.js';
 
-export interface RestoreOptions {
+export interface RestoreOptions extends CloseOptions {
   /** Folders of archives. */
   from: string[];
   /** Files with checkpoints that somebody kept. */
   checkpoint?: string[] | undefined;
   /** Leave out what an archive holds beyond the newest known checkpoint. */
   onlyCheckpointed?: boolean | undefined;
-  json?: boolean | undefined;
+  /** Close the ledger for a successor, because nobody has what it lost. */
+  close?: boolean | undefined;
 }
 
 export async function restore(context: Context, ledger: string, options: RestoreOptions): Promise<ExitCode> {
   const settings = context.settings();
   const trust = readTrust(settings, ledger);
-  if (options.from.length === 0) throw usage('say where the lost blocks are, with --from');
+  if (options.from.length === 0 && !options.close) throw usage('say where the lost blocks are, with --from');
   const archive = new ArchiveList(await Promise.all(options.from.map((folder) => openArchive(folder, ledger))));
   const pool = await openAsSealer(settings);
   try {
@@ -42,29 +44,41 @@ export async function restore(context: Context, ledger: string, options: Restore
     if (ledgerId === null) throw noLedger(trust.origin);
     const files = options.checkpoint ?? [];
     const goals = await knownCheckpoints(context, { trust, archive, pool, ledgerId, files });
-    const lease = await RestoreLease.take(pool, ledgerId);
-    try {
-      const { height, size, state } = await readHead(pool, ledgerId);
-      if (state !== 'open')
-        throw usage(`${trust.origin} is closed: its successor goes on, nothing is put back into it`);
-      const progress = new Progress(
-        context.terminal.progressOutput,
-        'checking entries',
-        goals.newestCosigned!.checkpoint.size,
-      );
-      const { signal } = context;
-      const onlyKnown = options.onlyCheckpointed === true;
-      const onChecked = (entries: number): void => progress.add(entries);
-      const parts = { pool, ledgerId, trust, archive, goals, headHeight: height, onlyKnown, signal, onChecked };
-      const plan = await planRestore(parts).finally(() => progress.end());
-      await carryOut(context, parts, plan, lease.fence);
-      tell(context, options, { origin: trust.origin, plan, goals, before: { height, size } });
-      return EXIT.ok;
-    } finally {
-      await lease.release();
-    }
+    await underLease(context, options, { trust, archive, pool, ledgerId, goals });
+    return EXIT.ok;
   } finally {
     await pool.end();
+  }
+}
+
+type Prepared = Pick<RestoreParts, 'archive' | 'pool' | 'ledgerId' | 'goals'> & { readonly trust: LedgerTrust };
+
+/** From here on no sealer seals. */
+async function underLease(context: Context, options: RestoreOptions, prepared: Prepared): Promise<void> {
+  const { trust, pool, ledgerId, goals } = prepared;
+  const lease = await RestoreLease.take(pool, ledgerId);
+  try {
+    const { height, size, state } = await readHead(pool, ledgerId);
+    if (state !== 'open')
+      throw usage(`${trust.origin} is closed, and its successor goes on: nothing is done to it any more`);
+    const total = goals.newestCosigned!.checkpoint.size;
+    const progress = new Progress(context.terminal.progressOutput, 'checking entries', total);
+    const parts: RestoreParts = {
+      ...prepared,
+      headHeight: height,
+      onlyKnown: options.onlyCheckpointed === true,
+      signal: context.signal,
+      onChecked: (entries) => progress.add(entries),
+    };
+    if (options.close) {
+      await closeForSuccessor(context, trust, parts, lease.fence, options).finally(() => progress.end());
+      return;
+    }
+    const plan = await planRestore(parts).finally(() => progress.end());
+    await carryOut(context, parts, plan, lease.fence);
+    tell(context, options, { origin: trust.origin, plan, goals, before: { height, size } });
+  } finally {
+    await lease.release();
   }
 }
 

@@ -61,6 +61,7 @@ export class Sealing {
       reader: broker.reader,
       logKey: KEYS.log,
       genesis: writer.genesis,
+      successor: null,
       heldBytes: 1_000_000,
       // The frames of specs are old: never by itself.
       gapAfterMs: 100 * 365 * 86_400_000,
