@@ -2,128 +2,33 @@
  * Putting lost blocks back, against a real Postgres: whatever a database lost, it is as it was afterwards; whatever an archive
  * is not good for, it is refused by the first bad record and nothing is written. The control shows what the checks keep out.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { CheckpointGoals, encodeBundle, entriesPath, LogReplay, splitBundle } from '@everseal/audit-core';
-import { acquireLease, createLedger, readHead, restoreBlock, waitingFrames } from '@everseal/ledger-store';
-import { temporaryFolder, TestPostgres, writeTilesFolder, type TemporaryFolder } from '@everseal/testing';
-import type { Pool } from 'pg';
-import { genesisKeys, LogWriter, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
-import { CURSOR, SpecStore } from '../../../libs/ledger-store/src/store.fixture.js';
+import { encodeBundle, entriesPath, LogReplay, splitBundle } from '@everseal/audit-core';
+import { readHead, restoreBlock, waitingFrames } from '@everseal/ledger-store';
+import { LogWriter } from '../../../libs/audit-core/src/log.fixture.js';
+import { CURSOR } from '../../../libs/ledger-store/src/store.fixture.js';
 import { CliFailure } from './cli-failure.js';
-import { ArchiveList, openArchive } from './open-archive.js';
-import { planRestore, writeRestore, type RestoreParts } from './restore-log.js';
+import { BLOCKS, nameOf, RestoreLab, type Given } from './restore-lab.fixture.js';
+import { planRestore, writeRestore } from './restore-log.js';
 
-const BLOCKS = 9;
-const ROWS = `SELECT concat_ws(E'\\n',
-  (SELECT string_agg(concat_ws(',', height, first, next, entries, hash, sealed), ' ' ORDER BY height) FROM everseal.block),
-  (SELECT string_agg(height || ' ' || md5(body), ' ' ORDER BY height) FROM everseal.block_body),
-  (SELECT string_agg(concat_ws(',', level, number, md5(data), root), ' ' ORDER BY level, number) FROM everseal.tile),
-  (SELECT string_agg(concat_ws(',', ingester, number, hash, position), ' ' ORDER BY ingester, number) FROM everseal.frame),
-  (SELECT string_agg(concat_ws(',', ingester, first, last, cause, position), ' ' ORDER BY ingester, first) FROM everseal.gap),
-  (SELECT concat_ws(',', height, size, previous, frontier, sealed, keys_index, state) FROM everseal.ledger_head)) AS rows`;
-
-let server: TestPostgres;
-let folder: TemporaryFolder;
-let store: SpecStore;
-let pool: Pool;
-let writer: LogWriter;
-/** The note over each height. */
-let checkpoints: string[];
+let lab: RestoreLab;
 let whole: string;
-let databases = 0;
-/** Names of databases to copy, by how many blocks they have. */
-const templates = new Map<number, string>();
 
 beforeAll(async () => {
-  server = await TestPostgres.start();
-  folder = temporaryFolder('archives');
-  [writer, checkpoints] = [new LogWriter(), []];
-  const events = (block: number): string[] => Array.from({ length: 60 }, (_, i) => `{"id":"${block}-${i}"}`);
-  for (let block = 0; block < BLOCKS; block++) {
-    if (block === 3) {
-      const missing = writer.frame('b', ['{"id":"missing"}']);
-      writer.block(writer.gap('b', missing.frame.number, missing.frame.number), writer.frame('b', events(block)));
-    } else writer.block(writer.frame('a', events(block)), ...(block === 1 ? [writer.frame('b', ['{}'])] : []));
-    checkpoints.push(writer.checkpoint());
-  }
-  await setBack(BLOCKS);
-  whole = await rows();
+  lab = await RestoreLab.start();
+  await lab.setBack(BLOCKS);
+  whole = await lab.rows();
 }, 60_000);
 
-afterAll(async () => {
-  await store?.close();
-  await server?.stop();
-  folder?.remove();
-});
-
-/** A database with so many blocks, as sealing leaves it: what a backup is that was taken then. */
-async function setBack(blocks: number): Promise<void> {
-  await store?.close();
-  const template = templates.get(blocks) ?? (await fill(blocks));
-  templates.set(blocks, template);
-  store = SpecStore.reopen(server, await server.createDatabase(`restore${databases++}`, template));
-  pool = await store.sealer();
-  await acquireLease(pool, 1, 'everseal-restore', 600_000);
-}
-
-async function fill(blocks: number): Promise<string> {
-  const made = await SpecStore.create(server, `blocks${blocks}`);
-  const sealer = await made.sealer();
-  const ledgerId = await createLedger(sealer, ORIGIN, CURSOR);
-  await acquireLease(sealer, ledgerId, 's1', 1);
-  const replay = LogReplay.empty(writer.trust);
-  for (const body of writer.bodies.slice(0, blocks)) {
-    const result = replay.read(body);
-    if (!result.ok) throw new Error(result.finding.detail);
-    await restoreBlock(sealer, ledgerId, 1, { ...result.block, block: result.block });
-  }
-  await made.close();
-  return made.database;
-}
-
-async function rows(): Promise<string> {
-  return String((await store.sql(ROWS))[0]!.rows);
-}
-
-/** As superuser, past every trigger and foreign key. */
-async function lose(sql: string): Promise<void> {
-  const tables = ['block', 'block_body', 'tile', 'frame', 'gap'];
-  const switched = (how: string): string =>
-    tables.map((table) => `ALTER TABLE ${table} ${how} TRIGGER append_only;`).join('\n');
-  await store.sql(`BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL search_path = everseal;
-    ${switched('DISABLE')} ${sql}; ${switched('ENABLE ALWAYS')} COMMIT`);
-}
-
-interface Given {
-  from: string[];
-  goals?: readonly string[];
-  onlyKnown?: boolean;
-  signal?: AbortSignal;
-}
-
-async function partsOf({ from, goals, onlyKnown = false, signal }: Given): Promise<RestoreParts> {
-  const known = new CheckpointGoals(ORIGIN, [genesisKeys()]);
-  for (const note of goals ?? [checkpoints.at(-1)!]) known.add(note, 'a test');
-  return {
-    pool,
-    ledgerId: 1,
-    trust: writer.trust,
-    archive: new ArchiveList(await Promise.all(from.map((one) => openArchive(one, 'main')))),
-    goals: known,
-    headHeight: (await readHead(pool, 1)).height,
-    onlyKnown,
-    signal: signal ?? new AbortController().signal,
-    onChecked: () => undefined,
-  };
-}
+afterAll(() => lab?.close());
 
 /** Plans and writes. @returns heights that were put back */
 async function restored(given: Given): Promise<number[]> {
-  const parts = await partsOf(given);
+  const parts = await lab.partsOf(given);
   const plan = await planRestore(parts);
-  const { fence } = await readHead(pool, 1);
+  const { fence } = await readHead(lab.pool, 1);
   const heights: number[] = [];
   await writeRestore(parts, plan, fence, ({ height }) => heights.push(height));
   expect(heights).toEqual([...plan.lost.keys()]);
@@ -132,58 +37,29 @@ async function restored(given: Given): Promise<number[]> {
 
 /** It is refused with this in the message, and nothing was written. */
 async function refused(given: Given, ...says: string[]): Promise<void> {
-  const before = await rows();
+  const before = await lab.rows();
   const failure = await restored(given).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(CliFailure);
   for (const said of says) expect((failure as CliFailure).message).toContain(said);
-  expect(await rows()).toBe(before);
+  expect(await lab.rows()).toBe(before);
 }
 
-const nameOf = (height: number): string => String(height).padStart(16, '0');
-
-/** A verifier's folder with these blocks. */
-function ring(
-  name: string,
-  heights: readonly number[],
-  change: (body: Buffer, height: number) => Buffer = (b) => b,
-): string {
-  const bodies = path.join(folder.path, name, 'main', 'bodies');
-  rmSync(path.join(folder.path, name), { recursive: true, force: true });
-  mkdirSync(bodies, { recursive: true });
-  for (const height of heights) {
-    writeFileSync(path.join(bodies, nameOf(height)), change(Buffer.from(writer.bodies[height]!), height));
-  }
-  writeFileSync(path.join(bodies, `${nameOf(99)}.new`), 'half written');
-  return path.join(folder.path, name);
-}
-
-function mirror(name: string, blocks = BLOCKS): string {
-  const to = path.join(folder.path, name);
-  rmSync(to, { recursive: true, force: true });
-  writeTilesFolder(to, writer.bodies.slice(0, blocks), checkpoints[blocks - 1]!);
-  return to;
-}
-
-const ALL = [...writerHeights()];
-function* writerHeights(): Generator<number> {
-  for (let height = 0; height < BLOCKS; height++) yield height;
-}
-
+const ALL = Array.from({ length: BLOCKS }, (_, height) => height);
 describe('a database that lost blocks', () => {
   it('as an older backup, is as it was before, from either kind of archive', async () => {
-    for (const archive of [ring('v1', ALL), mirror('m')]) {
+    for (const archive of [lab.ring('v1', ALL), lab.mirror('m')]) {
       for (const survive of [0, 1, 4, 8]) {
-        await setBack(survive);
+        await lab.setBack(survive);
         expect(await restored({ from: [archive] })).toEqual(ALL.slice(survive));
-        expect(await rows()).toBe(whole);
+        expect(await lab.rows()).toBe(whole);
       }
     }
   });
 
   it('has nothing to do when nothing is lost, also without any block in the archive', async () => {
-    await setBack(BLOCKS);
-    expect(await restored({ from: [ring('empty', [])] })).toEqual([]);
-    expect(await rows()).toBe(whole);
+    await lab.setBack(BLOCKS);
+    expect(await restored({ from: [lab.ring('empty', [])] })).toEqual([]);
+    expect(await lab.rows()).toBe(whole);
   });
 
   it('gets back what was cut off behind the head row, in the middle, and bodies alone', async () => {
@@ -193,59 +69,59 @@ describe('a database that lost blocks', () => {
       'DELETE FROM block_body WHERE height IN (2, 8)',
       `DELETE FROM block_body WHERE height = 3; DELETE FROM frame WHERE ingester = 'b'; DELETE FROM gap; DELETE FROM block_body WHERE height = 1`,
     ]) {
-      await setBack(BLOCKS);
-      await lose(sql);
-      expect(await rows()).not.toBe(whole);
-      await restored({ from: [mirror('m')] });
-      expect(await rows()).toBe(whole);
+      await lab.setBack(BLOCKS);
+      await lab.lose(sql);
+      expect(await lab.rows()).not.toBe(whole);
+      await restored({ from: [lab.mirror('m')] });
+      expect(await lab.rows()).toBe(whole);
     }
   });
 
   it('whose head row alone went back gets it moved again, over the blocks that stand', async () => {
-    await setBack(6);
-    const head = await readHead(pool, 1);
-    await setBack(BLOCKS);
-    await store.sql(`UPDATE everseal.ledger_head SET height = ${head.height}, size = ${head.size},
+    await lab.setBack(6);
+    const head = await readHead(lab.pool, 1);
+    await lab.setBack(BLOCKS);
+    await lab.store.sql(`UPDATE everseal.ledger_head SET height = ${head.height}, size = ${head.size},
       previous = '\\x${head.previous!.toString('hex')}', frontier = '\\x${Buffer.concat(head.frontier).toString('hex')}',
       sealed = '${head.sealed}'`);
-    expect(await restored({ from: [ring('empty', [])] })).toEqual([6, 7, 8]);
-    expect(await rows()).toBe(whole);
+    expect(await restored({ from: [lab.ring('empty', [])] })).toEqual([6, 7, 8]);
+    expect(await lab.rows()).toBe(whole);
   });
 
   it('seals a frame that waited, and leaves the cursor of the stream where it is', async () => {
-    await setBack(4);
+    await lab.setBack(4);
     const [{ frame, hash }] = [...framesOf(5)] as [{ frame: string; hash: string }];
-    await store.sql(`INSERT INTO everseal.frame (ledger_id, ingester, number, hash, bytes)
+    await lab.store.sql(`INSERT INTO everseal.frame (ledger_id, ingester, number, hash, bytes)
       VALUES (1, 'a', ${frame}, '\\x${hash}', 'waits')`);
-    await restored({ from: [ring('v1', ALL)] });
-    expect(await rows()).toBe(whole);
-    expect(await waitingFrames(pool, 1)).toEqual([]);
-    expect((await readHead(pool, 1)).cursor).toEqual(CURSOR);
+    await restored({ from: [lab.ring('v1', ALL)] });
+    expect(await lab.rows()).toBe(whole);
+    expect(await waitingFrames(lab.pool, 1)).toEqual([]);
+    expect((await readHead(lab.pool, 1)).cursor).toEqual(CURSOR);
   });
 
   it('takes each block from the first archive that has it', async () => {
-    await setBack(2);
-    await refused({ from: [ring('late', [5, 6, 7, 8])] }, 'it begins with block 5');
-    expect(await restored({ from: [ring('late', [5, 6, 7, 8]), mirror('old', 6)] })).toEqual(ALL.slice(2));
-    expect(await rows()).toBe(whole);
+    await lab.setBack(2);
+    await refused({ from: [lab.ring('late', [5, 6, 7, 8])] }, 'it begins with block 5');
+    expect(await restored({ from: [lab.ring('late', [5, 6, 7, 8]), lab.mirror('old', 6)] })).toEqual(ALL.slice(2));
+    expect(await lab.rows()).toBe(whole);
   });
 
   it('may be interrupted anywhere, and the next run completes it', async () => {
-    await setBack(3);
+    await lab.setBack(3);
     const interrupt = new AbortController();
-    const parts = await partsOf({ from: [ring('v1', ALL)], signal: interrupt.signal });
+    const parts = await lab.partsOf({ from: [lab.ring('v1', ALL)], signal: interrupt.signal });
     const plan = await planRestore(parts);
-    const { fence } = await readHead(pool, 1);
+    const { fence } = await readHead(lab.pool, 1);
     const half = writeRestore(parts, plan, fence, ({ height }) => height === 5 && interrupt.abort());
     await expect(half).rejects.toThrow('interrupted: blocks below 6 are put back');
-    expect(await restored({ from: [ring('v1', ALL)] })).toEqual([6, 7, 8]);
-    expect(await rows()).toBe(whole);
+    expect(await restored({ from: [lab.ring('v1', ALL)] })).toEqual([6, 7, 8]);
+    expect(await lab.rows()).toBe(whole);
   });
 });
 
 function* framesOf(height: number): Generator<{ frame: string; hash: string }> {
-  const replay = LogReplay.empty(writer.trust);
-  for (const body of writer.bodies.slice(0, height + 1)) {
+  const replay = LogReplay.empty(lab.writer.trust);
+  for (const body of lab.writer.bodies.slice(0, height + 1)) {
     const result = replay.read(body);
     if (!result.ok) throw new Error(result.finding.detail);
     if (result.block.height !== height) continue;
@@ -254,11 +130,11 @@ function* framesOf(height: number): Generator<{ frame: string; hash: string }> {
 }
 
 describe('an archive that is not good', () => {
-  beforeEach(() => setBack(3));
+  beforeEach(() => lab.setBack(3));
 
   it('with any one byte changed in a lost block is refused, and names it', async () => {
     for (const part of [0.01, 0.5, 0.99]) {
-      const altered = ring('altered', ALL, (body, height) => {
+      const altered = lab.ring('altered', ALL, (body, height) => {
         if (height === 6) body[Math.floor(body.length * part)]! ^= 1;
         return body;
       });
@@ -269,29 +145,29 @@ describe('an archive that is not good', () => {
   it('with a block of another log, or two blocks swapped, is refused', async () => {
     const other = new LogWriter();
     for (let i = 0; i < BLOCKS; i++) other.block(other.frame('a', [`{"other":${i}}`]));
-    const foreign = ring('foreign', ALL, (body, height) => (height === 4 ? other.bodies[4]! : body));
+    const foreign = lab.ring('foreign', ALL, (body, height) => (height === 4 ? other.bodies[4]! : body));
     await refused({ from: [foreign] }, 'block.chain at block 4');
-    const swapped = ring('swapped', ALL, (body, height) => {
+    const swapped = lab.ring('swapped', ALL, (body, height) => {
       const place = height === 4 ? 5 : height === 5 ? 4 : null;
-      return place === null ? body : writer.bodies[place]!;
+      return place === null ? body : lab.writer.bodies[place]!;
     });
     await refused({ from: [swapped] }, 'block.chain at block 4');
   });
 
   it('with a hole, or that ends before a checkpoint that is known, is refused', async () => {
-    await refused({ from: [ring('holed', [3, 4, 6, 7, 8])] }, 'block 5', 'is missing between others', 'a test');
-    await refused({ from: [ring('short', [3, 4, 5])] }, 'it ends with block 5');
-    await refused({ from: [mirror('early', 6)] }, `it ends at size ${splitSize(6)}`);
+    await refused({ from: [lab.ring('holed', [3, 4, 6, 7, 8])] }, 'block 5', 'is missing between others', 'a test');
+    await refused({ from: [lab.ring('short', [3, 4, 5])] }, 'it ends with block 5');
+    await refused({ from: [lab.mirror('early', 6)] }, `it ends at size ${splitSize(6)}`);
     const bundle = entriesPath(1, 256);
-    const holed = mirror('holed-mirror');
+    const holed = lab.mirror('holed-mirror');
     rmSync(path.join(holed, bundle));
-    await setBack(0);
+    await lab.setBack(0);
     await refused({ from: [holed] }, `${bundle} is not there`);
   });
 
   it('in tlog-tiles layout is refused for a changed entry, a bundle of another width, an end within a block', async () => {
-    await setBack(0);
-    const altered = mirror('altered-mirror');
+    await lab.setBack(0);
+    const altered = lab.mirror('altered-mirror');
     const file = path.join(altered, entriesPath(0, 256));
     const good = readFileSync(file);
     const bad = Buffer.from(good);
@@ -302,8 +178,8 @@ describe('an archive that is not good', () => {
     const entries = Array.from({ length: offsets.count }, (_, i) => good.subarray(offsets.start(i), offsets.end(i)));
     writeFileSync(file, encodeBundle(entries.slice(1)));
     await refused({ from: [altered] }, `${entriesPath(0, 256)} is not good`, 'it holds 255 entries, by its name 256');
-    const within = mirror('within', 6);
-    const [origin, size, ...rest] = checkpoints[5]!.split('\n');
+    const within = lab.mirror('within', 6);
+    const [origin, size, ...rest] = lab.checkpoints[5]!.split('\n');
     const last = Number(size) - 1;
     const partial = (width: number): string => path.join(within, entriesPath(Math.floor(last / 256), width));
     const bytes = readFileSync(partial((last % 256) + 1));
@@ -316,49 +192,49 @@ describe('an archive that is not good', () => {
   it('is refused when it gives another root than a checkpoint that is known', async () => {
     const forked = new LogWriter();
     forked.block(forked.frame('a', ['{"fork":1}']));
-    await setBack(0);
+    await lab.setBack(0);
     await refused(
-      { from: [ring('v1', ALL)], goals: [forked.checkpoint(), checkpoints.at(-1)!] },
+      { from: [lab.ring('v1', ALL)], goals: [forked.checkpoint(), lab.checkpoints.at(-1)!] },
       'checkpoint.mismatch',
     );
   });
 
   it('that holds more than the newest known checkpoint is refused if that is not good, unless it is left out', async () => {
-    const altered = ring('altered', ALL, (body, height) => (height === 8 ? body.fill(7, 60, 70) : body));
-    const goals = [checkpoints[7]!];
+    const altered = lab.ring('altered', ALL, (body, height) => (height === 8 ? body.fill(7, 60, 70) : body));
+    const goals = [lab.checkpoints[7]!];
     await refused({ from: [altered], goals }, `${nameOf(8)} is not good`);
     expect(await restored({ from: [altered], goals, onlyKnown: true })).toEqual([3, 4, 5, 6, 7]);
   });
 
   it('is refused when the database itself is not good in front of what is lost', async () => {
-    await lose(`UPDATE block_body SET body = set_byte(body, 700, get_byte(body, 700) # 1) WHERE height = 1`);
-    await refused({ from: [ring('v1', ALL)] }, 'block 1 of the database is not good', 'entry.altered');
+    await lab.lose(`UPDATE block_body SET body = set_byte(body, 700, get_byte(body, 700) # 1) WHERE height = 1`);
+    await refused({ from: [lab.ring('v1', ALL)] }, 'block 1 of the database is not good', 'entry.altered');
   });
 
   it('control: written without the checks, its bytes are in the database', async () => {
-    const replay = LogReplay.empty(writer.trust);
-    for (const body of writer.bodies.slice(0, 3)) replay.read(body);
-    const next = replay.read(writer.bodies[3]!);
+    const replay = LogReplay.empty(lab.writer.trust);
+    for (const body of lab.writer.bodies.slice(0, 3)) replay.read(body);
+    const next = replay.read(lab.writer.bodies[3]!);
     if (!next.ok) throw new Error(next.finding.detail);
-    const body = Buffer.from(writer.bodies[3]!);
+    const body = Buffer.from(lab.writer.bodies[3]!);
     body[700]! ^= 1;
-    const { fence } = await readHead(pool, 1);
-    await restoreBlock(pool, 1, fence, { ...next.block, block: next.block, body });
-    const [stored] = await store.sql('SELECT body FROM everseal.block_body WHERE height = 3');
+    const { fence } = await readHead(lab.pool, 1);
+    await restoreBlock(lab.pool, 1, fence, { ...next.block, block: next.block, body });
+    const [stored] = await lab.store.sql('SELECT body FROM everseal.block_body WHERE height = 3');
     expect(stored!.body).toEqual(body);
   });
 });
 
 describe('what stands in the database', () => {
   it('is never changed: a row that is another is said, and the block is not put back', async () => {
-    await setBack(3);
-    await lose(`INSERT INTO tile (ledger_id, level, number, data, root)
+    await lab.setBack(3);
+    await lab.lose(`INSERT INTO tile (ledger_id, level, number, data, root)
       VALUES (1, 0, 0, decode(repeat('00', 8192), 'hex'), decode(repeat('00', 32), 'hex'))`);
-    const failure = await restored({ from: [ring('v1', ALL)] }).catch((error: unknown) => error);
+    const failure = await restored({ from: [lab.ring('v1', ALL)] }).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'store.unexpected-value' });
     expect((failure as Error).message).toContain('tile 0/0');
-    expect((await readHead(pool, 1)).height).toBe(3); // block 4 fills that tile
+    expect((await readHead(lab.pool, 1)).height).toBe(3); // block 4 fills that tile
   });
 });
 
-const splitSize = (blocks: number): string => checkpoints[blocks - 1]!.split('\n')[1]!;
+const splitSize = (blocks: number): string => lab.checkpoints[blocks - 1]!.split('\n')[1]!;

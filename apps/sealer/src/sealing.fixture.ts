@@ -52,7 +52,7 @@ export class Sealing {
   /** Starts the loop, supervised as in the process. */
   start(over: Partial<SealerParts> = {}): SealLedger {
     const { broker, pool, ledgerId, alerts, writer } = this;
-    const lease = new Lease(pool, ledgerId, 's1', (error) => (this.stopped = error));
+    const lease = new Lease(pool, over.ledgerId ?? ledgerId, 's1', (error) => (this.stopped = error));
     const sealer = new SealLedger({
       origin: ORIGIN,
       ledgerId,
