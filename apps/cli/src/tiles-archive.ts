@@ -2,7 +2,7 @@
  * A copy of a log in C2SP tlog-tiles layout, as a mirror or an export has it:
  *
  *   checkpoint              the signed checkpoint of its newest size
- *   checkpoints/            older ones, one a file, where there are
+ *   checkpoints/<size>      older ones, where there are
  *   tile/entries/<N>        256 entries each, as an entry bundle
  *   tile/entries/<N>.p/<W>  the last ones, W of them
  *
@@ -24,6 +24,7 @@ import {
 import { badRecord, type Archive, type ArchivedBody, type NotArchived } from './archive.js';
 import { readArchiveFile } from './archive-file.js';
 
+const SIZE = /^[1-9][0-9]{0,15}$/;
 const MOST_NOTE_BYTES = 65_535;
 /** 256 entries of 65,535 bytes with two bytes of length each. */
 const MOST_BUNDLE_BYTES = TILE_WIDTH * (65_535 + 2);
@@ -55,7 +56,7 @@ async function olderCheckpoints(folder: string): Promise<Archive['checkpoints']>
     throw error;
   });
   const found = [];
-  for (const name of names.sort()) {
+  for (const name of names.filter((one) => SIZE.test(one)).sort()) {
     const from = path.join(older, name);
     found.push({ from, note: await readNote(from) });
   }

@@ -33,7 +33,9 @@ export interface GoalPlace {
 }
 
 export class CheckpointGoals {
-  private readonly goals: CheckpointGoal[] = [];
+  /** By size. */
+  private goals: CheckpointGoal[] = [];
+  private isSorted = true;
 
   /** @param keys key sets of the log that are known, the first one at least */
   constructor(
@@ -58,12 +60,15 @@ export class CheckpointGoals {
     );
     const goal = { checkpoint, cosignatures, from };
     this.goals.push(goal);
+    this.isSorted = false;
     return goal;
   }
 
   /** All of them, by size. */
   get all(): readonly CheckpointGoal[] {
-    return this.goals.toSorted((a, b) => a.checkpoint.size - b.checkpoint.size);
+    if (!this.isSorted) this.goals.sort((a, b) => a.checkpoint.size - b.checkpoint.size);
+    this.isSorted = true;
+    return this.goals;
   }
 
   /** The largest that a verifier cosigned; null without one. */
@@ -73,14 +78,26 @@ export class CheckpointGoals {
 
   /** The smallest that a log of this size does not reach; null when it reaches all. */
   beyond(size: number): CheckpointGoal | null {
-    return this.all.find(({ checkpoint }) => checkpoint.size > size) ?? null;
+    return this.all[this.after(size)] ?? null;
+  }
+
+  /** Where in `all` those begin that are larger. Asked for at every block, of perhaps years of checkpoints. */
+  private after(size: number): number {
+    const { all } = this;
+    let [low, high] = [0, all.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (all[middle]!.checkpoint.size > size) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /** What is wrong once a block was read that led from size `before` to `place`; null when every goal on the way holds. */
   judge(before: number, place: GoalPlace): Finding | null {
-    for (const { checkpoint, from } of this.all) {
+    for (let i = this.after(before); i < this.after(place.size); i++) {
+      const { checkpoint, from } = this.all[i]!;
       const { size, root } = checkpoint;
-      if (size <= before || size > place.size) continue;
       const at = { index: size, height: place.height - 1 };
       if (size !== place.size) {
         const detail = `no block ends at size ${size}, which the checkpoint from ${from} names`;

@@ -24,6 +24,13 @@ import { Client } from 'pg';
 /** Files of a running cluster may vanish while they are copied: then the copy is made again. */
 const TRIES = 5;
 const ARCHIVED_WITHIN_MS = 60_000;
+const RECOVERY = [
+  'restore_command',
+  'recovery_target',
+  'recovery_target_time',
+  'recovery_target_action',
+  'recovery_target_timeline',
+] as const;
 
 export class BaseBackups {
   private readonly archive: string;
@@ -97,16 +104,21 @@ export class BaseBackups {
     await this.whileStopped(() => {
       renameSync(this.data, `${backup}-replaced`);
       renameSync(backup, this.data);
-      const target = time === null ? `recovery_target = 'immediate'` : `recovery_target_time = '${time}'`;
-      const settings = [
-        `restore_command = 'cp "${this.archive}/%f" "%p"'`,
-        target,
-        `recovery_target_action = 'promote'`,
-        `recovery_target_timeline = 'current'`,
-      ];
-      appendFileSync(path.join(this.data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`);
+      const settings: Record<(typeof RECOVERY)[number], string> = {
+        restore_command: `cp "${this.archive}/%f" "%p"`,
+        recovery_target: time === null ? 'immediate' : '',
+        recovery_target_time: time ?? '',
+        recovery_target_action: 'promote',
+        recovery_target_timeline: 'current',
+      };
+      const lines = RECOVERY.map((name) => `${name} = '${settings[name]}'\n`);
+      appendFileSync(path.join(this.data, 'postgresql.auto.conf'), lines.join(''));
       writeFileSync(path.join(this.data, 'recovery.signal'), '');
       this.give(path.join(this.data, 'recovery.signal'));
+    });
+    // They would stand in the next base backup, where another target collides with them.
+    await this.asSuperuser(async (client) => {
+      for (const name of RECOVERY) await client.query(`ALTER SYSTEM RESET ${name}`);
     });
   }
 
