@@ -104,14 +104,15 @@ export class BaseBackups {
     await this.whileStopped(() => {
       renameSync(this.data, `${backup}-replaced`);
       renameSync(backup, this.data);
-      const settings: Record<(typeof RECOVERY)[number], string> = {
+      // One target at most may be named, not even an empty one beside it.
+      const target = time === null ? { recovery_target: 'immediate' } : { recovery_target_time: time };
+      const settings: Partial<Record<(typeof RECOVERY)[number], string>> = {
+        ...target,
         restore_command: `cp "${this.archive}/%f" "%p"`,
-        recovery_target: time === null ? 'immediate' : '',
-        recovery_target_time: time ?? '',
         recovery_target_action: 'promote',
         recovery_target_timeline: 'current',
       };
-      const lines = RECOVERY.map((name) => `${name} = '${settings[name]}'\n`);
+      const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
       appendFileSync(path.join(this.data, 'postgresql.auto.conf'), lines.join(''));
       writeFileSync(path.join(this.data, 'recovery.signal'), '');
       this.give(path.join(this.data, 'recovery.signal'));
