@@ -23,7 +23,7 @@ import { Spool } from '../../apps/ingest/src/spool.js';
 import { buildAnnouncement } from '../../apps/sealer/src/announce.js';
 import { askFrame } from '../../apps/sealer/src/ask.js';
 import { messageOf } from '../../apps/sealer/src/checked-frames.fixture.js';
-import type { Sealed } from '../../apps/sealer/src/seal-ledger.js';
+import type { Sealed } from '../../apps/sealer/src/sealing.js';
 import { Sealing } from '../../apps/sealer/src/sealing.fixture.js';
 import { KEYS, ORIGIN, type MadeFrame } from '../../libs/audit-core/src/log.fixture.js';
 

@@ -15,7 +15,7 @@ import {
   type Hash,
 } from '@everseal/audit-core';
 import { RetryLater } from '@everseal/process';
-import type { Sealed } from './seal-ledger.js';
+import type { Sealed } from './sealing.js';
 
 /** @param checkpoint the signed note with its cosignatures, over exactly `sealed` */
 export async function buildAnnouncement(sealed: Sealed, checkpoint: string): Promise<Buffer> {

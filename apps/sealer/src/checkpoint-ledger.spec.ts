@@ -14,7 +14,7 @@ import { TestPostgres } from '@everseal/testing';
 import { DOMAIN, KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
 import { answersOf, type AnsweringVerifier } from './answering-verifiers.fixture.js';
 import { CheckpointLedger } from './checkpoint-ledger.js';
-import type { Sealed } from './seal-ledger.js';
+import type { Sealed } from './sealing.js';
 import { SealerStore } from './sealer-store.fixture.js';
 import { SignerMemory } from './signer-memory.js';
 

@@ -31,7 +31,7 @@ import { insertCheckpoint, insertCosignature } from '@everseal/ledger-store';
 import { RetryLater, StopProcess, type AlertBook, type Logger } from '@everseal/process';
 import type { Pool } from 'pg';
 import { buildAnnouncement, proveGrowth } from './announce.js';
-import type { Sealed } from './seal-ledger.js';
+import type { Sealed } from './sealing.js';
 import type { SignerMemory } from './signer-memory.js';
 
 const CHECKPOINT_EVERY_MS = 1_000;

@@ -15,7 +15,7 @@ import { genesisKeys, KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixt
 import { buildAnnouncement, proveGrowth } from './announce.js';
 import { rebuildTile } from './rebuild-tile.js';
 import { recoverHead } from './recover-head.js';
-import type { Sealed } from './seal-ledger.js';
+import type { Sealed } from './sealing.js';
 import { SealerStore } from './sealer-store.fixture.js';
 
 let server: TestPostgres;

@@ -12,7 +12,7 @@ import { TestPostgres } from '@everseal/testing';
 import { DOMAIN, KEYS, ORIGIN, testKey, type MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
 import { buildAnnouncement } from './announce.js';
 import { messageOf } from './checked-frames.fixture.js';
-import type { Sealed, SealerParts } from './seal-ledger.js';
+import type { Sealed, SealerParts } from './sealing.js';
 import { Sealing } from './sealing.fixture.js';
 
 let server: TestPostgres;

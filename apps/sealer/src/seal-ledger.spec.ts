@@ -7,7 +7,7 @@ import { TestPostgres } from '@everseal/testing';
 import type { MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
 import { askFrame } from './ask.js';
 import { messageOf, subjectOf } from './checked-frames.fixture.js';
-import type { SealerParts } from './seal-ledger.js';
+import type { SealerParts } from './sealing.js';
 import { Sealing } from './sealing.fixture.js';
 
 const RESEND = 'audit.resend.main.a';

@@ -12,30 +12,16 @@
 import {
   formatTimestamp,
   openGapOrder,
-  parseTimestamp,
   signGap,
-  type DebtBook,
   type Gap,
   type GapReport,
   type Hash,
-  type KeySet,
-  type SigningKey,
-  type TileBuilder,
   type VerdictCode,
-  type VerifierKey,
 } from '@everseal/audit-core';
-import {
-  advanceCursor,
-  commitBlock,
-  databaseTime,
-  framesAt,
-  heldFrames,
-  listGaps,
-  type ExpectedHead,
-} from '@everseal/ledger-store';
-import type { StreamReader, StoredMessage } from '@everseal/messaging';
-import { fateOf, RetryLater, StopProcess, type AlertBook, type Logger } from '@everseal/process';
-import type { Pool } from 'pg';
+import { advanceCursor, commitBlock, databaseTime, framesAt, heldFrames, listGaps } from '@everseal/ledger-store';
+import type { StoredMessage } from '@everseal/messaging';
+import { fateOf, RetryLater } from '@everseal/process';
+import { laterClock, timeOfBlock } from './block-time.js';
 import { CommitUnderWay } from './commit-under-way.js';
 import { DatabaseClock } from './database-clock.js';
 import { DebtQuestions } from './debt-questions.js';
@@ -45,101 +31,19 @@ import { reportGaps } from './gap-report.js';
 import type { GapInFront } from './gap-in-front.js';
 import { GapOrders, standby, type PlacedOrder } from './gap-orders.js';
 import { HeardFrames } from './heard-frames.js';
-import { MOST_VERSIONS, type HeldLanes } from './held-lanes.js';
+import { MOST_VERSIONS } from './held-lanes.js';
 import { LaneGaps } from './lane-gaps.js';
-import type { LaneHead, Lanes } from './lanes.js';
-import type { Lease } from './lease.js';
-import type { LogTiles } from './log-tiles.js';
-import { OpenBlock, type CheckedFrame, type CutBlock } from './open-block.js';
+import { OpenBlock, type CheckedFrame } from './open-block.js';
 import { recoverHead } from './recover-head.js';
 import { Resend, type Resent } from './resend.js';
 import { SealAlerts } from './seal-alerts.js';
+import { expectedHead, isCaughtUp, lingerOf, sealedState, type Sealing, type SealerParts } from './sealing.js';
 
-/** A block waits this long for more frames after its first one. */
-const BLOCK_LINGER_MS = 250;
 /** An idle ledger gets a heartbeat block this often. */
 const HEARTBEAT_BLOCK_MS = 10 * 60_000;
-/** An idle sealer looks around this often. */
-const IDLE_TURN_MS = 1_000;
 const STREAM_GUARD_MS = 5_000;
 /** Gaps have minutes. */
 const GAP_LOOK_MS = 1_000;
-/** A sealer whose clock is further ahead than this of both Postgres and the newest frame does not seal. */
-const CLOCK_AHEAD_MS = 10 * 60_000;
-
-/** The state after a committed block: what a checkpoint may be made of. */
-export interface Sealed {
-  readonly height: number;
-  readonly size: number;
-  readonly root: Hash;
-  readonly sealed: string;
-  readonly keys: KeySet;
-  readonly keysNote: string;
-  readonly keysIndex: number;
-  readonly heads: ReadonlyMap<string, LaneHead>;
-  readonly debts: DebtBook;
-  readonly tiles: LogTiles;
-  readonly fence: number;
-}
-
-export interface SealerParts {
-  readonly origin: string;
-  readonly ledgerId: number;
-  readonly pool: Pool;
-  readonly lease: Lease;
-  readonly reader: StreamReader;
-  readonly logKey: SigningKey;
-  /** The key-set note that becomes entry 0 of an empty ledger. */
-  readonly genesis: Buffer;
-  /** The note that becomes entry 1 of a ledger that continues a closed one; null for any other. */
-  readonly successor: Buffer | null;
-  /** Bytes of held frames that a lane may have: as much as its ingester may have unsealed, the spool's bound. */
-  readonly heldBytes: number;
-  /** Age of a waiting frame at which a gap record is sealed in front of it, milliseconds. */
-  readonly gapAfterMs: number;
-  readonly alerts: AlertBook;
-  readonly log: Logger;
-  readonly now: () => number;
-  readonly subjectOf: (ingester: string) => string;
-  /** Asks an ingester for a frame message; null when there is no answer, or it does not hold it. Never rejects. */
-  readonly resend: (ingester: string, number: number) => Promise<Buffer | null>;
-  /** Runs once a recovery: the checkpoint that verifiers know must be in this database (architecture §6 "Lease"). */
-  readonly confirmHead: (size: number, sealed: Sealed | null) => Promise<void>;
-  /** Ticked while sealing or waiting for the lease: the loop is alive. */
-  readonly onTurn: () => void;
-  /** Told of every committed block, its body included. */
-  readonly onSealed: (sealed: Sealed, block: CutBlock | null) => void;
-}
-
-/** What sealing keeps in memory from block to block, and the block being filled. */
-interface Sealing {
-  readonly fence: number;
-  readonly tree: TileBuilder;
-  readonly tiles: LogTiles;
-  readonly lanes: Lanes;
-  readonly held: HeldLanes;
-  readonly source: FrameSource;
-  readonly resend: Resend;
-  readonly debts: DebtBook;
-  readonly debtQuestions: DebtQuestions;
-  readonly keys: KeySet;
-  readonly formerIngest: readonly VerifierKey[];
-  readonly keysNote: string;
-  keysIndex: number;
-  /** Height of the next block, hash and time of the one before. */
-  height: number;
-  previous: Hash;
-  sealed: string;
-  readonly postgres: DatabaseClock;
-  readonly commit: CommitUnderWay;
-  /** Last sequence of the stream when this run first saw it: what is missing may still stand before it. */
-  streamEnd: number;
-  /** The block being filled, and performance.now() of its first entry. */
-  open: OpenBlock;
-  openedAt: number;
-  /** Messages were dealt with that no transaction carries yet. */
-  pending: boolean;
-}
 
 export class SealLedger {
   private source: FrameSource | null = null;
@@ -228,7 +132,7 @@ export class SealLedger {
       pending: false,
       streamEnd: Infinity,
     };
-    const sealed = size > 0 ? this.sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
+    const sealed = size > 0 ? sealedState(sealing, head.height - 1, size, head.tree.root()) : null;
     await this.parts.confirmHead(size, sealed);
     if (sealed) this.parts.onSealed(sealed, null);
     const { origin, log } = this.parts;
@@ -286,24 +190,18 @@ export class SealLedger {
       }
       await this.heal(sealing);
       for (const order of this.orders.take()) await this.obey(sealing, gaps, order);
-      if (performance.now() - lookedAt >= GAP_LOOK_MS && this.isCaughtUp(sealing)) {
-        for (const gap of await gaps.due(this.laterClock(sealing))) await this.addGap(sealing, gap);
+      if (performance.now() - lookedAt >= GAP_LOOK_MS && isCaughtUp(sealing)) {
+        for (const gap of await gaps.due(laterClock(sealing, this.parts.now))) await this.addGap(sealing, gap);
         lookedAt = performance.now();
       }
-      const messages = await source.read(this.lingerOf(sealing));
+      const messages = await source.read(lingerOf(sealing));
       if (Array.isArray(messages)) for (const message of messages) await this.takeMessage(sealing, message);
       else await this.startOver(sealing, messages);
-      const due = sealing.open.entries > 0 && this.lingerOf(sealing) === 0;
+      const due = sealing.open.entries > 0 && lingerOf(sealing) === 0;
       if (due || performance.now() - this.lastBlockAt >= HEARTBEAT_BLOCK_MS) await this.seal(sealing);
       else if (sealing.pending && sealing.open.entries === 0) await this.moveCursor(sealing);
     }
     await commit.done();
-  }
-
-  /** Milliseconds that the loop may wait for messages: until the block being filled is due, if there is one. */
-  private lingerOf({ open, openedAt }: Sealing): number {
-    if (open.entries === 0) return IDLE_TURN_MS;
-    return Math.max(0, openedAt + BLOCK_LINGER_MS - performance.now());
   }
 
   private async takeMessage(sealing: Sealing, message: StoredMessage): Promise<void> {
@@ -327,18 +225,6 @@ export class SealLedger {
     const waiting = new Set([...held.waiting(), ...unseen.keys()]);
     resend.want(new Map([...waiting].map((ingester) => [ingester, headOf(ingester) + 1])));
     debtQuestions.want(debts);
-  }
-
-  /** All that stood on the stream at the beginning of this run was read. */
-  private isCaughtUp({ source, streamEnd }: Sealing): boolean {
-    // A last message that was deleted leaves its number behind: then nothing more comes.
-    return source.sequence >= streamEnd || source.drainedAt > -Infinity;
-  }
-
-  /** Milliseconds since 1970, by this machine's clock or Postgres's, whichever is behind. */
-  private laterClock({ postgres }: Sealing): number {
-    const now = this.parts.now();
-    return now - Math.max(0, postgres.ahead(now));
   }
 
   /** An operator's order: the same gap as by itself, only at once. */
@@ -479,7 +365,7 @@ export class SealLedger {
   /** Commits the block being filled, after the one before, and begins the next. Does not wait for the commit. */
   private async seal(sealing: Sealing): Promise<void> {
     await sealing.commit.done();
-    const time = await this.timeOfBlock(sealing);
+    const time = await timeOfBlock(sealing, this.parts.now);
     sealing.commit.begin(this.commitOpen(sealing, time));
     sealing.open = this.newBlock(sealing);
     sealing.pending = false;
@@ -489,7 +375,12 @@ export class SealLedger {
   private async moveCursor(sealing: Sealing): Promise<void> {
     const { source, commit, held } = sealing;
     await commit.done();
-    await advanceCursor(this.parts.pool, this.expected(sealing), source.cursor, held.takeUnstored());
+    await advanceCursor(
+      this.parts.pool,
+      expectedHead(sealing, this.parts.ledgerId),
+      source.cursor,
+      held.takeUnstored(),
+    );
     sealing.pending = false;
   }
 
@@ -497,12 +388,12 @@ export class SealLedger {
   private commitOpen(sealing: Sealing, time: number): Promise<void> {
     const { parts } = this;
     const cut = sealing.open.cut(formatTimestamp(time), parts.logKey);
-    const expect = this.expected(sealing, cut.block.first);
+    const expect = expectedHead(sealing, parts.ledgerId, cut.block.first);
     sealing.height = cut.block.height + 1;
     sealing.previous = cut.hash;
     sealing.sealed = cut.block.sealed;
     this.lastBlockAt = performance.now();
-    const sealed = this.sealedState(sealing, cut.block.height, cut.size, cut.root);
+    const sealed = sealedState(sealing, cut.block.height, cut.size, cut.root);
     // Crash before COMMIT: nothing of this block exists, its frames are read from the stream again.
     // Crash after COMMIT, or its answer lost: the head row names this block, recovery goes on behind it.
     return commitBlock(parts.pool, {
@@ -517,44 +408,6 @@ export class SealLedger {
       keysIndex: sealing.keysIndex,
       cursor: sealing.source.cursor,
     }).then(() => parts.onSealed(sealed, cut));
-  }
-
-  /** What the head row must say before the next write; `size` is that of the block before. */
-  private expected(sealing: Sealing, size = sealing.tree.size): ExpectedHead {
-    const previous = sealing.height === 0 ? null : sealing.previous;
-    return { ledgerId: this.parts.ledgerId, fence: sealing.fence, height: sealing.height - 1, size, previous };
-  }
-
-  private sealedState(sealing: Sealing, height: number, size: number, root: Hash): Sealed {
-    const { fence, tiles, keys, keysNote, keysIndex, sealed } = sealing;
-    // Of exactly this block: both change while it is committed.
-    const lanes = { heads: sealing.lanes.snapshot(), debts: sealing.debts.clone() };
-    return { height, size, root, sealed, keys, keysNote, keysIndex, ...lanes, tiles, fence };
-  }
-
-  /**
-   * When the block being filled is sealed: now, and later than the one before. A block that is dated an hour ahead would date all
-   * blocks of that hour, so a clock that was just set is found here and not by the next guard.
-   */
-  private async timeOfBlock(sealing: Sealing): Promise<number> {
-    const { postgres, sealed } = sealing;
-    const time = Math.max(this.parts.now(), sealed === '' ? 0 : parseTimestamp(sealed) + 1);
-    if (postgres.ahead(this.parts.now()) > CLOCK_AHEAD_MS) {
-      await postgres.ask();
-      if (postgres.ahead(this.parts.now()) > CLOCK_AHEAD_MS) this.refuseWildClock(sealing, time);
-    }
-    return time;
-  }
-
-  /** Frames that are as far ahead say that it is the clock of Postgres that is behind. */
-  private refuseWildClock(sealing: Sealing, time: number): void {
-    const accepted = [...sealing.lanes.snapshot().values()].map((head) => parseTimestamp(head.accepted));
-    if (time - Math.max(0, ...accepted) <= CLOCK_AHEAD_MS) return;
-    throw new StopProcess(
-      'clock.ahead',
-      `this sealer's clock (${formatTimestamp(time)}) is more than ten minutes ahead of Postgres and of every frame; ` +
-        'set the clock right before sealing goes on',
-    );
   }
 
   private async guard(sealing: Sealing): Promise<void> {

@@ -11,7 +11,7 @@ import { CURSOR, expectHead, SpecStore } from '../../../libs/ledger-store/src/st
 import { checkedOf } from './checked-frames.fixture.js';
 import { OpenBlock, type CutBlock } from './open-block.js';
 import { recoverHead, type RecoveredFrom } from './recover-head.js';
-import type { Sealed } from './seal-ledger.js';
+import type { Sealed } from './sealing.js';
 
 export class SealerStore {
   readonly writer = new LogWriter();

@@ -16,7 +16,8 @@ import { SpecStore } from '../../../libs/ledger-store/src/store.fixture.js';
 import { messageOf, subjectOf } from './checked-frames.fixture.js';
 import { FramesBroker } from './frames-broker.fixture.js';
 import { isUnknown, Lease } from './lease.js';
-import { SealLedger, type SealerParts } from './seal-ledger.js';
+import { SealLedger } from './seal-ledger.js';
+import type { SealerParts } from './sealing.js';
 
 const LOG = createLogger('sealer', 's1', 'silent');
 
