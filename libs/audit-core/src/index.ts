@@ -105,6 +105,15 @@ export {
   type TileRef,
 } from './tile.js';
 export { formatTimestamp, parseTimestamp, type Timestamp } from './timestamp.js';
+export {
+  formatTlogPolicy,
+  NO_QUORUM,
+  openUnderPolicy,
+  parseTlogPolicy,
+  policyOfKeySet,
+  type Believed,
+  type TlogPolicy,
+} from './tlog-policy.js';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProofPolicy, type TlogProof } from './tlog-proof.js';
 export { TreeGrowth, type TileRoot } from './tree-growth.js';
 export { decodeUtf8, encodeUtf8 } from './utf8.js';
@@ -148,6 +157,15 @@ export {
   type VerifiedHead,
 } from './announcement.js';
 export { formatBlockText, openBlock, parseBlockText, signBlock, type Block } from './block.js';
+export {
+  formatCustodyFile,
+  parseCustodyFile,
+  verifyCustodyFile,
+  type CustodyFile,
+  type ProvenNote,
+  type ProvenPlace,
+  type ShownCustody,
+} from './custody-file.js';
 export { entryKind, FIRST_LINE, type EntryKind } from './entry-kind.js';
 export { encodeEventEntry, eventPrefix, eventEntryTest, parseEventEntry, type EventEntry } from './event-entry.js';
 export {
@@ -210,6 +228,17 @@ export {
   type Refusal,
   type RefusalCode,
 } from './refusal.js';
+export {
+  checkpointWords,
+  entryWords,
+  extensionWords,
+  numeral,
+  receiptWords,
+  timeOf,
+  witnessDoubts,
+  type Words,
+} from './proof-words.js';
+export { verifyProofBundle, type ProofBundle, type ProvenEntry } from './proof-bundle.js';
 export { singleReceipts } from './single-receipts.js';
 export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
 

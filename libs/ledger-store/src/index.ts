@@ -33,6 +33,8 @@ export { readCatalog, type Catalog } from './sql/catalog.js';
 export {
   checkpointAt,
   checkpointsAfter,
+  cosignedCheckpoint,
+  dailyCheckpoints,
   insertCheckpoint,
   newestCheckpoint,
   type CheckpointRow,
@@ -40,6 +42,7 @@ export {
 export { databaseTime } from './sql/clock.js';
 export { cosignaturesAt, insertCosignature, type CosignatureRow } from './sql/cosignature.js';
 export { readEntry } from './sql/entry.js';
+export { eventPositions, findEvents, type EventQuery, type FoundEvent, type WantedEvent } from './sql/event-lookup.js';
 export {
   EventIndexWriter,
   findSameIdentity,
