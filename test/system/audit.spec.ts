@@ -4,9 +4,18 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { formatReceipt, parseTlogProof, proveRange, leafHash } from '@everseal/audit-core';
+import {
+  encodeBundle,
+  entriesPath,
+  formatReceipt,
+  leafHash,
+  parseTlogProof,
+  proveRange,
+  splitBundle,
+} from '@everseal/audit-core';
+import { insertCosignature } from '@everseal/ledger-store';
 import { repositoryRoot } from '@everseal/local';
 import { temporaryFolder, TestPostgres } from '@everseal/testing';
 import { stringify } from 'yaml';
@@ -223,6 +232,174 @@ describe('everseal prove and verify', () => {
       expect((await verify(written, '--extends', file('older.checkpoint'))).code).toBe(1);
       expect((await verify(file('older.checkpoint'), '--extends', file('older.checkpoint'))).code).toBe(0);
       expect((await verify(file('older.checkpoint'))).code).toBe(0);
+    },
+    TEST_MS,
+  );
+});
+
+describe('everseal export', () => {
+  /** Checks an export where nothing is but the export itself and Node. */
+  async function elsewhere(name: string, ...args: string[]): Promise<Ran> {
+    const away = file(`${name}-away`);
+    rmSync(away, { recursive: true, force: true });
+    cpSync(file(name), away, { recursive: true });
+    return run(path.join(away, 'verify.mjs'), ['--policy', file('policy'), ...args], '/');
+  }
+
+  it(
+    'of a whole ledger is checked by the program it brings along, by ours, and read as C2SP tiles',
+    async () => {
+      const exported = await everseal('export', 'main', '--to', file('whole'), '--json');
+      expect(exported).toMatchObject({ code: 0, err: '' });
+      const { events } = exported.lines()[0] as { events: number };
+      expect(exported.lines()[0]).toMatchObject({ size: cosignedSize, gaps: 1, selection: { kind: 'ledger' } });
+      const checked = await elsewhere('whole', '--json');
+      expect(checked).toMatchObject({ code: 0, err: '' });
+      expect(checked.lines()[0]).toMatchObject({ verified: true, ledger: ORIGIN, size: cosignedSize, events });
+      const ours = await verify(file('whole'));
+      expect(ours.code).toBe(0);
+      expect(ours.out).toContain('none is missing, added or moved');
+      expect(ours.out).toContain('1 gap records stand in it');
+      expect((await verify(file('whole'), '--extends', file('older.checkpoint'))).code).toBe(0);
+
+      const bodies = await swept.log.store.sql('SELECT body FROM everseal.block_body ORDER BY height');
+      const sealed = Buffer.concat(bodies.map(({ body }) => body as Buffer));
+      const bundles = Array.from({ length: Math.ceil(cosignedSize / 256) }, (_, n) =>
+        readFileSync(file('whole', entriesPath(n, Math.min(256, cosignedSize - n * 256)))),
+      );
+      expect(sealed.subarray(0, Buffer.concat(bundles).length).equals(Buffer.concat(bundles))).toBe(true);
+      const report = readFileSync(file('whole', 'report.html'), 'utf8');
+      expect(report).toContain(SOURCE);
+      expect(report).not.toMatch(/<script|https?:\/\/(?!orders\.example\.com)/);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is refused with anything in it altered, and is good again when that is put back',
+    async () => {
+      const older = readFileSync(file('older.checkpoint'), 'utf8');
+      mkdirSync(file('whole', 'checkpoints'));
+      writeFileSync(file('whole', 'checkpoints', older.split('\n')[1]!), older);
+      const wrongs: [string, number, string][] = [
+        [entriesPath(1, 256), 700, 'export.tile'],
+        ['tile/0/000', 40, 'export.tile'],
+        ['tile/1/000.p/2', 40, 'export.tile'],
+        ['checkpoint', 40, 'note.signature'],
+        [`checkpoints/${older.split('\n')[1]}`, 40, 'note.signature'],
+        ['keys/0', 100, 'export.keys'],
+        ['completeness.json', 400, 'export.completeness'],
+      ];
+      for (const [name, at, code] of wrongs) {
+        const genuine = readFileSync(file('whole', name));
+        damage(file('whole', name), at);
+        const refused = await verify(file('whole'), '--json');
+        expect([name, refused.code, refused.lines()[0]]).toMatchObject([name, 1, { verified: false, code }]);
+        writeFileSync(file('whole', name), genuine);
+      }
+      rmSync(file('whole-away', entriesPath(0, 256)));
+      const missing = await run(file('whole-away', 'verify.mjs'), ['--json']);
+      expect(missing.lines()[0]).toMatchObject({ verified: false, code: 'export.missing' });
+      expect((await verify(file('whole'))).code).toBe(0); // control
+    },
+    TEST_MS,
+  );
+
+  it(
+    'goes on where it was interrupted, and is brought up to date by the same command',
+    async () => {
+      cpSync(file('whole'), file('cut'), { recursive: true });
+      const state = {
+        asked: JSON.stringify([ORIGIN, null, null, null, null, null]),
+        checkpoint: readFileSync(file('whole', 'checkpoint'), 'utf8'),
+        made: '2026-01-31T09:30:00.000Z',
+        selection: { kind: 'ledger' },
+      };
+      writeFileSync(file('cut', '.export-state.json'), JSON.stringify(state));
+      for (const name of ['completeness.json', 'checkpoint', entriesPath(1, 256), 'tile/0/001', 'verify.mjs'])
+        rmSync(file('cut', name));
+      const unfinished = await verify(file('cut'), '--json');
+      expect(unfinished.lines()[0]).toMatchObject({ verified: false, code: 'export.unfinished' });
+      expect(await everseal('export', 'main', '--to', file('cut'), '--from', '3')).toMatchObject({ code: 2, out: '' });
+      const first = readFileSync(file('cut', entriesPath(0, 256)));
+      expect((await everseal('export', 'main', '--to', file('cut'))).code).toBe(0);
+      expect((await elsewhere('cut')).code).toBe(0);
+      expect(readFileSync(file('cut', entriesPath(0, 256))).equals(first)).toBe(true);
+
+      const { log } = swept;
+      const checkpoint = log.writer.checkpoint();
+      const [signed, line] = [checkpoint.split('\n').slice(0, -2).join('\n') + '\n', checkpoint.split('\n').at(-2)!];
+      await log.storeCheckpoint(signed);
+      const keyId = Buffer.from(KEYS.verifier.verifier.idHex, 'hex');
+      const cosignature = { size: log.size, signer: KEYS.verifier.name, keyId, line };
+      await insertCosignature(log.sealer, log.ledgerId, cosignature);
+      const grown = await everseal('export', 'main', '--to', file('cut'), '--json');
+      expect(grown.lines()[0]).toMatchObject({ size: log.size });
+      expect((await elsewhere('cut')).code).toBe(0);
+      const edge = Math.floor(cosignedSize / 256);
+      expect(existsSync(file('cut', entriesPath(edge, cosignedSize % 256)))).toBe(false);
+      expect(await everseal('export', 'main', '--to', file('cut'), '--from', '3')).toMatchObject({ code: 2 });
+      expect(await everseal('export', 'main', '--to', folder.path)).toMatchObject({ code: 2 });
+    },
+    TEST_MS,
+  );
+
+  it(
+    'of a range proves that the range is whole, and says what was left out',
+    async () => {
+      const range = ['--from', '300', '--to-index', '310'];
+      expect(await everseal('export', 'main', '--to', file('range'), ...range)).toMatchObject({ code: 0, err: '' });
+      const checked = await elsewhere('range');
+      expect(checked.out).toContain('all entries from 256 to 511');
+      expect(checked.code).toBe(0);
+      expect(existsSync(file('range', entriesPath(0, 256)))).toBe(false);
+      const name = file('range', entriesPath(1, 256));
+      const genuine = readFileSync(name);
+      // An entry that is left out, with the tile made to fit: only the root can tell.
+      const offsets = splitBundle(genuine);
+      const entries = Array.from({ length: 256 }, (_, i) => genuine.subarray(offsets.start(i), offsets.end(i)));
+      entries[7] = entries[8]!;
+      writeFileSync(name, encodeBundle(entries));
+      writeFileSync(file('range', 'tile/0/001'), Buffer.concat(entries.map((entry) => leafHash(entry))));
+      const refused = await verify(file('range'), '--json');
+      expect(refused.lines()[0]).toMatchObject({ verified: false, code: 'export.root' });
+    },
+    TEST_MS,
+  );
+
+  it(
+    'of a query proves each event, and says that it does not prove that these are all',
+    async () => {
+      const query = ['--source', SOURCE, '--from', '200', '--to-index', '320'];
+      const exported = await everseal('export', 'main', '--to', file('query'), ...query, '--json');
+      expect(exported).toMatchObject({ code: 0, err: '' });
+      const { events } = exported.lines()[0] as { events: number };
+      expect(events).toBeGreaterThan(90);
+      const checked = await elsewhere('query');
+      expect(checked.code).toBe(0);
+      expect(checked.out).toContain('no other event fits the query is not proven');
+      const nobody = ['--source', 'urn:nobody', '--to-index', '320'];
+      const none = await everseal('export', 'main', '--to', file('none'), ...nobody, '--json');
+      expect(none.lines()[0]).toMatchObject({ events: 0 });
+      expect((await verify(file('none'))).code).toBe(0);
+
+      const [name] = readdirSync(file('query', 'events', '0'));
+      rmSync(file('query', 'events', '0', name!));
+      expect((await verify(file('query'))).code).toBe(1);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is not made of a database that was altered',
+    async () => {
+      await swept.log.tamper(
+        'UPDATE everseal.block_body SET body = set_byte(body, 3000, get_byte(body, 3000) # 1) WHERE height = 3',
+      );
+      const refused = await everseal('export', 'main', '--to', file('altered'));
+      expect(refused).toMatchObject({ code: 1, out: '' });
+      expect(refused.err).toContain('run everseal verify');
+      expect(existsSync(file('altered', 'completeness.json'))).toBe(false);
     },
     TEST_MS,
   );

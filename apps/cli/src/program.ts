@@ -10,6 +10,7 @@ import { alerts, type AlertsOptions } from './alerts.js';
 import { claim, type ClaimOptions } from './claim.js';
 import { explain } from './cli-failure.js';
 import { drill, type DrillOptions } from './drill.js';
+import { exportLedger, type ExportOptions } from './export.js';
 import { DEFAULT_DIR, readSettings, type SettingsPlace } from './config.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
@@ -101,6 +102,7 @@ function buildProgram(run: Run): Command {
   addAlerts(program, run);
   addVerify(program, run);
   addProve(program, run);
+  addExport(program, run);
   addWatch(program, run);
   addGap(program, run);
   addDrill(program, run);
@@ -355,6 +357,25 @@ function frameNumber(text: string): number {
   const number = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw new InvalidArgumentError('Give the number of a frame, 1 or more.');
+}
+
+function addExport(program: Command, run: Run): void {
+  program
+    .command('export')
+    .description(
+      'Write a ledger, a range or the events of a query as a folder that is checked without this installation.',
+    )
+    .argument('<ledger>', 'its name')
+    .requiredOption('--to <folder>', 'where to; a run that was interrupted goes on there')
+    .option('--from <index>', 'first entry of a range (whole bundles of 256 are written)', entryIndex)
+    .option('--to-index <index>', 'last entry of the range', entryIndex)
+    .option('--source <uri>', 'events of this source only')
+    .option('--since <time>', 'events accepted since then: 90s, 15m, 2h, 7d, or an RFC 3339 time')
+    .option('--until <time>', 'events accepted before then, likewise')
+    .option(...JSON_OPTION)
+    .action(async (ledger: string, options: ExportOptions) => {
+      run.exitCode = await exportLedger(run.context(program), ledger, options);
+    });
 }
 
 /** The index of an entry, for commander. */

@@ -11,14 +11,11 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import {
-  appendSignatures,
+  entryWords,
   formatAddCheckpoint,
-  formatCustodyFile,
-  formatTlogProof,
   FormatError,
   indexEvent,
   JsonTape,
-  openKeySet,
   openUnderPolicy,
   parseCheckpointText,
   parseEventEntry,
@@ -26,28 +23,16 @@ import {
   policyOfKeySet,
   verifyConsistency,
   verifyProofBundle,
-  entryWords,
-  leafHash,
-  openGenesis,
-  type KeySet,
   type TlogPolicy,
 } from '@everseal/audit-core';
-import {
-  cosignaturesAt,
-  cosignedCheckpoint,
-  findEvents,
-  findLedger,
-  readHead,
-  type FoundEvent,
-} from '@everseal/ledger-store';
+import { findEvents, type FoundEvent } from '@everseal/ledger-store';
 import { replaceFile } from '@everseal/process';
-import type { Pool } from 'pg';
-import { CliFailure, noLedger, usage } from './cli-failure.js';
+import { AuditedLedger } from './audited-ledger.js';
+import { CliFailure, usage } from './cli-failure.js';
 import { openDatabase } from './connections.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
-import { readTrust, type LedgerTrust } from './ledger-trust.js';
-import { altered, StoredProofs } from './stored-proofs.js';
+import { readTrust } from './ledger-trust.js';
 import { readSmallFile, tellWords } from './tell-words.js';
 import { count, printable } from './terminal.js';
 
@@ -76,7 +61,7 @@ export async function prove(context: Context, eventId: string | null, options: P
   const trust = readTrust(settings, options.ledger);
   const pool = await openDatabase(settings);
   try {
-    const ledger = await openLedger(pool, trust);
+    const ledger = await AuditedLedger.open(pool, trust);
     if (options.extends !== undefined) return await proveExtension(context, ledger, options.extends, options);
     const index = options.index ?? (await findOne(ledger, eventId!, options));
     return await proveEntry(context, ledger, index, options);
@@ -85,25 +70,9 @@ export async function prove(context: Context, eventId: string | null, options: P
   }
 }
 
-interface OpenLedger {
-  pool: Pool;
-  ledgerId: number;
-  size: number;
-  trust: LedgerTrust;
-  proofs: StoredProofs;
-}
-
-async function openLedger(pool: Pool, trust: LedgerTrust): Promise<OpenLedger> {
-  const ledgerId = await findLedger(pool, trust.origin);
-  if (ledgerId === null) throw noLedger(trust.origin);
-  const { size, keysIndex } = await readHead(pool, ledgerId);
-  const proofs = new StoredProofs(pool, ledgerId, trust.origin).withNewestKeys(keysIndex);
-  return { pool, ledgerId, size, trust, proofs };
-}
-
 /** The one event that is meant. Several are listed and none is chosen, but for copies of one and the same event. */
 async function findOne(
-  { pool, ledgerId, size, trust }: OpenLedger,
+  { pool, ledgerId, size, trust }: AuditedLedger,
   eventId: string,
   options: ProveOptions,
 ): Promise<number> {
@@ -133,18 +102,16 @@ function candidate({ position, producer, source, duplicateOf }: FoundEvent): str
 
 async function proveEntry(
   context: Context,
-  ledger: OpenLedger,
+  ledger: AuditedLedger,
   index: number,
   options: ProveOptions,
 ): Promise<ExitCode> {
-  const { size, note } = await coveringCheckpoint(ledger, index, options.newest ? 'newest' : 'first');
+  const { size, note } = await ledger.coveringCheckpoint(index, options.newest ? 'newest' : 'first');
   const { proofs, trust } = ledger;
-  const { entry, frame } = await proofs.event(index);
-  const proof = formatTlogProof({ index, proof: await proofs.inclusion(index, size), checkpoint: note });
-  const custody = frame === null ? null : formatCustodyFile(await proofs.custody(index, frame, size));
-  const policy = policyOfKeySet(await keysAt(ledger, size));
-  const bundle = { entry, proof: Buffer.from(proof), custody: custody === null ? null : Buffer.from(custody) };
-  const proven = checked(trust.origin, () => verifyProofBundle(bundle, policy));
+  const bundle = await proofs.bundle(index, size, note);
+  const { entry, proof, custody } = bundle;
+  const policy = await ledger.policyAt(size);
+  const proven = ledger.checked(() => verifyProofBundle(bundle, policy));
 
   mkdirSync(options.out, { recursive: true });
   const base = path.join(options.out, `${trust.ledger}-${index}`);
@@ -178,45 +145,6 @@ async function proveEntry(
   return EXIT.ok;
 }
 
-/** A cosigned checkpoint over the entry, as a note with its cosignatures. */
-async function coveringCheckpoint(
-  { pool, ledgerId, size, trust }: OpenLedger,
-  index: number,
-  which: 'first' | 'newest',
-): Promise<{ size: number; note: string }> {
-  const row = await cosignedCheckpoint(pool, ledgerId, index, which);
-  if (row === null) {
-    const why =
-      index >= size ? `the log has ${count(size)} entries` : 'no cosigned checkpoint covers it yet, ask again';
-    throw new CliFailure(EXIT.unavailable, `entry ${count(index)} of ${trust.origin} cannot be proven: ${why}`);
-  }
-  const lines = (await cosignaturesAt(pool, ledgerId, row.size)).map(({ line }) => line);
-  return { size: row.size, note: checked(trust.origin, () => appendSignatures(row.note, lines)) };
-}
-
-/** The key set in force for a checkpoint of this size, followed from this machine's genesis note. */
-async function keysAt({ proofs, trust }: OpenLedger, size: number): Promise<KeySet> {
-  const [first, ...later] = await proofs.keySets(size);
-  if (!first || !leafHash(first.note).equals(trust.genesis)) {
-    throw altered(`entry 0 of ${trust.origin} is not the genesis note of this machine`);
-  }
-  return checked(trust.origin, () => {
-    let [keys, hash] = [openGenesis(first.note, trust.origin), trust.genesis];
-    for (const { note } of later) [keys, hash] = [openKeySet(note, keys, hash), leafHash(note)];
-    return keys;
-  });
-}
-
-/** What is stored has to hold before it is handed out. */
-function checked<T>(origin: string, check: () => T): T {
-  try {
-    return check();
-  } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    throw altered(`what the database holds of ${origin} proves nothing (${cause.code}: ${cause.message})`, cause);
-  }
-}
-
 function eventOf(entry: Buffer): { id: string | null; source: string | null } {
   try {
     const { producer, ...parsed } = parseEventEntry(entry);
@@ -232,7 +160,7 @@ function eventOf(entry: Buffer): { id: string | null; source: string | null } {
 /** Writes the proof that the newest cosigned checkpoint extends an older one, in the form of C2SP tlog-witness add-checkpoint. */
 async function proveExtension(
   context: Context,
-  ledger: OpenLedger,
+  ledger: AuditedLedger,
   file: string,
   options: ProveOptions,
 ): Promise<ExitCode> {
@@ -240,7 +168,7 @@ async function proveExtension(
   const older = openUnderPolicy(readSmallFile(file), logOnly(policyOfKeySet(trust.keys)));
   const { origin, size: oldSize, root: oldRoot } = older.checkpoint;
   if (oldSize === 0) throw usage(`${file} is a checkpoint of the empty tree: every log extends it`);
-  const { size, note } = await coveringCheckpoint(ledger, oldSize - 1, 'newest');
+  const { size, note } = await ledger.coveringCheckpoint(oldSize - 1, 'newest');
   const proof = await proofs.consistency(oldSize, size);
   const { root } = parseCheckpointText(parseNote(note).text);
   if (!verifyConsistency(oldSize, size, proof, oldRoot, root)) {

@@ -5,6 +5,8 @@
 import {
   encodeBase64,
   equalHash,
+  formatCustodyFile,
+  formatTlogProof,
   FormatError,
   FrameTree,
   leafHash,
@@ -15,6 +17,7 @@ import {
   proveInclusionFromTiles,
   splitBundle,
   TILE_WIDTH,
+  tilePath,
   type CustodyFile,
   type Hash,
   type ProvenNote,
@@ -35,6 +38,16 @@ export interface StoredEvent {
 
 const HASH_BYTES = 32;
 const MOST_KEY_SETS = 2_000;
+/** 8 KiB each: the proofs of neighbours share most of theirs. */
+const TILES_KEPT = 1_024;
+
+/** The files of one entry's proof. */
+export interface MadeBundle {
+  entry: Buffer;
+  proof: Buffer;
+  /** Null for an entry that is no event. */
+  custody: Buffer | null;
+}
 
 export class StoredProofs {
   /** The block that was read last: neighbours are asked for together. */
@@ -44,18 +57,35 @@ export class StoredProofs {
     private readonly pool: Pool,
     private readonly ledgerId: number,
     readonly origin: string,
+    /** Index of the newest key set, as the head row says. */
+    private readonly keysIndex: number,
   ) {}
+
+  /** Everything that proves one entry under a checkpoint of this size, as the bytes of its files. */
+  async bundle(index: number, size: number, checkpoint: string): Promise<MadeBundle> {
+    const { entry, frame } = await this.event(index);
+    const proof = formatTlogProof({ index, proof: await this.inclusion(index, size), checkpoint });
+    const custody = frame === null ? null : formatCustodyFile(await this.custody(index, frame, size));
+    return { entry, proof: Buffer.from(proof), custody: custody === null ? null : Buffer.from(custody) };
+  }
 
   /** Reads tiles of any tree that the log has been: full ones are stored, the right edge is made from what lies below it. */
   readonly tiles: TileReader = async (refs) => {
-    const rows = await readTiles(this.pool, this.ledgerId, refs);
-    return Promise.all(
-      refs.map(async (ref) => {
-        const stored = rows.find(({ level, number }) => level === ref.level && number === ref.number);
-        return stored?.data.subarray(0, ref.width * HASH_BYTES) ?? this.edgeTile(ref);
-      }),
-    );
+    const missing = refs.filter((ref) => !this.kept.has(tilePath(ref)));
+    const rows = await readTiles(this.pool, this.ledgerId, missing);
+    for (const ref of missing) {
+      const stored = rows.find(({ level, number }) => level === ref.level && number === ref.number);
+      this.kept.set(tilePath(ref), stored?.data.subarray(0, ref.width * HASH_BYTES) ?? (await this.edgeTile(ref)));
+    }
+    const tiles = refs.map((ref) => this.kept.get(tilePath(ref))!);
+    for (const path of this.kept.keys()) {
+      if (this.kept.size <= TILES_KEPT) break;
+      this.kept.delete(path);
+    }
+    return tiles;
   };
+
+  private readonly kept = new Map<string, Buffer>();
 
   private async edgeTile({ level, number, width }: TileRef): Promise<Buffer> {
     const from = number * TILE_WIDTH;
@@ -142,13 +172,6 @@ export class StoredProofs {
   }
 
   private allKeySets: { note: Buffer; index: number }[] | null = null;
-  private newestKeySet: number | null = null;
-
-  /** @param index entry of the newest key set, as the head row says */
-  withNewestKeys(index: number): this {
-    this.newestKeySet = index;
-    return this;
-  }
 
   /** The key sets below an index, oldest first: followed back from the newest by the hashes that they name. */
   async keySets(before: number): Promise<readonly { note: Buffer; index: number }[]> {
@@ -158,7 +181,7 @@ export class StoredProofs {
 
   private async followKeySets(): Promise<{ note: Buffer; index: number }[]> {
     const sets: { note: Buffer; index: number }[] = [];
-    for (let index = this.newestKeySet ?? 0; index > 0 && sets.length < MOST_KEY_SETS;) {
+    for (let index = this.keysIndex; index > 0 && sets.length < MOST_KEY_SETS;) {
       const note = await readEntry(this.pool, this.ledgerId, index);
       sets.unshift({ note, index });
       index = await this.placeOf(previousOf(note, index), index);

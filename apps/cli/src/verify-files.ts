@@ -7,7 +7,10 @@
 import { existsSync, statSync } from 'node:fs';
 import {
   checkpointWords,
+  completenessWords,
   entryWords,
+  EXPORT_FILES,
+  exportWords,
   extensionWords,
   FormatError,
   formatTimestamp,
@@ -20,6 +23,8 @@ import {
   parseNote,
   parseTlogPolicy,
   receiptWords,
+  verifyExport,
+  verifyExportExtends,
   verifyGrowth,
   verifyProofBundle,
   verifyReceipt,
@@ -34,6 +39,8 @@ import {
 import { CliFailure, usage } from './cli-failure.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
+import { FolderFiles } from './folder-files.js';
+import { Progress } from './progress.js';
 import { readEvents } from './read-events.js';
 import { readReceipts, type KeptReceipt } from './receipt-files.js';
 import { readSmallFile, tellWords } from './tell-words.js';
@@ -93,7 +100,8 @@ async function plan(context: Context, paths: readonly string[], options: VerifyF
   }
   const checks: Check[] = [];
   for (const base of new Set(paths.map(baseOf))) {
-    if (isBundle(base, paths)) checks.push(planBundle(base, paths.length, options));
+    if (isFolder(base)) checks.push(planExport(context, base, policyOf(options)));
+    else if (isBundle(base, paths)) checks.push(planBundle(base, paths.length, options));
     else if (isReceipt(base)) checks.push(...(await planReceipts(context, base, options)));
     else checks.push({ what: base, check: () => checkCheckpoint(base, policyOf(options)) });
   }
@@ -187,8 +195,9 @@ function checkCheckpoint(file: string, policy: TlogPolicy): Checked {
 
 /** `newer` is an add-checkpoint request (C2SP tlog-witness), which brings the proof, or a checkpoint of the same size. */
 function planExtension(newer: string, older: string, policy: TlogPolicy): Check {
-  const check = (): Checked => {
+  const check = async (): Promise<Checked> => {
     const before = openUnderPolicy(readSmallFile(older), policy);
+    if (isFolder(newer)) return checkFolderExtends(newer, before, policy);
     const bytes = readSmallFile(newer);
     const request = bytes.subarray(0, 4).toString() === 'old ' ? parseAddCheckpoint(bytes) : null;
     const after = openUnderPolicy(request?.checkpoint ?? bytes, policy);
@@ -200,6 +209,17 @@ function planExtension(newer: string, older: string, policy: TlogPolicy): Check 
     };
   };
   return { what: newer, check };
+}
+
+/** The proof comes from the tiles of the export; the entries are not read. */
+async function checkFolderExtends(folder: string, before: Believed, policy: TlogPolicy): Promise<Checked> {
+  const files = new FolderFiles(folder);
+  const note = await files.read(EXPORT_FILES.checkpoint);
+  if (note === null) throw usage(`${folder} is no export: it has no checkpoint`);
+  const after = openUnderPolicy(note, policy);
+  await verifyExportExtends(files, after, before);
+  const facts = { kind: 'extension', old: before.checkpoint.size, ...checkpointFacts(after) };
+  return { what: folder, ...extensionWords(before, after), facts };
 }
 
 function requireExtension({ checkpoint: old }: Believed, { checkpoint }: Believed, proof: readonly Hash[]): void {
@@ -217,8 +237,25 @@ function requireExtension({ checkpoint: old }: Believed, { checkpoint }: Believe
   );
 }
 
+function planExport({ terminal }: Context, folder: string, policy: TlogPolicy): Check {
+  const check = async (): Promise<Checked> => {
+    const progress = new Progress(terminal.progressOutput, 'verifying entries', null);
+    const checking = verifyExport(new FolderFiles(folder), policy, (entries) => progress.add(entries));
+    const checked = await checking.finally(() => progress.end());
+    const { selection, census, believed } = checked;
+    const facts = { kind: 'export', ...checkpointFacts(believed), selection, events: census.events };
+    return { what: folder, ...exportWords(checked, completenessWords(checked)), facts };
+  };
+  return { what: folder, check };
+}
+
+function isFolder(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** A receipt is JSON; a checkpoint never begins with a brace. */
 function isReceipt(file: string): boolean {
-  return !statSync(file).isDirectory() && readSmallFile(file)[0] === 0x7b;
+  return readSmallFile(file)[0] === 0x7b;
 }
 
 async function planReceipts(context: Context, file: string, options: VerifyFilesOptions): Promise<Check[]> {

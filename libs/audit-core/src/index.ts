@@ -115,6 +115,7 @@ export {
   type TlogPolicy,
 } from './tlog-policy.js';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProofPolicy, type TlogProof } from './tlog-proof.js';
+export { TileTree } from './tile-tree.js';
 export { TreeGrowth, type TileRoot } from './tree-growth.js';
 export { decodeUtf8, encodeUtf8 } from './utf8.js';
 export {
@@ -257,6 +258,7 @@ export {
 
 // Reading a log
 export { align, type Difference, type Misalignment } from './alignment.js';
+export { BlockSplitter } from './block-splitter.js';
 export { DebtBook, type Debt } from './debt.js';
 export {
   LogState,
@@ -276,6 +278,28 @@ export {
   type VerdictMeaning,
 } from './verdict.js';
 export { SeenCheckpoints, type Shown } from './seen-checkpoints.js';
+export {
+  completenessWords,
+  exportedRange,
+  fitsQuery,
+  formatCompleteness,
+  parseCompleteness,
+  type Completeness,
+  type ExportSelection,
+} from './completeness.js';
+export { EventCensus, type Census, type CensusEvent } from './event-census.js';
+export {
+  bundlesOf,
+  bundleWidth,
+  checkpointFile,
+  eventFile,
+  EXPORT_FILES,
+  EXPORT_FOLDERS,
+  exportedTiles,
+  keysFile,
+  type ExportFiles,
+} from './export-layout.js';
+export { exportWords, verifyExport, verifyExportExtends, type VerifiedExport } from './verify-export.js';
 export { verifyLog, type LogInput, type LogReport } from './verify-log.js';
 export {
   formatHoldAnswer,
