@@ -282,7 +282,7 @@ describe('everseal export', () => {
       mkdirSync(file('whole', 'checkpoints'));
       writeFileSync(file('whole', 'checkpoints', older.split('\n')[1]!), older);
       const wrongs: [string, number, string][] = [
-        [entriesPath(1, 256), 700, 'export.tile'],
+        [entriesPath(1, 256), 700, 'export.log'],
         ['tile/0/000', 40, 'export.tile'],
         ['tile/1/000.p/2', 40, 'export.tile'],
         ['checkpoint', 40, 'note.signature'],

@@ -14,7 +14,7 @@ const SOURCE_MAP = /^\/\/# sourceMappingURL=.*$/gm;
 /** @param built where this file stands when it was built: `apps/cli/src` of the build */
 export async function writeVerifier(folder: ExportFolder, built = import.meta.dirname): Promise<void> {
   const core = path.join(built, '..', '..', '..', 'libs', 'audit-core', 'src');
-  const names = (await readdir(core)).filter((name) => name.endsWith('.js'));
+  const names = (await readdir(core)).filter((name) => name.endsWith('.js') && !name.endsWith('.fixture.js'));
   if (names.length === 0)
     throw usage('everseal export runs from the build (npm run everseal): it brings its compiled verifier along');
   for (const name of names) await folder.write(`verifier/core/${name}`, await sourceOf(path.join(core, name)));
