@@ -310,6 +310,8 @@ describe('everseal export', () => {
     async () => {
       cpSync(file('whole'), file('cut'), { recursive: true });
       const state = {
+        format: 'everseal/export/v1',
+        ledger: ORIGIN,
         asked: JSON.stringify([ORIGIN, null, null, null, null, null]),
         checkpoint: readFileSync(file('whole', 'checkpoint'), 'utf8'),
         made: '2026-01-31T09:30:00.000Z',
@@ -370,7 +372,8 @@ describe('everseal export', () => {
   it(
     'of a query proves each event, and says that it does not prove that these are all',
     async () => {
-      const query = ['--source', SOURCE, '--from', '200', '--to-index', '320'];
+      const bounds = ['--from', '200', '--to-index', '320'];
+      const query = ['--source', SOURCE, ...bounds, '--since', '2026-01-01', '--until', '2026-01-02T00:00:00Z'];
       const exported = await everseal('export', 'main', '--to', file('query'), ...query, '--json');
       expect(exported).toMatchObject({ code: 0, err: '' });
       const { events } = exported.lines()[0] as { events: number };
@@ -378,7 +381,7 @@ describe('everseal export', () => {
       const checked = await elsewhere('query');
       expect(checked.code).toBe(0);
       expect(checked.out).toContain('no other event fits the query is not proven');
-      const nobody = ['--source', 'urn:nobody', '--to-index', '320'];
+      const nobody = [...bounds, '--until', '2026-01-01'];
       const none = await everseal('export', 'main', '--to', file('none'), ...nobody, '--json');
       expect(none.lines()[0]).toMatchObject({ events: 0 });
       expect((await verify(file('none'))).code).toBe(0);

@@ -16,8 +16,10 @@ import {
   entriesPath,
   formatCompleteness,
   formatTimestamp,
+  FormatError,
   formatTlogPolicy,
   keysFile,
+  MessageReader,
   openUnderPolicy,
   parseCheckpointText,
   parseCompleteness,
@@ -55,6 +57,9 @@ export interface ExportOptions {
   until?: string | undefined;
   json?: boolean | undefined;
 }
+
+/** A checkpoint with many cosignatures. */
+const MOST_STATE_BYTES = 1_048_576;
 
 /** Kept while an export is under way: what the run that goes on has to do. */
 interface State {
@@ -97,7 +102,7 @@ async function takeUp(
   ]);
   const kept = await folder.read(EXPORT_FILES.state);
   if (kept !== null) {
-    const state = JSON.parse(kept.toString()) as State;
+    const state = parseState(kept, folder.folder);
     if (state.asked === asked) return state;
     throw usage(`another export is under way in ${folder.folder}: name another folder, or give that export's options`);
   }
@@ -105,9 +110,26 @@ async function takeUp(
   const selection = selectionOf(options, checkpoint.size, context.now());
   await requireRoom(folder, ledger.origin, selection);
   const state = { asked, checkpoint: checkpoint.note, made: formatTimestamp(context.now()), selection };
-  await folder.write(EXPORT_FILES.state, `${JSON.stringify(state)}\n`);
+  await folder.write(EXPORT_FILES.state, formatState(state, ledger.origin));
   await folder.settle();
   return state;
+}
+
+/** The members that a completeness statement has as well are read as such. */
+function formatState(state: State, ledger: string): string {
+  return `${JSON.stringify({ format: 'everseal/export/v1', ledger, ...state })}\n`;
+}
+
+function parseState(bytes: Buffer, folder: string): State {
+  try {
+    const members = MessageReader.parse('export-state', bytes, MOST_STATE_BYTES);
+    const { made, selection } = parseCompleteness(bytes);
+    return { asked: members.text('asked'), checkpoint: members.text('checkpoint'), made, selection };
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    const message = `${folder}/${EXPORT_FILES.state} is damaged (${cause.message}): remove the folder and begin anew`;
+    throw new CliFailure(EXIT.usage, message, { cause });
+  }
 }
 
 function selectionOf(options: ExportOptions, size: number, now: number): ExportSelection {

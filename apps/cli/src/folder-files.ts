@@ -2,7 +2,7 @@
  * An export as a folder, for whoever checks it: `everseal verify` and the verifier that an export brings along, which runs with
  * nothing else beside it. So nothing is imported here but Node and audit-core.
  */
-import { open, readdir } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FormatError, type ExportFiles } from '@everseal/audit-core';
 
@@ -12,17 +12,15 @@ const MOST_FILE_BYTES = 67_108_864;
 export class FolderFiles implements ExportFiles {
   constructor(readonly folder: string) {}
 
-  /** @throws FormatError `export.size`; system errors but for a file that is not there */
+  /** @throws FormatError `export.size`, `export.file` (a device, a pipe); system errors but for a file that is not there */
   async read(name: string): Promise<Buffer | null> {
-    const handle = await orNull(open(path.join(this.folder, name), 'r'));
-    if (handle === null) return null;
-    try {
-      const { size } = await handle.stat();
-      if (size > MOST_FILE_BYTES) throw new FormatError('export.size', `${name} is larger than any file of an export`);
-      return await handle.readFile();
-    } finally {
-      await handle.close();
-    }
+    const file = path.join(this.folder, name);
+    const found = await orNull(stat(file));
+    if (found === null) return null;
+    if (!found.isFile()) throw new FormatError('export.file', `${name} is no file`);
+    if (found.size > MOST_FILE_BYTES)
+      throw new FormatError('export.size', `${name} is larger than any file of an export`);
+    return readFile(file);
   }
 
   async list(name: string): Promise<readonly string[]> {
