@@ -19,6 +19,8 @@ import { insertCosignature } from '@everseal/ledger-store';
 import { repositoryRoot } from '@everseal/local';
 import { temporaryFolder, TestPostgres } from '@everseal/testing';
 import { stringify } from 'yaml';
+import { runProgram } from '../../apps/cli/src/program.js';
+import { Terminal } from '../../apps/cli/src/terminal.js';
 import { SweptLog } from '../../apps/verifier/src/swept-log.fixture.js';
 import { DOMAIN, KEYS, ORIGIN, type MadeFrame } from '../../libs/audit-core/src/log.fixture.js';
 
@@ -36,6 +38,7 @@ interface Ran {
   lines: () => Record<string, unknown>[];
 }
 
+const silent = { write: () => true };
 const folder = temporaryFolder('audit');
 const file = (...names: string[]): string => path.join(folder.path, ...names);
 let server: TestPostgres;
@@ -308,6 +311,19 @@ describe('everseal export', () => {
   it(
     'goes on where it was interrupted, and is brought up to date by the same command',
     async () => {
+      // Ctrl-C before the first bundle: what is to be done is kept, and the same command does it.
+      const host = {
+        terminal: new Terminal(silent, silent, false),
+        stdin: process.stdin,
+        now: Date.now,
+        dir: undefined,
+      };
+      const args = ['--config', file('cli.yaml'), 'export', 'main', '--to', file('stopped')];
+      expect(await runProgram(args, { ...host, signal: AbortSignal.abort() })).toBe(4);
+      expect(readdirSync(file('stopped'))).toEqual(['.export-state.json']);
+      expect((await everseal('export', 'main', '--to', file('stopped'))).code).toBe(0);
+      expect((await elsewhere('stopped')).code).toBe(0);
+
       cpSync(file('whole'), file('cut'), { recursive: true });
       const state = {
         format: 'everseal/export/v1',
