@@ -258,7 +258,6 @@ export {
 
 // Reading a log
 export { align, type Difference, type Misalignment } from './alignment.js';
-export { BlockSplitter } from './block-splitter.js';
 export { DebtBook, type Debt } from './debt.js';
 export {
   LogState,

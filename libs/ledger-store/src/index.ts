@@ -30,11 +30,10 @@ export {
 } from './sql/block.js';
 export { bodyOf, MAX_BODY_BYTES, readBodies, type StoredBlock } from './sql/body.js';
 export { readCatalog, type Catalog } from './sql/catalog.js';
+export { cosignedCheckpoint, dailyCheckpoints } from './sql/audited-checkpoint.js';
 export {
   checkpointAt,
   checkpointsAfter,
-  cosignedCheckpoint,
-  dailyCheckpoints,
   insertCheckpoint,
   newestCheckpoint,
   type CheckpointRow,
