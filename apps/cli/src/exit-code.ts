@@ -4,11 +4,14 @@
  */
 export const EXIT = {
   ok: 0,
-  /** verify: the log is not what it has to be; claim: a receipt is overdue, or its proof does not hold. */
+  /**
+   * verify: the log is not what it has to be, or a file is refused; prove, export: what is stored proves nothing; claim: a
+   * receipt is overdue, or its proof does not hold.
+   */
   findings: 1,
   /** The command line, the settings, a file or a certificate has to be corrected. Nothing was done. */
   usage: 2,
-  /** submit: at least one event was refused; claim: at least one receipt. The same again cannot help. */
+  /** submit: at least one event was refused; claim: at least one receipt; prove: no such event, or several. The same again cannot help. */
   refused: 3,
   /** Something that was needed did not answer, or the outcome is not known: try again. Never a success. */
   unavailable: 4,

@@ -10,6 +10,7 @@ import { alerts, type AlertsOptions } from './alerts.js';
 import { claim, type ClaimOptions } from './claim.js';
 import { explain } from './cli-failure.js';
 import { drill, type DrillOptions } from './drill.js';
+import { exportLedger, type ExportOptions } from './export.js';
 import { DEFAULT_DIR, readSettings, type SettingsPlace } from './config.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
@@ -19,6 +20,9 @@ import { restore, type RestoreOptions } from './restore.js';
 import { status, type StatusOptions } from './status.js';
 import { submit, type SubmitOptions } from './submit.js';
 import { printable, type Terminal } from './terminal.js';
+import { auditorPolicy, type PolicyOptions } from './auditor-policy.js';
+import { prove, type ProveOptions } from './prove.js';
+import { verifyFiles, type VerifyFilesOptions } from './verify-files.js';
 import { verify, type VerifyOptions } from './verify.js';
 import { watch, type WatchOptions } from './watch.js';
 
@@ -98,6 +102,8 @@ function buildProgram(run: Run): Command {
   addStatus(program, run);
   addAlerts(program, run);
   addVerify(program, run);
+  addProve(program, run);
+  addExport(program, run);
   addWatch(program, run);
   addGap(program, run);
   addRestore(program, run);
@@ -187,12 +193,51 @@ function addAlerts(program: Command, run: Run): void {
 function addVerify(program: Command, run: Run): void {
   program
     .command('verify')
-    .description('Derive a whole ledger again from its stored bytes, trusting its genesis note alone.')
-    .option(...LEDGER_OPTION)
-    .option('--from-database', 'read it from Postgres (the default)')
+    .description(
+      'Check proofs, receipts, checkpoints and exports offline; without files, derive a whole ledger again from the database.',
+    )
+    .argument(
+      '[files...]',
+      'proofs (.tlog-proof beside .entry and .custody), receipts, checkpoints, folders of everseal export',
+    )
+    .option('--policy <file>', 'whom to believe: a C2SP tlog-policy file with log key, witnesses and quorum')
+    .option('--entry <file>', "the proof's entry, where it is not beside it")
+    .option('--extends <file>', 'an older checkpoint that the named one (with its proof, or a folder) has to extend')
+    .option('--keys <file>', 'for receipts: the key set that names their ingesters, e.g. the genesis note')
+    .option('--events <file...>', 'for receipts: the events that were sent')
+    .option('--producer <name>', 'for receipts that do not say it: who sent them')
+    .option('--ledger <name>', 'without files: the ledger', 'main')
+    .option('--from-database', 'without files: read it from Postgres (the default)')
     .option(...JSON_OPTION)
-    .action(async (options: VerifyOptions) => {
-      run.exitCode = await verify(run.context(program), options);
+    .action(async (files: string[], options: VerifyOptions & VerifyFilesOptions) => {
+      const context = run.context(program);
+      run.exitCode = files.length > 0 ? await verifyFiles(context, files, options) : await verify(context, options);
+    });
+}
+
+function addProve(program: Command, run: Run): void {
+  program
+    .command('prove')
+    .description('Write the proof of an event as files that anybody can check without this installation.')
+    .argument('[event]', 'its id')
+    .option(...LEDGER_OPTION)
+    .option('--source <uri>', 'its source, where the id alone is not enough')
+    .option('--producer <name>', 'its producer, likewise')
+    .option('--index <n>', 'an entry by its index instead of an event by its id', entryIndex)
+    .option('--extends <file>', 'prove instead that the log extends this older checkpoint')
+    .option('--newest', 'under the newest cosigned checkpoint; default: the first one over the event')
+    .option('--out <folder>', 'where to write the files', '.')
+    .option(...JSON_OPTION)
+    .action(async (event: string | undefined, options: ProveOptions) => {
+      run.exitCode = await prove(run.context(program), event ?? null, options);
+    });
+  program
+    .command('policy')
+    .description("Write a ledger's C2SP tlog-policy file, for auditors: its log key, and one of its verifiers.")
+    .option(...LEDGER_OPTION)
+    .option('--out <file>', 'default: standard output')
+    .action((options: PolicyOptions) => {
+      run.exitCode = auditorPolicy(run.context(program), options);
     });
 }
 
@@ -343,6 +388,32 @@ function frameNumber(text: string): number {
   const number = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw new InvalidArgumentError('Give the number of a frame, 1 or more.');
+}
+
+function addExport(program: Command, run: Run): void {
+  program
+    .command('export')
+    .description(
+      'Write a ledger, a range or the events of a query as a folder that is checked without this installation.',
+    )
+    .argument('<ledger>', 'its name')
+    .requiredOption('--to <folder>', 'where to; a run that was interrupted goes on there')
+    .option('--from <index>', 'first entry of a range (whole bundles of 256 are written)', entryIndex)
+    .option('--to-index <index>', 'last entry of the range', entryIndex)
+    .option('--source <uri>', 'events of this source only')
+    .option('--since <time>', 'events accepted since then: 90s, 15m, 2h, 7d, or an RFC 3339 time')
+    .option('--until <time>', 'events accepted before then, likewise')
+    .option(...JSON_OPTION)
+    .action(async (ledger: string, options: ExportOptions) => {
+      run.exitCode = await exportLedger(run.context(program), ledger, options);
+    });
+}
+
+/** The index of an entry, for commander. */
+function entryIndex(text: string): number {
+  const index = /^(?:0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(index)) return index;
+  throw new InvalidArgumentError('Give the index of an entry, 0 or more.');
 }
 
 /** A whole number in a range, for commander. */

@@ -22,11 +22,11 @@ describe('receipts in files', () => {
   it('are read as submit keeps them, and as ingest answered them', () => {
     const receipt = parseReceipt(Buffer.from(bare));
     const one = file('one.json', `${kept}\n`);
-    expect(readReceipts(one)).toEqual([{ place: one, producer: 'billing', receipt }]);
+    expect(readReceipts(one)).toEqual([{ place: one, producer: 'billing', ids: ['1'], event: null, receipt }]);
     const many = file('many.jsonl', `${kept}\n\n${bare}\n`);
     expect(readReceipts(many)).toEqual([
-      { place: `${many}:1`, producer: 'billing', receipt },
-      { place: `${many}:3`, producer: null, receipt },
+      { place: `${many}:1`, producer: 'billing', ids: ['1'], event: null, receipt },
+      { place: `${many}:3`, producer: null, ids: null, event: null, receipt },
     ]);
   });
 

@@ -12,6 +12,7 @@ import path from 'node:path';
 import {
   FormatError,
   formatReceipt,
+  MAX_REQUEST_EVENTS,
   MessageReader,
   parseOrigin,
   parseReceipt,
@@ -46,6 +47,10 @@ export interface KeptReceipt {
   place: string;
   /** Who it was given to; null in a file that holds the bare receipt. */
   producer: string | null;
+  /** Ids of its events, in order; null where they are not said. */
+  ids: readonly string[] | null;
+  /** The bytes of its one event, where the client kept them with it. */
+  event: Buffer | null;
   receipt: Receipt;
 }
 
@@ -69,9 +74,16 @@ export function readReceipts(file: string): KeptReceipt[] {
 function readLine(line: string, place: string): KeptReceipt {
   try {
     const members = MessageReader.parse('receipt-file', Buffer.from(line), MOST_LINE_BYTES);
-    if (!members.has('receipt')) return { place, producer: null, receipt: parseReceipt(Buffer.from(line)) };
+    if (!members.has('receipt'))
+      return { place, producer: null, ids: null, event: null, receipt: parseReceipt(Buffer.from(line)) };
     const { receipt } = JSON.parse(line) as { receipt: unknown };
-    return { place, producer: members.text('producer'), receipt: parseReceipt(Buffer.from(JSON.stringify(receipt))) };
+    return {
+      place,
+      producer: members.text('producer'),
+      ids: members.has('ids') ? members.texts('ids', MAX_REQUEST_EVENTS) : null,
+      event: members.has('event') ? Buffer.from(members.text('event')) : null,
+      receipt: parseReceipt(Buffer.from(JSON.stringify(receipt))),
+    };
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     throw new CliFailure(EXIT.usage, `${place} is no receipt (${cause.message}): give what submit --receipts kept`, {

@@ -8,7 +8,11 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { ORIGIN as VECTOR_ORIGIN } from '../vectors/cast.js';
+import { LOG_LEAVES } from '../vectors/make/block.js';
+import { custodyOf } from '../vectors/make/custody-file.js';
 import { ENTRIES, FRAME_NOTE, TREE } from '../vectors/make/frame.js';
+import { BOTH } from '../vectors/make/tlog-policy.js';
 import { openAlertEvent, formatAlertEvent } from './alert-event.js';
 import { openAlert, signAlert } from './alert-note.js';
 import { formatAnnouncement, parseAnnouncement } from './announcement.js';
@@ -20,6 +24,7 @@ import { formatClaimAnswer, parseClaim, parseClaimAnswer } from './claim-message
 import { treeRoot } from './compact-range.js';
 import { proveConsistency, verifyConsistency } from './consistency.js';
 import { appendSignatures, cosign, cosignaturesOf } from './cosignature.js';
+import { formatCustodyFile, parseCustodyFile, verifyCustodyFile, type CustodyFile } from './custody-file.js';
 import { encodeBundle, splitBundle } from './entry-bundle.js';
 import { parseEventEntry } from './event-entry.js';
 import { FormatError } from './format-error.js';
@@ -43,6 +48,7 @@ import { parseNote, parseSignatureLines } from './note.js';
 import { FrameTree, rangeRoot } from './range-proof.js';
 import { formatReceipt, parseReceipt } from './receipt.js';
 import { rootFromTiles } from './tile-proof.js';
+import { parseTlogPolicy } from './tlog-policy.js';
 import { formatTlogProof, parseTlogProof } from './tlog-proof.js';
 import { formatVerifierHeartbeat, heartbeatOrigin, openVerifierHeartbeat } from './verifier-heartbeat.js';
 import { formatAddCheckpoint, formatWitnessSize, parseAddCheckpoint, parseWitnessSize } from './witness-message.js';
@@ -190,6 +196,26 @@ const CASES: Record<string, Case> = {
     }),
     taken: null,
   },
+  'custody file': {
+    read: (b) => parseCustodyFile(b),
+    genuine: Buffer.from(formatCustodyFile(custodyOf(1))),
+    taken: (value: CustodyFile) => formatCustodyFile(value),
+  },
+  'custody of an event': {
+    read: (b) => {
+      const place = {
+        origin: VECTOR_ORIGIN,
+        entry: ENTRIES[1]!,
+        index: 4,
+        size: LOG_LEAVES.length,
+        root: treeRoot(LOG_LEAVES),
+      };
+      return verifyCustodyFile(parseCustodyFile(b), place).frame;
+    },
+    genuine: Buffer.from(formatCustodyFile(custodyOf(1))),
+    taken: 'same',
+  },
+  policy: { read: (b) => parseTlogPolicy(b), genuine: Buffer.from(BOTH), taken: null },
   receipt: { read: (b) => parseReceipt(b), genuine: formatReceipt(receipt), taken: null },
   claim: { read: (b) => parseClaim(b, ORIGIN), genuine: formatReceipt(receipt), taken: null },
   'answer to a claim': {

@@ -105,7 +105,17 @@ export {
   type TileRef,
 } from './tile.js';
 export { formatTimestamp, parseTimestamp, type Timestamp } from './timestamp.js';
+export {
+  formatTlogPolicy,
+  NO_QUORUM,
+  openUnderPolicy,
+  parseTlogPolicy,
+  policyOfKeySet,
+  type Believed,
+  type TlogPolicy,
+} from './tlog-policy.js';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProofPolicy, type TlogProof } from './tlog-proof.js';
+export { TileTree } from './tile-tree.js';
 export { TreeGrowth, type TileRoot } from './tree-growth.js';
 export { decodeUtf8, encodeUtf8 } from './utf8.js';
 export {
@@ -148,6 +158,15 @@ export {
   type VerifiedHead,
 } from './announcement.js';
 export { formatBlockText, openBlock, parseBlockText, signBlock, type Block } from './block.js';
+export {
+  formatCustodyFile,
+  parseCustodyFile,
+  verifyCustodyFile,
+  type CustodyFile,
+  type ProvenNote,
+  type ProvenPlace,
+  type ShownCustody,
+} from './custody-file.js';
 export { entryKind, FIRST_LINE, type EntryKind } from './entry-kind.js';
 export { encodeEventEntry, eventPrefix, eventEntryTest, parseEventEntry, type EventEntry } from './event-entry.js';
 export {
@@ -210,6 +229,17 @@ export {
   type Refusal,
   type RefusalCode,
 } from './refusal.js';
+export {
+  checkpointWords,
+  entryWords,
+  extensionWords,
+  numeral,
+  receiptWords,
+  timeOf,
+  witnessDoubts,
+  type Words,
+} from './proof-words.js';
+export { verifyProofBundle, type ProofBundle, type ProvenEntry } from './proof-bundle.js';
 export { singleReceipts } from './single-receipts.js';
 export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
 
@@ -250,6 +280,28 @@ export {
   type VerdictMeaning,
 } from './verdict.js';
 export { SeenCheckpoints, type Shown } from './seen-checkpoints.js';
+export {
+  completenessWords,
+  exportedRange,
+  fitsQuery,
+  formatCompleteness,
+  parseCompleteness,
+  type Completeness,
+  type ExportSelection,
+} from './completeness.js';
+export { EventCensus, type Census, type CensusEvent } from './event-census.js';
+export {
+  bundlesOf,
+  bundleWidth,
+  checkpointFile,
+  eventFile,
+  EXPORT_FILES,
+  EXPORT_FOLDERS,
+  exportedTiles,
+  keysFile,
+  type ExportFiles,
+} from './export-layout.js';
+export { exportWords, verifyExport, verifyExportExtends, type VerifiedExport } from './verify-export.js';
 export { verifyLog, type LogInput, type LogReport } from './verify-log.js';
 export {
   formatHoldAnswer,

@@ -6,6 +6,7 @@ import { announcementVectors } from './make/announcement.js';
 import { blockVectors } from './make/block.js';
 import { claimAnswerVectors } from './make/claim-answer.js';
 import { claimVectors } from './make/claim.js';
+import { custodyFileVectors } from './make/custody-file.js';
 import { eventEntryVectors } from './make/event-entry.js';
 import { frameMessageVectors } from './make/frame-message.js';
 import { frameVectors } from './make/frame.js';
@@ -14,6 +15,7 @@ import { keySetVectors } from './make/key-set.js';
 import { receiptVectors } from './make/receipt.js';
 import { refusalVectors } from './make/refusal.js';
 import { restoreVectors } from './make/restore.js';
+import { tlogPolicyVectors } from './make/tlog-policy.js';
 import { vectorPath, type VectorFile } from './vector-file.js';
 
 /**
@@ -36,6 +38,8 @@ describe('vector files', () => {
     ['claim', claimVectors],
     ['claim-answer', claimAnswerVectors],
     ['announcement', announcementVectors],
+    ['custody-file', custodyFileVectors],
+    ['tlog-policy', tlogPolicyVectors],
     ['alert-note', alertNoteVectors],
     ['alert-event', alertEventVectors],
   ])('%s.json is what its maker gives', (format, make) => {

@@ -95,7 +95,7 @@ describe('a recorded event', () => {
 
     const file = lab.file('proofs.ndjson');
     proof.appendTo(file);
-    expect(readReceipts(file)).toEqual([{ place: file, producer: 'billing', receipt: proof.receipt }]);
+    expect(readReceipts(file)).toMatchObject([{ place: file, producer: 'billing', receipt: proof.receipt }]);
     expect(Proof.parse(readFileSync(file, 'utf8').trimEnd())).toEqual(proof);
   });
 

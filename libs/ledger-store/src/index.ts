@@ -31,6 +31,7 @@ export {
 } from './sql/block.js';
 export { bodyOf, MAX_BODY_BYTES, readBodies, type StoredBlock } from './sql/body.js';
 export { readCatalog, type Catalog } from './sql/catalog.js';
+export { cosignedCheckpoint, dailyCheckpoints } from './sql/audited-checkpoint.js';
 export {
   checkpointAt,
   checkpointsAfter,
@@ -42,6 +43,7 @@ export {
 export { databaseTime } from './sql/clock.js';
 export { cosignaturesAt, insertCosignature, type CosignatureRow } from './sql/cosignature.js';
 export { readEntry } from './sql/entry.js';
+export { eventPositions, findEvents, type EventQuery, type FoundEvent, type WantedEvent } from './sql/event-lookup.js';
 export {
   EventIndexWriter,
   findSameIdentity,

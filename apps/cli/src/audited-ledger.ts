@@ -1,0 +1,97 @@
+/**
+ * A ledger in the database as an auditor's files are made of it: read with the reader's rights, believed only as far as it leads back
+ * to this machine's genesis note, checked before anything of it is handed out.
+ */
+import {
+  appendSignatures,
+  FormatError,
+  leafHash,
+  openGenesis,
+  openKeySet,
+  policyOfKeySet,
+  type KeySet,
+  type TlogPolicy,
+} from '@everseal/audit-core';
+import { cosignaturesAt, cosignedCheckpoint, findLedger, readHead } from '@everseal/ledger-store';
+import type { Pool } from 'pg';
+import { CliFailure, noLedger } from './cli-failure.js';
+import { EXIT } from './exit-code.js';
+import type { LedgerTrust } from './ledger-trust.js';
+import { altered, StoredProofs } from './stored-proofs.js';
+import { count } from './terminal.js';
+
+export class AuditedLedger {
+  private constructor(
+    readonly pool: Pool,
+    readonly ledgerId: number,
+    /** Entries that were sealed when it was opened. */
+    readonly size: number,
+    readonly trust: LedgerTrust,
+    readonly proofs: StoredProofs,
+  ) {}
+
+  /** @throws CliFailure when the database does not know the ledger; StoreError */
+  static async open(pool: Pool, trust: LedgerTrust): Promise<AuditedLedger> {
+    const ledgerId = await findLedger(pool, trust.origin);
+    if (ledgerId === null) throw noLedger(trust.origin);
+    const { size, keysIndex } = await readHead(pool, ledgerId);
+    const proofs = new StoredProofs(pool, ledgerId, trust.origin, keysIndex);
+    return new AuditedLedger(pool, ledgerId, size, trust, proofs);
+  }
+
+  get origin(): string {
+    return this.trust.origin;
+  }
+
+  /**
+   * A checkpoint over an entry, as a note with its cosignatures: the first that was cosigned, or the newest.
+   * @throws CliFailure when none covers it
+   */
+  async coveringCheckpoint(index: number, which: 'first' | 'newest'): Promise<{ size: number; note: string }> {
+    const row = await cosignedCheckpoint(this.pool, this.ledgerId, index, which);
+    if (row === null) {
+      const { size } = this;
+      const why =
+        index >= size ? `the log has ${count(size)} entries` : 'no cosigned checkpoint covers it yet, ask again';
+      throw new CliFailure(EXIT.unavailable, `entry ${count(index)} of ${this.origin} cannot be proven: ${why}`);
+    }
+    return { size: row.size, note: await this.cosigned(row) };
+  }
+
+  /** A stored checkpoint with the cosignatures that are stored beside it. */
+  async cosigned({ size, note }: { size: number; note: string }): Promise<string> {
+    const lines = (await cosignaturesAt(this.pool, this.ledgerId, size)).map(({ line }) => line);
+    return this.checked(() => appendSignatures(note, lines));
+  }
+
+  /** The key set in force for a checkpoint of this size, followed from the genesis note. */
+  async keysAt(size: number): Promise<KeySet> {
+    const [first, ...later] = await this.proofs.keySets(size);
+    const { origin, genesis } = this.trust;
+    if (!first || !leafHash(first.note).equals(genesis)) {
+      throw altered(`entry 0 of ${origin} is not the genesis note of this machine`);
+    }
+    return this.checked(() => {
+      let [keys, hash] = [openGenesis(first.note, origin), genesis];
+      for (const { note } of later) [keys, hash] = [openKeySet(note, keys, hash), leafHash(note)];
+      return keys;
+    });
+  }
+
+  async policyAt(size: number): Promise<TlogPolicy> {
+    return policyOfKeySet(await this.keysAt(size));
+  }
+
+  /** What is stored has to hold before it is handed out. @throws CliFailure */
+  checked<T>(check: () => T): T {
+    try {
+      return check();
+    } catch (cause) {
+      if (!(cause instanceof FormatError)) throw cause;
+      throw altered(
+        `what the database holds of ${this.origin} proves nothing (${cause.code}: ${cause.message})`,
+        cause,
+      );
+    }
+  }
+}
