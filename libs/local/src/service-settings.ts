@@ -56,7 +56,7 @@ export function writeCliSettings(place: SettingsPlace): void {
     domain: policy.domain,
     policyFile: relative(place, place.policyFile),
     alertKeysFile: relative(place, keys.alertKeys()),
-    ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    ledgers: policy.ledgers.map(({ name }) => trusted(place, name)),
     nats: { servers: [`tls://${hosts.nats}:${ports.nats}`] },
     producers: identities,
     ops: { name: ops?.name, ...certificate(place, 'client', operator.id) },
@@ -120,7 +120,7 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
     keyFile: relative(place, keys.verifier(instance.name)),
     alertKeyFile: relative(place, keys.alerts('verifier', instance.name)),
     stateDir: relative(place, layout.state(instance.id)),
-    ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    ledgers: policy.ledgers.map(({ name }) => trusted(place, name)),
     guards: {
       agreementFile: relative(place, keys.agreement()),
       deployKeyFile: relative(place, keys.deployKey()),
@@ -130,6 +130,12 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
     postgres: postgres(place, instance, 'everseal_verifier'),
     operations: operations(place, instance),
   };
+}
+
+/** What a ledger is known by, and where later key sets of it are told. */
+function trusted(place: SettingsPlace, name: string): object {
+  const { keys } = place;
+  return { name, genesisFile: relative(place, keys.genesis(name)), keySetsDir: relative(place, keys.keySets(name)) };
 }
 
 /** The genesis note of the system ledger, where there is one. */

@@ -12,13 +12,13 @@ export interface PlacedOrder {
 
 /** This sealer does not seal the ledger now. */
 export function standby(): RetryLater {
-  return new RetryLater('gaps.standby', 'this sealer does not seal the ledger now: ask the others, or again');
+  return new RetryLater('sealer.standby', 'this sealer does not seal the ledger now: ask the others, or again');
 }
 
-export class GapOrders {
+export class OperatorOrders {
   private placed: PlacedOrder[] = [];
 
-  /** Resolves once the gap is committed. @throws what `refuse` was given */
+  /** Resolves once what was ordered is committed. @throws what `refuse` was given */
   place(note: string): Promise<void> {
     return new Promise((resolve, reject) => this.placed.push({ note, done: resolve, refuse: reject }));
   }
