@@ -23,12 +23,13 @@ export class OperatorOrders {
     return new Promise((resolve, reject) => this.placed.push({ note, done: resolve, refuse: reject }));
   }
 
-  take(): PlacedOrder[] {
-    return this.placed.splice(0);
+  /** The next one, out of those that wait; what is not taken is given back when sealing ends. */
+  take(): PlacedOrder | undefined {
+    return this.placed.shift();
   }
 
   /** Sealing ends for now: whoever waits is told to try again. */
   giveBack(): void {
-    for (const { refuse } of this.take()) refuse(standby());
+    for (const { refuse } of this.placed.splice(0)) refuse(standby());
   }
 }

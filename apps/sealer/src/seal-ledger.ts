@@ -228,8 +228,7 @@ export class SealLedger {
         guardedAt = performance.now();
       }
       await this.heal(sealing);
-      for (const order of this.orders.take()) await this.obey(sealing, gaps, order);
-      for (const order of this.keyOrders.take()) if (await this.changeKeys(sealing, order)) return;
+      if (await this.followOrders(sealing, gaps)) return;
       if (performance.now() - lookedAt >= GAP_LOOK_MS && isCaughtUp(sealing)) {
         for (const gap of await gaps.due(laterClock(sealing, this.parts.now))) await this.addGap(sealing, gap);
         lookedAt = performance.now();
@@ -265,6 +264,16 @@ export class SealLedger {
     const waiting = new Set([...held.waiting(), ...unseen.keys()]);
     resend.want(new Map([...waiting].map((ingester) => [ingester, headOf(ingester) + 1])));
     debtQuestions.want(debts);
+  }
+
+  /** @returns whether another key set is in force now */
+  private async followOrders(sealing: Sealing, gaps: LaneGaps): Promise<boolean> {
+    for (let order = this.orders.take(); order; order = this.orders.take()) await this.obey(sealing, gaps, order);
+    let isChanged = false;
+    for (let order = this.keyOrders.take(); order; order = this.keyOrders.take()) {
+      isChanged = (await this.changeKeys(sealing, order)) || isChanged;
+    }
+    return isChanged;
   }
 
   /** An operator's order: the same gap as by itself, only at once. */

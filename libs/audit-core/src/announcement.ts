@@ -178,6 +178,7 @@ export function verifyAnnouncement(
   frameHash: (ingester: string, number: number) => Hash | null,
 ): VerifiedAnnouncement {
   const announcement = parseAnnouncement(bytes);
+  const announced = parseKeys(announcement.keys.note, trust.origin);
   const { logKeys, verifiers } = trustedAt(announcement.keys, trust);
   const checkpoint = openCheckpoint(announcement.checkpoint, logKeys, trust.origin);
   const cosignatures = cosignaturesOf(checkpoint, verifiers);
@@ -186,7 +187,7 @@ export function verifyAnnouncement(
   }
   const { index, proof, note } = announcement.keys;
   const keysHash = leafHash(Buffer.from(note));
-  const keys = openKeys(note, checkpoint);
+  const keys = requireSigned(announced, checkpoint);
   if (!verifyInclusion(index, checkpoint.size, keysHash, proof, checkpoint.root)) {
     throw new FormatError('announcement.keys-inclusion', `the key set is not proven to be entry ${index}`);
   }
@@ -202,15 +203,16 @@ function trustedAt({ before = [], note }: Announcement['keys'], trust: Announcem
   if (trust.known === undefined) return trust;
   try {
     const newest = followKeySets(trust.known, [...before, note]).at(-1);
-    return newest ? announcementTrust(newest.set) : trust;
+    if (!newest) return trust;
+    // A known log key opens the checkpoint, too: that the new one has to sign is said better where it is looked for.
+    return { ...trust, logKeys: [newest.set.log, ...trust.logKeys], verifiers: newest.set.verifiers };
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     throw new FormatError('announcement.keys-chain', `the announced key sets: ${cause.message}`, { cause });
   }
 }
 
-/** The announced key set, whose log key must have signed the checkpoint: it is in force at the checkpoint's last entry. */
-function openKeys(note: string, checkpoint: OpenedCheckpoint): KeySet {
+function parseKeys(note: string, origin: string): KeySet {
   let keys: KeySet;
   try {
     keys = parseKeySetText(parseNote(note, MOST_ENTRY_BYTES).text);
@@ -218,18 +220,21 @@ function openKeys(note: string, checkpoint: OpenedCheckpoint): KeySet {
     if (!(cause instanceof FormatError)) throw cause;
     throw new FormatError('announcement.keys-entry', `the announced key set: ${cause.message}`, { cause });
   }
-  if (keys.origin !== checkpoint.origin) {
-    throw new FormatError('announcement.keys-entry', `the announced key set is that of ${keys.origin}`);
-  }
+  if (keys.origin === origin) return keys;
+  throw new FormatError('announcement.keys-entry', `the announced key set is that of ${keys.origin}`);
+}
+
+/** The log key of the announced set must have signed the checkpoint: it is in force at the checkpoint's last entry. */
+function requireSigned(keys: KeySet, checkpoint: OpenedCheckpoint): KeySet {
   try {
     openNote(checkpoint, [keys.log]);
+    return keys;
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     throw new FormatError('announcement.log-key', 'the log key of the announced set did not sign the checkpoint', {
       cause,
     });
   }
-  return keys;
 }
 
 function provesFrame(checkpoint: OpenedCheckpoint, head: AnnouncedHead, hash: Hash | null): boolean {
