@@ -15,7 +15,7 @@ import {
   type KeySet,
   type KeySetEntry,
 } from '@everseal/audit-core';
-import type { NatsLink } from '@everseal/messaging';
+import { listen, type NatsLink } from '@everseal/messaging';
 import { keysSubject } from '@everseal/policy';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askSealers } from './ask-sealers.js';
@@ -79,17 +79,20 @@ function doesNotFollow({ origin }: LedgerTrust, why: string, cause?: unknown): C
 /**
  * Waits until an announcement says what is waited for.
  * @param is null when it does, else in words what is missing
+ * @param hear what to listen to meanwhile
  * @throws CliFailure EXIT.unavailable when it does not come in time
  */
 export async function announced(
   context: Context,
   { ledger, timeout }: SealersOptions,
   is: (newest: NewestAnnouncement) => string | null,
+  hear: { readonly subject: string; readonly message: (data: Buffer) => void } | null = null,
 ): Promise<NewestAnnouncement> {
   const settings = context.settings();
   const trust = readTrust(settings, ledger);
   const deadline = performance.now() + timeout * 1_000;
   const link = await connectAsOps(settings);
+  if (hear) listen(link, hear.subject, { onMessage: ({ data }) => hear.message(Buffer.from(data)), onFault: () => undefined });
   try {
     for (;;) {
       const { newest, missing } = await look(link, trust, is);

@@ -13,6 +13,7 @@ import {
   addKey,
   FormatError,
   formatKeyFile,
+  ingestSays,
   isSameChange,
   keepKey,
   keyNameOf,
@@ -25,10 +26,12 @@ import {
   rotationStep,
   signKeyOrder,
   SigningKey,
+  type IngestSays,
   type KeyHolder,
   type KeySet,
   type VerifierKey,
 } from '@everseal/audit-core';
+import { heartbeatSubject } from '@everseal/policy';
 import { replaceFile } from '@everseal/process';
 import { usage } from './cli-failure.js';
 import { ledgerSettings } from './config.js';
@@ -173,19 +176,35 @@ async function isUsed(
   options: RotateOptions,
 ): Promise<void> {
   if (role !== 'ingest' && role !== 'verifier') return;
-  const used = role === 'ingest' ? ingestUses(name, key) : verifierUses(key);
-  await announced(context, options, used);
+  if (role === 'verifier') await announced(context, options, verifierUses(key));
+  else await ingestUses(context, name, key, options);
   context.terminal.note(`used: ${key.vkey} signs now`);
 }
 
-function ingestUses(ingester: string, key: VerifierKey) {
-  return ({ heads, checkpoint }: NewestAnnouncement): string | null => {
+/** By its newest sealed frame; an idle one by its heartbeat, once nothing of it is unsealed. */
+async function ingestUses(context: Context, ingester: string, key: VerifierKey, options: RotateOptions): Promise<void> {
+  const { origin } = readTrust(context.settings(), options.ledger);
+  let says: IngestSays = { signs: null, newest: 0 };
+  const is = ({ heads }: NewestAnnouncement): string | null => {
     const head = heads.find((one) => one.ingester === ingester);
-    if (head === undefined) return null;
-    if (head.debts.length > 0) return `ingester ${ingester} owes frames that the old key has signed`;
-    if (head.note !== undefined && isSignedBy(head.note, key, checkpoint.origin)) return null;
-    return `no frame of ingester ${ingester} that the new key has signed is sealed yet; it signs one with the next event`;
+    if (head && head.debts.length > 0) return `ingester ${ingester} owes frames that the old key has signed`;
+    if (head?.note !== undefined && isSignedBy(head.note, key, origin)) return null;
+    if (says.signs === key.vkey && says.newest <= (head?.number ?? 0)) return null;
+    return `ingester ${ingester} does not sign with the new key yet: is it in its key file, and does it run?`;
   };
+  await announced(context, options, is, {
+    subject: heartbeatSubject('ingest', ingester),
+    message: (data) => (says = ingestSaid(data, origin) ?? says),
+  });
+}
+
+function ingestSaid(heartbeat: Buffer, origin: string): IngestSays | null {
+  try {
+    return ingestSays(heartbeat, origin);
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
 }
 
 function verifierUses(key: VerifierKey) {

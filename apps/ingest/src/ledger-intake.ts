@@ -210,6 +210,12 @@ export class LedgerIntake {
     return this.commit.newestNote ?? (await this.frames.frame(this.spool.newest.number))?.note ?? null;
   }
 
+  /** With which key the next frame is signed; null while one is under way, which the key before may have signed. */
+  get signs(): { origin: string; vkey: string } | null {
+    if (this.commit.unanswered.length > 0) return null;
+    return { origin: this.name.origin, vkey: this.signing.verifier.vkey };
+  }
+
   /** The times that verifiers gave with the newest cosignatures seen here; empty before the first. */
   get cosigned(): CosignedTime[] {
     return this.announcements.cosigned;
