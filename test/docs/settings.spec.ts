@@ -42,7 +42,9 @@ describe('docs/operations/settings.md', () => {
 
   it('need not tell the shared parts apart', () => {
     const shared = new Map(fields.sealer.map((field) => [field.path, field]));
-    for (const field of [...fields.ingest, ...fields.verifier, ...fields.reader].filter(({ path }) => SHARED.test(path))) {
+    for (const field of [...fields.ingest, ...fields.verifier, ...fields.reader].filter(({ path }) =>
+      SHARED.test(path),
+    )) {
       expect(field).toEqual(shared.get(field.path));
     }
   });

@@ -7,6 +7,7 @@ import { connect } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  cosignaturesOf,
   encodeBundle,
   entriesPath,
   fullTiles,
@@ -20,6 +21,7 @@ import {
   tilePath,
   type FullTile,
 } from '@everseal/audit-core';
+import { insertCosignature } from '@everseal/ledger-store';
 import { TestPostgres } from '@everseal/testing';
 import { KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
 import { StoredLog } from '../../verifier/src/stored-log.fixture.js';
@@ -200,6 +202,9 @@ describe('the tree of a ledger', () => {
         error: { code: expect.stringMatching(/request.path|log.absent/) },
       });
     }
+    for (const target of ['/log/main/%zz', '/api/%zz/checkpoint', `/api/${'x'.repeat(600)}/keys`]) {
+      expect([target, [400, 404, 414].includes((await reader.get(target)).status)]).toEqual([target, true]);
+    }
     for (const path of ['/log/main', '/log/none/checkpoint', '/log//checkpoint', '/log/Main/checkpoint', '/log', '/']) {
       expect([path, (await reader.get(path)).status]).toEqual([path, path === '/log/none/checkpoint' ? 401 : 404]);
     }
@@ -239,6 +244,36 @@ describe('the tree of a ledger', () => {
     const taken = ['gzip', 'GZIP', '*', 'identity, gzip', 'gzip;q=1.000'].map(acceptsGzip);
     const left = [undefined, '', 'br', 'gzip;q=0', 'gzip;q=0.000', 'gzip;q=x', '*;q=0', 'gzip;q=0, *'].map(acceptsGzip);
     expect([taken, left]).toEqual([taken.map(() => true), left.map(() => false)]);
+  });
+
+  it('shows the largest checkpoint that has a cosignature, and never goes back', async () => {
+    const shown = async (): Promise<number> => {
+      await reader.ledger.log.look();
+      return Number((await get('checkpoint')).body.toString().split('\n')[1]);
+    };
+    const cosignNewest = async (): Promise<void> => {
+      const line = log.writer.checkpoint().trimEnd().split('\n').at(-1) as string;
+      const keyId = Buffer.from(KEYS.verifier.verifier.idHex, 'hex');
+      await insertCosignature(log.sealer, log.ledgerId, { size: log.size, signer: KEYS.verifier.name, keyId, line });
+    };
+    // Nothing is cosigned up to here, so the newest was shown.
+    const { size } = log;
+    await cosignNewest();
+    expect(await shown()).toBe(size);
+    const { body } = await get('checkpoint');
+    expect(cosignaturesOf(openCheckpoint(body, [KEYS.log.verifier], ORIGIN), [KEYS.verifier.verifier])).toHaveLength(1);
+    await log.sealEvents('{"id":"later"}');
+    await reader.publish();
+    expect(await shown()).toBe(size);
+    expect((await get(`tile/0/257.p/1`)).status).toBe(404);
+    await cosignNewest();
+    expect(await shown()).toBe(size + 3);
+
+    await log.tamper(
+      `DELETE FROM everseal.cosignature WHERE size > ${size}; DELETE FROM everseal.checkpoint WHERE size > ${size}`,
+    );
+    await expect(reader.ledger.log.look()).rejects.toMatchObject({ code: 'log.back', fate: 'retry' });
+    expect(Number((await get('checkpoint')).body.toString().split('\n')[1])).toBe(size + 3);
   });
 
   it('says that a stored tile or body is damaged, and goes on', async () => {

@@ -1,0 +1,154 @@
+/**
+ * The read API with all services running: what a producer sent is read back with an auditor's certificate, proven with the keys
+ * of the genesis note, and the read itself is found sealed in the system ledger, also one that was made while the broker was away.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import path from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { cosignaturesOf, leafHash, openCheckpoint, parseTlogProof, verifyTlogProof } from '@everseal/audit-core';
+import { waitUntil } from '@everseal/local';
+import { InstalledSystem, JournalProducer, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+
+const START_MS = 180_000;
+const TEST_MS = 120_000;
+const WITHIN_MS = 60_000;
+const POLICY = `
+domain: audit.example.com
+ledgers: [{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]
+systemLedger: system
+producers: [{ name: orders, ledgers: [main], sources: ['*'] }]
+ingest: [{ name: a }]
+sealers: [{ name: s1 }]
+verifiers: [{ name: v1 }]
+ops: [{ name: ops }]
+readers: [{ name: r1 }]
+auditors: [{ name: anna, ledgers: [main, system] }]
+`;
+
+interface Got {
+  status: number;
+  body: Buffer;
+  /** Serial number of the server's certificate. */
+  serial: string;
+}
+
+interface Page {
+  events: { index: number; action: string }[];
+}
+
+let folder: TemporaryFolder;
+let system: InstalledSystem;
+
+beforeAll(async () => {
+  folder = temporaryFolder('policy');
+  const policyFile = path.join(folder.path, 'everseal.yaml');
+  writeFileSync(policyFile, POLICY);
+  // The spec asks again and again.
+  const limits = { contentPerSecond: 10_000, contentBurst: 10_000 };
+  system = await InstalledSystem.start({ policyFile, settings: { 'reader-r1': { limits } } });
+}, START_MS);
+
+afterAll(async () => {
+  await system?.stop();
+  folder?.remove();
+}, START_MS);
+
+function get(target: string): Promise<Got> {
+  const { certFile, keyFile, caFile } = system.installation.logins.certificate('auditor', 'anna');
+  const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile), ca: readFileSync(caFile) };
+  const { certificate: port } = system.installation.ports.api['reader-r1']!;
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      { host: 'localhost', port, path: target, ...tls, agent: false, timeout: 10_000 },
+      (answer) => {
+        const { serialNumber: serial } = (answer.socket as TLSSocket).getPeerCertificate();
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('end', () => resolve({ status: answer.statusCode!, body: Buffer.concat(chunks), serial }));
+      },
+    );
+    asked.on('timeout', () => asked.destroy(new Error(`${target} is not answered`)));
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+async function json<T>(target: string): Promise<T> {
+  const { status, body } = await get(target);
+  if (status !== 200) throw new Error(`${target}: ${status} ${body.toString()}`);
+  return JSON.parse(body.toString()) as T;
+}
+
+/** Waits until the system ledger shows so many reads of anna by these conditions. */
+async function recorded(query: string, least: number): Promise<void> {
+  const found = async (): Promise<boolean> => {
+    const { events } = await json<Page>(`/api/system/events?type=io.everseal.read&actor=auditor/anna&${query}`);
+    return events.length >= least;
+  };
+  await waitUntil(found, { what: `${least} reads recorded by ${query}`, timeoutMs: WITHIN_MS });
+}
+
+describe('the read API of an installation', () => {
+  it(
+    'gives back what was sent, with a proof, and the read is an event of the system ledger',
+    async () => {
+      const { installation, origin, keys, ledger } = system;
+      const producer = await JournalProducer.open({
+        login: installation.logins.nats('producer', 'orders'),
+        ledger,
+        producer: 'orders',
+        origin,
+        ingestKeys: keys.ingest,
+        source: 'https://orders.example.com/shop',
+      });
+      await producer.load(5, 1, () => producer.receipted.length >= 20);
+      await producer.close();
+      const page = (): Promise<Page> => json<Page>('/api/main/events?producer=orders&limit=200');
+      await waitUntil(async () => (await page()).events.length >= 20, {
+        what: 'events in the index',
+        timeoutMs: WITHIN_MS,
+      });
+
+      const { index } = (await page()).events[0]!;
+      const entry = Buffer.from((await json<{ entry: string }>(`/api/main/entries/${index}`)).entry, 'base64');
+      const proof = parseTlogProof((await get(`/api/main/proofs/${index}`)).body);
+      const { checkpoint } = verifyTlogProof(proof, leafHash(entry), {
+        origin,
+        logKeys: [keys.log],
+        verifiers: keys.verifiers,
+        quorum: 1,
+      });
+      expect(checkpoint.size).toBeGreaterThan(index);
+      const shown = openCheckpoint((await get('/log/main/checkpoint')).body, [keys.log], origin);
+      expect(cosignaturesOf(shown, keys.verifiers)).toHaveLength(1);
+      await recorded('action=read.entry', 1);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'records reads while the broker is away, and brings them in when it is back',
+    async () => {
+      const { installation } = system;
+      await installation.nats.stop();
+      for (let i = 0; i < 3; i++) expect((await get('/api/main/receipts/3')).status).toBe(200);
+      await installation.startNats();
+      await recorded('action=read.receipt', 3);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'serves a renewed certificate without a restart',
+    async () => {
+      const { installation } = system;
+      const { serial } = await get('/log/main/checkpoint');
+      await installation.renewCertificates(1);
+      const renewed = async (): Promise<boolean> => (await get('/log/main/checkpoint')).serial !== serial;
+      await waitUntil(renewed, { what: 'the renewed certificate', timeoutMs: WITHIN_MS });
+    },
+    TEST_MS,
+  );
+});
