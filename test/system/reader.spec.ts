@@ -3,7 +3,7 @@
  * of the genesis note, and the read itself is found sealed in the system ledger, also one that was made while the broker was away.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -55,20 +55,17 @@ afterAll(async () => {
   folder?.remove();
 }, START_MS);
 
-function get(target: string): Promise<Got> {
+function get(target: string, agent: Agent | false = false): Promise<Got> {
   const { certFile, keyFile, caFile } = system.installation.logins.certificate('auditor', 'anna');
   const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile), ca: readFileSync(caFile) };
   const { certificate: port } = system.installation.ports.api['reader-r1']!;
   return new Promise((resolve, reject) => {
-    const asked = request(
-      { host: 'localhost', port, path: target, ...tls, agent: false, timeout: 10_000 },
-      (answer) => {
-        const { serialNumber: serial } = (answer.socket as TLSSocket).getPeerCertificate();
-        const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('end', () => resolve({ status: answer.statusCode!, body: Buffer.concat(chunks), serial }));
-      },
-    );
+    const asked = request({ host: 'localhost', port, path: target, ...tls, agent, timeout: 10_000 }, (answer) => {
+      const { serialNumber: serial } = (answer.socket as TLSSocket).getPeerCertificate();
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => resolve({ status: answer.statusCode!, body: Buffer.concat(chunks), serial }));
+    });
     asked.on('timeout', () => asked.destroy(new Error(`${target} is not answered`)));
     asked.on('error', reject);
     asked.end();
@@ -81,13 +78,19 @@ async function json<T>(target: string): Promise<T> {
   return JSON.parse(body.toString()) as T;
 }
 
+/** Events that a search finds; none as long as the ledger has no checkpoint. */
+async function found(query: string): Promise<Page['events']> {
+  const { status, body } = await get(query);
+  return status === 404 ? [] : (JSON.parse(body.toString()) as Page).events;
+}
+
 /** Waits until the system ledger shows so many reads of anna by these conditions. */
 async function recorded(query: string, least: number): Promise<void> {
-  const found = async (): Promise<boolean> => {
-    const { events } = await json<Page>(`/api/system/events?type=io.everseal.read&actor=auditor/anna&${query}`);
+  const shown = async (): Promise<boolean> => {
+    const events = await found(`/api/system/events?type=io.everseal.read&actor=auditor/anna&${query}`);
     return events.length >= least;
   };
-  await waitUntil(found, { what: `${least} reads recorded by ${query}`, timeoutMs: WITHIN_MS });
+  await waitUntil(shown, { what: `${least} reads recorded by ${query}`, timeoutMs: WITHIN_MS });
 }
 
 describe('the read API of an installation', () => {
@@ -105,13 +108,13 @@ describe('the read API of an installation', () => {
       });
       await producer.load(5, 1, () => producer.receipted.length >= 20);
       await producer.close();
-      const page = (): Promise<Page> => json<Page>('/api/main/events?producer=orders&limit=200');
-      await waitUntil(async () => (await page()).events.length >= 20, {
+      const page = (): Promise<Page['events']> => found('/api/main/events?producer=orders&limit=200');
+      await waitUntil(async () => (await page()).length >= 20, {
         what: 'events in the index',
         timeoutMs: WITHIN_MS,
       });
 
-      const { index } = (await page()).events[0]!;
+      const { index } = (await page())[0]!;
       const entry = Buffer.from((await json<{ entry: string }>(`/api/main/entries/${index}`)).entry, 'base64');
       const proof = parseTlogProof((await get(`/api/main/proofs/${index}`)).body);
       const { checkpoint } = verifyTlogProof(proof, leafHash(entry), {
@@ -136,6 +139,23 @@ describe('the read API of an installation', () => {
       for (let i = 0; i < 3; i++) expect((await get('/api/main/receipts/3')).status).toBe(200);
       await installation.startNats();
       await recorded('action=read.receipt', 3);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'stops in order while a client holds its connection open, and is back as it was',
+    async () => {
+      const { installation } = system;
+      const agent = new Agent({ keepAlive: true });
+      expect((await get('/log/main/checkpoint', agent)).status).toBe(200);
+      const running = installation.service('reader', 'r1');
+      await running.stop();
+      agent.destroy();
+      expect(readFileSync(running.logFile, 'utf8')).toContain('the reader has stopped');
+      await installation.startService('reader', 'r1');
+      const isShown = async (): Promise<boolean> => (await get('/log/main/checkpoint')).status === 200;
+      await waitUntil(isShown, { what: 'the checkpoint again', timeoutMs: WITHIN_MS });
     },
     TEST_MS,
   );

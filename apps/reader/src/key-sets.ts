@@ -1,7 +1,7 @@
 /**
  * The key sets of a ledger, found from the newest backwards: each names the hash of the one before it. What was found is
- * kept, so that only a new set costs a search in the tiles. Nothing is verified: readers of the sets do that, from a first
- * one that they have from elsewhere.
+ * kept, and one search serves all who wait for it, so that only a new set costs a look through the tiles. Nothing is
+ * verified: readers of the sets do that, from a first one that they have from elsewhere.
  */
 import {
   equalHash,
@@ -26,8 +26,18 @@ const MOST_KEY_SETS = 2_000;
 
 const found = new WeakMap<ServedLedger, Map<number, Buffer>>();
 
+const searching = new WeakMap<ServedLedger, Promise<SealedKeySet[]>>();
+
 /** The key sets that the newest checkpoint covers, by index. @throws Problem log.empty, log.damaged; StoreError */
-export async function keySetsOf(ledger: ServedLedger): Promise<SealedKeySet[]> {
+export function keySetsOf(ledger: ServedLedger): Promise<SealedKeySet[]> {
+  const running = searching.get(ledger);
+  if (running !== undefined) return running;
+  const started = search(ledger).finally(() => searching.delete(ledger));
+  searching.set(ledger, started);
+  return started;
+}
+
+async function search(ledger: ServedLedger): Promise<SealedKeySet[]> {
   const { size } = ledger.published;
   const { keysIndex } = await readHead(ledger.pool, ledger.ledgerId);
   const sets: SealedKeySet[] = [];
