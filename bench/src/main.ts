@@ -27,6 +27,7 @@ import { metric, type MetricsLogin } from './metrics.js';
 import { readLoad, readOnce } from './read-load.js';
 import { reachedAt, SealWatch } from './seal-watch.js';
 import { fillIndex, searchPages } from './search-load.js';
+import { TailWatch } from './tail-watch.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -64,7 +65,9 @@ const root = path.resolve(import.meta.dirname, '../../..');
 const dir = path.join(root, '.everseal', 'bench');
 rmSync(dir, { recursive: true, force: true });
 const policyFile = path.join(root, 'everseal.yaml');
-const ports = await freePorts(readPolicy(policyFile));
+const policy = readPolicy(policyFile);
+const ORIGIN = `${policy.domain}/${LEDGER}`;
+const ports = await freePorts(policy);
 const installation = LocalInstallation.open({ dir, policyFile, ports, say });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void stop().then(() => process.exit(1)));
 let exitCode = 0;
@@ -80,6 +83,7 @@ try {
     await reads();
     await sweeps();
   }
+  await searches();
   if (!options.json) console.log(`\n${options.markdown ? asMarkdown(figures) : asTable(figures)}`);
 } catch (error) {
   console.error(error);
@@ -184,11 +188,13 @@ async function load(): Promise<void> {
     median(runs.map((r) => percentile(of(r), share)));
 
   await run('warm-up', { eventsPerRequest: 50, inFlight: 16, seconds: 3 });
+  const tail = await TailWatch.open(await installation.logins.postgres('ops', 'ops'), verifierLogin(), ORIGIN);
   const full = await repeat('50 events a request, 16 in flight', {
     eventsPerRequest: 50,
     inFlight: 16,
     seconds: SECONDS,
   });
+  const judgedMs = await tail.stop();
   const inserts = figures.find(({ figure }) => figure.includes('32 connections'))!.value;
   add('sealed, 50 events a request, 16 in flight', rate(full), 'events/s', 30_000);
   add('the same as a multiple of audit row INSERT, 32 connections', rate(full) / inserts, '×', 7);
@@ -213,6 +219,7 @@ async function load(): Promise<void> {
     2_000,
     'less',
   );
+  add('sealed to judged by the verifier p99 at that load', judgedMs, 'ms', 5_000, 'less');
   add('event index written after the end of that load', await indexWritten(), 's', 5, 'less');
   const memory = ORIGIN_SERVICES.map(([service, name]) => peakMegabytes(installation.service(service, name).pid));
   for (const [i, [service]] of ORIGIN_SERVICES.entries()) add(`peak memory, ${service}`, memory[i]!, 'MB', 400, 'less');
@@ -311,7 +318,7 @@ async function fill(): Promise<void> {
   await indexWritten();
 }
 
-/** Tiles, checkpoints and proofs at a steady rate, beside an idle sealer; pages of a search on a large index. */
+/** Tiles, checkpoints and proofs at a steady rate, beside an idle sealer. */
 async function reads(): Promise<void> {
   const config = path.join(dir, 'config', 'reader-r1.yaml');
   const limits = 'limits: { hashesPerSecond: 100000, hashesBurst: 100000 }';
@@ -337,6 +344,10 @@ async function reads(): Promise<void> {
     if (failed > 0) throw new Error(`${failed} requests failed: ${what}`);
     add(what, percentile(latencies, 0.99), 'ms', floor, 'less');
   }
+}
+
+/** Pages of a search on a large index. The last of all: its rows stay in the index. */
+async function searches(): Promise<void> {
   const rows = Number(options.rows);
   const superuser = new pg.Client(await installation.logins.superuser());
   await superuser.connect();
@@ -348,36 +359,38 @@ async function reads(): Promise<void> {
   add(`search page p99, ${rows} rows`, percentile(latencies, 0.99), 'ms', 50, 'less');
 }
 
-/** The verifier alone at full speed over what was just stored, and a first pass (signatures and all) over the same. */
+/** The verifier alone over what was just stored, each sweep by itself at full speed; then a first pass, signatures and all. */
 async function sweeps(): Promise<void> {
-  const config = path.join(dir, 'config', 'verifier-v1.yaml');
-  writeFileSync(
-    config,
-    `${readFileSync(config, 'utf8')}\nsweep:\n  bodies: 0\n  index: 0\n  stored: 0\n  pauseMs: 600000\n`,
-  );
   await installation.service('ingest', 'a').stop();
   await installation.service('sealer', 's1').stop();
-  await installation.service('verifier', 'v1').stop();
-  await installation.startService('verifier', 'v1');
-  const login: MetricsLogin = {
-    port: ports.operations['verifier-v1']!,
-    ...requireCa(installation.logins.certificate('ops', 'ops')),
-  };
-  for (const [sweep, floor] of [
-    ['bodies', 250_000],
-    ['index', 40_000],
-  ] as const) {
-    for (const deadline = Date.now() + 300_000; ;) {
-      if ((await metric(login, `everseal_sweep_${sweep}_passes_total`)) >= 1) break;
-      if (Date.now() > deadline) throw new Error(`the ${sweep} sweep did not end within five minutes`);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-    const entries = await metric(login, `everseal_sweep_${sweep}_entries`);
-    const seconds = await metric(login, `everseal_sweep_${sweep}_seconds`);
-    add(`sweep of ${sweep}`, entries / seconds, 'entries/s', floor);
-  }
+  await sweep('bodies', 250_000);
+  await sweep('index', 40_000);
   await installation.service('verifier', 'v1').stop();
   await firstPass();
+}
+
+function verifierLogin(): MetricsLogin {
+  const port = ports.operations['verifier-v1']!;
+  return { port, ...requireCa(installation.logins.certificate('ops', 'ops')) };
+}
+
+async function sweep(name: 'bodies' | 'index', floor: number): Promise<void> {
+  const config = path.join(dir, 'config', 'verifier-v1.yaml');
+  const usual = readFileSync(config, 'utf8');
+  // One entry a second: as good as off.
+  const rates = ['bodies', 'index', 'stored'].map((other) => `  ${other}: ${other === name ? 0 : 1}\n`).join('');
+  writeFileSync(config, `${usual}\nsweep:\n${rates}  pauseMs: 600000\n`);
+  await installation.service('verifier', 'v1').stop();
+  await installation.startService('verifier', 'v1');
+  writeFileSync(config, usual);
+  const login = verifierLogin();
+  for (const deadline = Date.now() + 300_000; (await metric(login, `everseal_sweep_${name}_passes_total`)) < 1;) {
+    if (Date.now() > deadline) throw new Error(`the ${name} sweep did not end within five minutes`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  const entries = await metric(login, `everseal_sweep_${name}_entries`);
+  const seconds = await metric(login, `everseal_sweep_${name}_seconds`);
+  add(`sweep of ${name}`, entries / seconds, 'entries/s', floor);
 }
 
 /**

@@ -10,10 +10,15 @@ export interface MetricsLogin {
   readonly caFile: string;
 }
 
-/** The value of one metric, whatever its labels; NaN when it is not there. */
-export async function metric(login: MetricsLogin, name: string): Promise<number> {
+/**
+ * The value of one metric; NaN when it is not there.
+ *
+ * @param label of the one that is meant, `name="value"`; whichever comes first without it
+ */
+export async function metric(login: MetricsLogin, name: string, label = ''): Promise<number> {
   const text = await get(login, '/metrics');
-  const line = text.split('\n').find((l) => l.startsWith(`${name}{`) || l.startsWith(`${name} `));
+  const named = text.split('\n').filter((l) => l.startsWith(`${name}{`) || l.startsWith(`${name} `));
+  const line = named.find((l) => l.includes(label));
   return line ? Number(line.slice(line.lastIndexOf(' ') + 1)) : Number.NaN;
 }
 

@@ -263,7 +263,7 @@ async function stoppedInTransaction(process: ManagedProcess, name: string): Prom
         // Within one transaction Postgres would show the first look again.
         await dba.query('SELECT pg_stat_clear_snapshot()');
         const { rows } = await dba.query<{ pid: number }>(
-          `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO block_body%'
+          `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH new_block%'
            AND application_name = $1 AND clock_timestamp() - query_start < interval '500 milliseconds'`,
           [`sealer-${name}`],
         );

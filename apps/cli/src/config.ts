@@ -53,6 +53,9 @@ export const cliSettings = z.strictObject({
   superuser: postgresSettings
     .optional()
     .describe('The Postgres connection as a superuser, for drill alone; nothing else of this tool uses it.'),
+  sealer: postgresSettings
+    .optional()
+    .describe('The Postgres connection as role everseal_sealer, for restore alone; nothing else of this tool uses it.'),
   services: z
     .array(
       z.strictObject({

@@ -1,6 +1,6 @@
 /**
- * Connections of one command: to NATS as a producer or as the operator, to Postgres as the reader, for a drill as superuser.
- * Made when needed.
+ * Connections of one command: to NATS as a producer or as the operator, to Postgres as the reader, for a drill as superuser,
+ * for a restore as sealer. Made when needed.
  */
 import { openPool } from '@everseal/ledger-store';
 import { connectNats, type MessagingLogger, type NatsLink } from '@everseal/messaging';
@@ -55,6 +55,14 @@ export async function openAsSuperuser({ superuser }: CliSettings): Promise<Pool>
     throw usage('the settings have no section superuser: a drill tampers with the database as its superuser would');
   }
   return open(superuser, 'everseal-drill', 2);
+}
+
+/** With the rights of a sealer, three connections. @throws TlsError, CliFailure without a section sealer */
+export async function openAsSealer({ sealer }: CliSettings): Promise<Pool> {
+  if (sealer === undefined) {
+    throw usage("the settings have no section sealer: blocks are put back with a sealer's rights, on a sealer's host");
+  }
+  return open(sealer, 'everseal-restore', 3);
 }
 
 async function open(login: NonNullable<CliSettings['postgres']>, name: string, max: number): Promise<Pool> {

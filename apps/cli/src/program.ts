@@ -15,6 +15,7 @@ import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { declareGap, listGaps, type DeclareOptions, type GapOptions } from './gap.js';
 import { INPUT_FORMATS } from './input-format.js';
+import { restore, type RestoreOptions } from './restore.js';
 import { status, type StatusOptions } from './status.js';
 import { submit, type SubmitOptions } from './submit.js';
 import { printable, type Terminal } from './terminal.js';
@@ -99,6 +100,7 @@ function buildProgram(run: Run): Command {
   addVerify(program, run);
   addWatch(program, run);
   addGap(program, run);
+  addRestore(program, run);
   addDrill(program, run);
   addAccess(program, run);
   return program;
@@ -243,6 +245,35 @@ function addGap(program: Command, run: Run): void {
     .action(async (ingester: string | undefined, first: number, last: number | undefined, options: DeclareOptions) => {
       const frames = ingester === undefined || last === undefined ? null : { ingester, first, last };
       run.exitCode = await declareGap(run.context(program), frames, options);
+    });
+}
+
+function addRestore(program: Command, run: Run): void {
+  program
+    .command('restore')
+    .description(
+      'Put lost blocks of a ledger back byte for byte, from archives, after checking all of it. Stop its sealers first.',
+    )
+    .argument('<ledger>', 'name of the ledger')
+    .option(
+      '--from <folder...>',
+      "a verifier's folder, or a copy of the log (checkpoint, tile/entries); several are tried in order",
+      [],
+    )
+    .option('--checkpoint <file...>', 'checkpoints that somebody kept: the log must pass them')
+    .option('--only-checkpointed', 'leave out what an archive holds beyond the newest known checkpoint')
+    .option(
+      '--close',
+      'nobody has the lost blocks: close the ledger for good and make the note that begins its successor',
+    )
+    .option('--log-key <file>', "with --close: the successor's log key (skey)")
+    .option('--operator-key <file>', 'with --close: an operator key (skey) of both ledgers')
+    .option('--reason <text>', 'with --close: why; stands in the note')
+    .option('--out <file>', 'with --close: where the note goes')
+    .option('--yes', 'with --close: do it')
+    .option(...JSON_OPTION)
+    .action(async (ledger: string, options: RestoreOptions) => {
+      run.exitCode = await restore(run.context(program), ledger, options);
     });
 }
 

@@ -62,6 +62,7 @@ import { IndexLedger } from './index-ledger.js';
 import { isUnknown, Lease } from './lease.js';
 import { SealLedger } from './seal-ledger.js';
 import { SignerMemory } from './signer-memory.js';
+import { readSuccessorNote } from './successor-note.js';
 
 /** A loop that does not come round in this time hangs. */
 const LOOP_BOUND_MS = 30_000;
@@ -208,7 +209,7 @@ interface LedgerService {
 async function composeLedger(
   context: Context,
   { policy, pool, indexPool, link, alerts, metrics }: Shared,
-  { name, logKeyFile, genesisFile }: SealerSettings['ledgers'][number],
+  { name, logKeyFile, genesisFile, successorNoteFile }: SealerSettings['ledgers'][number],
 ): Promise<LedgerService> {
   const { settings, logger, health } = context;
   const origin = originOf(policy.domain, name);
@@ -216,7 +217,8 @@ async function composeLedger(
   const ledgerId = await createLedger(pool, origin, { epoch: '', created: '', sequence: 0, hash: null });
   const genesis = readFileSync(genesisFile);
   const logKey = readKey(logKeyFile, origin);
-  if (openGenesis(genesis, origin).log.vkey !== logKey.verifier.vkey) {
+  const keys = openGenesis(genesis, origin);
+  if (keys.log.vkey !== logKey.verifier.vkey) {
     throw new StopProcess('key.changed', `the log key in ${logKeyFile} is not the one that ${genesisFile} names`);
   }
   const pulse = health.pulse(`seal ${name}`, LOOP_BOUND_MS);
@@ -257,6 +259,7 @@ async function composeLedger(
     reader: new StreamReader(link, framesStream(name)),
     logKey,
     genesis,
+    successor: readSuccessorNote(successorNoteFile, keys),
     heldBytes: spoolBytesOf(policy, name),
     gapAfterMs: settings.gapAfterMs,
     alerts,

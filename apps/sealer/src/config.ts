@@ -21,6 +21,9 @@ export const sealerSettings = z.strictObject({
         name: z.string().min(1).describe('Name of the ledger in the policy file, e.g. main.'),
         logKeyFile: filePath('Log key of the ledger (skey), mode 0600.'),
         genesisFile: filePath("The ledger's first key set, the note that is its entry 0."),
+        successorNoteFile: filePath(
+          'For a ledger that continues a closed one: the note that is its entry 1, made by everseal restore --close.',
+        ).optional(),
       }),
     )
     .min(1)

@@ -44,6 +44,8 @@ export class IndexLedger {
   private readonly recent = new Map<number, IndexedBlock>();
   private recentBytes = 0;
   private readonly tape = new JsonTape();
+  /** Rows of the block behind the one that is being written: Postgres works on one while this process derives the other. */
+  private ahead: { readonly first: number; readonly rows: Promise<BlockEvent[]> } | null = null;
   /** As index_head says it; null when that has to be asked (again): at start and after any failure. */
   private position: number | null = null;
   private sealedSize = 0;
@@ -130,18 +132,42 @@ export class IndexLedger {
 
   /** All rows of one block and the new index head in one transaction: a crash leaves whole blocks. */
   private async indexBlock(block: IndexedBlock): Promise<void> {
-    const rows: BlockEvent[] = [];
-    for (const row of blockEvents(block.body, block.first, this.tape)) {
-      rows.push(row);
-      if (rows.length % ROWS_A_TURN === 0) await new Promise(setImmediate);
-    }
+    const rows = await this.rowsOf(block);
     const conflicts = await this.duplicates.mark(rows, ({ event }) => event);
-    await this.writer.write({ from: block.first, to: block.next, rows });
+    const written = this.writer.write({ from: block.first, to: block.next, rows });
+    this.deriveAhead(block.next);
+    await written;
     // Crash here: these are not told. The rows say all there is to say; the alert is for people.
     for (const { row, earlier } of conflicts) this.conflict(row, earlier);
     this.position = block.next;
     this.forget(block.first);
     this.onIndexed(block.next);
+  }
+
+  private async rowsOf({ body, first }: IndexedBlock): Promise<BlockEvent[]> {
+    const ahead = this.ahead;
+    this.ahead = null;
+    // One at a time: they share the tape.
+    const rows = await ahead?.rows;
+    return rows && ahead?.first === first ? rows : this.derive(body, first);
+  }
+
+  private deriveAhead(first: number): void {
+    const block = this.recent.get(first);
+    if (!block) return;
+    const rows = this.derive(block.body, first);
+    // Whoever takes them up meets the failure.
+    rows.catch(() => {});
+    this.ahead = { first, rows };
+  }
+
+  private async derive(body: Buffer, first: number): Promise<BlockEvent[]> {
+    const rows: BlockEvent[] = [];
+    for (const row of blockEvents(body, first, this.tape)) {
+      rows.push(row);
+      if (rows.length % ROWS_A_TURN === 0) await new Promise(setImmediate);
+    }
+    return rows;
   }
 
   /** What ingest refuses within its window, and cannot know of beyond it or of another instance. Stands until it is looked into. */

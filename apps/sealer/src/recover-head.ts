@@ -10,6 +10,7 @@ import {
   openBlock,
   parseFrameText,
   parseNote,
+  successorOf,
   ZERO_HASH,
   type DebtBook,
   type Hash,
@@ -110,6 +111,13 @@ async function readBack(from: RecoveredFrom): Promise<RecoveredHead> {
   const head = await readHead(pool, ledgerId);
   if (head.origin !== origin) {
     throw new StopProcess('head.origin', `the database holds ledger ${head.origin}, not ${origin}`);
+  }
+  if (head.state === 'closed') {
+    throw new StopProcess(
+      'ledger.closed',
+      `${origin} is closed: it lost blocks that nobody has, and ${successorOf(origin)} continues it. Take it out of this ` +
+        "sealer's settings",
+    );
   }
   const tree = await recallTree(pool, ledgerId, head.size);
   const frontier = tree.frontier().hashes();

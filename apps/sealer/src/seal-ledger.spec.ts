@@ -286,7 +286,7 @@ describe('a clock that is set by hours between two looks at Postgres', () => {
 async function commitWaits(): Promise<boolean> {
   const [row] = await sealing.store.sql(
     `SELECT count(*)::int AS waiting FROM pg_stat_activity
-     WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%FOR NO KEY UPDATE%'`,
+     WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE 'UPDATE ledger_head SET height%'`,
   );
   return row?.waiting === 1;
 }

@@ -91,6 +91,8 @@ export interface SealerParts {
   readonly logKey: SigningKey;
   /** The key-set note that becomes entry 0 of an empty ledger. */
   readonly genesis: Buffer;
+  /** The note that becomes entry 1 of a ledger that continues a closed one; null for any other. */
+  readonly successor: Buffer | null;
   /** Bytes of held frames that a lane may have: as much as its ingester may have unsealed, the spool's bound. */
   readonly heldBytes: number;
   /** Age of a waiting frame at which a gap record is sealed in front of it, milliseconds. */
@@ -266,6 +268,7 @@ export class SealLedger {
     this.active = { sealing, gaps };
     if (sealing.tree.size === 0) {
       sealing.keysIndex = sealing.open.addNote(this.parts.genesis);
+      if (this.parts.successor) sealing.open.addNote(this.parts.successor);
       await this.seal(sealing);
     }
     // Held frames whose turn came in a block that was cut before them: nothing on the stream calls for them again.

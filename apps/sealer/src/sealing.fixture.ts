@@ -52,7 +52,7 @@ export class Sealing {
   /** Starts the loop, supervised as in the process. */
   start(over: Partial<SealerParts> = {}): SealLedger {
     const { broker, pool, ledgerId, alerts, writer } = this;
-    const lease = new Lease(pool, ledgerId, 's1', (error) => (this.stopped = error));
+    const lease = new Lease(pool, over.ledgerId ?? ledgerId, 's1', (error) => (this.stopped = error));
     const sealer = new SealLedger({
       origin: ORIGIN,
       ledgerId,
@@ -61,6 +61,7 @@ export class Sealing {
       reader: broker.reader,
       logKey: KEYS.log,
       genesis: writer.genesis,
+      successor: null,
       heldBytes: 1_000_000,
       // The frames of specs are old: never by itself.
       gapAfterMs: 100 * 365 * 86_400_000,

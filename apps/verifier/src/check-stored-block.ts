@@ -74,9 +74,9 @@ export function checkStoredBlock(
   keys: KeySet | null,
 ): BlockCheck {
   const gone = stored.height - place.height;
-  if (gone < 0) return twice(stored, place);
   const body = openBody(stored.body, tree);
   const block = body?.block ?? null;
+  if (gone < 0) return twice(stored, place, body, tree, keys);
   const reach = Math.min(tree.size, place.first + gone * MOST_ENTRIES);
   const first = block?.first ?? within(stored.first, place.first, reach);
   const rowEnd = within(stored.next, first, first + MOST_ENTRIES);
@@ -92,20 +92,39 @@ export function checkStoredBlock(
     findings.push({ code: 'block.missing', index: place.first, height: place.height, detail });
   }
   const wrong = body
-    ? (rowFinding(stored, sealed, body) ?? compare(stored, body, first, end, tree, keys))
+    ? (rowFinding(stored, sealed, body, misplaced ? place.first : first) ??
+      compare(stored, body, first, end, tree, keys))
     : damaged(stored, first);
   if (wrong) findings.push(wrong);
   if (gone === 0 && !wrong && first > place.first) {
+    // The block before ends where it should have begun: what is gone was that one's.
     const detail = `entries ${place.first} to ${first - 1} stand in no block`;
-    findings.push({ code: 'block.missing', index: place.first, height: place.height, detail });
+    findings.push({ code: 'block.missing', index: place.first, height: Math.max(place.height - 1, 0), detail });
   }
   return { findings, next, hashed: (body?.leaves.length ?? 0) / HASH_BYTES };
 }
 
-/** Rows come by height: one that is no higher than the one before it is a second row of that height. */
-function twice({ height }: StoredBlock, place: Place): BlockCheck {
+/**
+ * Rows come by height: one that is no higher than the one before it is a second row of that height. It may be the one that
+ * belongs there: then it is compared, and the sweep goes on behind it.
+ */
+function twice(
+  stored: StoredBlock,
+  place: Place,
+  body: OpenBody | null,
+  tree: RememberedTree,
+  keys: KeySet | null,
+): BlockCheck {
+  const { height } = stored;
   const detail = `more than one row stands for block ${height}`;
-  return { findings: [{ code: 'block.chain', index: null, height, detail }], next: place, hashed: 0 };
+  const findings: Finding[] = [{ code: 'block.chain', index: null, height, detail }];
+  const hashed = (body?.leaves.length ?? 0) / HASH_BYTES;
+  const block = body?.block ?? null;
+  if (!body || block?.height !== height || block.first !== place.first) return { findings, next: place, hashed };
+  const end = block.first + block.entries + 1;
+  const wrong = compare(stored, body, block.first, end, tree, keys);
+  if (wrong) findings.push(wrong);
+  return { findings, next: { height: place.height, first: end }, hashed };
 }
 
 /** A number that only a row says. */
@@ -150,9 +169,14 @@ function damaged({ height, body }: StoredBlock, index: number): Finding {
 }
 
 /** A row that does not say what the note of its own body says. */
-function rowFinding(stored: StoredBlock, sealed: string | undefined, { block, leaves }: OpenBody): Finding | null {
+function rowFinding(
+  stored: StoredBlock,
+  sealed: string | undefined,
+  { block, leaves }: OpenBody,
+  index: number,
+): Finding | null {
   const detail = block && rowMismatch(stored, sealed, block, leaves.subarray(-HASH_BYTES));
-  return detail ? { code: 'block.chain', index: block.first, height: stored.height, detail } : null;
+  return detail ? { code: 'block.chain', index, height: stored.height, detail } : null;
 }
 
 function compare(

@@ -23,6 +23,7 @@ export function coverageMetrics(registry: Registry, ledgers: () => readonly Ledg
       },
     });
   };
+  gauge('tail_entries', 'entries that were derived and agree', ({ coverage }) => coverage.coverage.tail.size);
   gauge('tail_behind_entries', 'entries that the head row named and that are not derived yet', ({ coverage }) => {
     const { size, head } = coverage.coverage.tail;
     return head === null ? null : Math.max(0, head - size);

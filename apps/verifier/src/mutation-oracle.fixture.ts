@@ -64,7 +64,8 @@ const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: num
     names: ({ height, index, detail }) =>
       isOneOf(height, mutation, 'height') ||
       isOneOf(index, mutation, 'first') ||
-      isNamed(detail, mutation, (row) => `, block ${row.height} stands`),
+      isNamed(detail, mutation, (row) => `, block ${row.height} stands`) ||
+      isNamed(detail, mutation, (row) => `a block row of height ${row.height} stands`),
   }),
   block_body: bodyChange,
   tile: (mutation) => {
@@ -122,7 +123,8 @@ const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: num
   checkpoint: (mutation) => ({
     looks: ['stored'],
     codes: ['checkpoint.signature', 'checkpoint.mismatch'],
-    names: ({ index }) => isOneOf(index, mutation, 'size'),
+    names: ({ index, detail }) =>
+      isOneOf(index, mutation, 'size') || (mutation.value === null && detail.includes('a checkpoint row of no size')),
   }),
   cosignature: (mutation) => ({
     looks: ['stored'],

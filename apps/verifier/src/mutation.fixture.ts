@@ -29,7 +29,7 @@ export interface Mutation {
 }
 
 /** Columns that tell a row from the others: where `more` makes its change. */
-const NUMBERS = ['height', 'number', 'position', 'size', 'first'];
+export const NUMBERS: readonly string[] = ['height', 'number', 'position', 'size', 'first'];
 
 /** What stands between a superuser and any value at all, once the catalog guard is somebody else's business. */
 const NO_CONSTRAINTS = `ALTER TABLE everseal.ledger ALTER ledger_id DROP IDENTITY; DO $$ DECLARE c record; BEGIN
@@ -95,14 +95,23 @@ export class Mutator {
     const place = await this.rowAt(draw, table);
     const other = await this.rowAt(draw, table);
     const drawn = drawChange(draw, columns, place.row, other.row);
-    const mutation: Mutation = { table, row: place.row, ...drawn };
+    return this.tried({ table, row: place.row, ...drawn }, place.where);
+  }
+
+  /** Puts in a row like one that stands, with this value in one column. Null as of `change`. */
+  async more(draw: Draw, table: string, column: string, value: string | null): Promise<Mutation | null> {
+    const { row, where } = await this.rowAt(draw, table);
+    return this.tried({ table, row, kind: 'more', column, value, at: null }, where);
+  }
+
+  private async tried(mutation: Mutation, where: string): Promise<Mutation | null> {
     try {
-      await this.make(mutation, place.where);
+      await this.make(mutation, where);
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && /^(22|23)/.test(String(error.code)))) throw error;
       return null; // no value of this type, no partition for it
     }
-    const same = mutation.kind !== 'twice' && (await this.isAsBefore(table));
+    const same = mutation.kind !== 'twice' && (await this.isAsBefore(mutation.table));
     return same ? null : mutation;
   }
 

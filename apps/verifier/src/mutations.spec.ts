@@ -9,7 +9,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { recordTamper, tamperRun, TestPostgres } from '@everseal/testing';
 import type { Client } from 'pg';
-import { Draw, Mutator, type Mutation } from './mutation.fixture.js';
+import { Draw, Mutator, NUMBERS, type Mutation } from './mutation.fixture.js';
 import { BESIDE, expectedOf, OPEN } from './mutation-oracle.fixture.js';
 import { SweptLog, type Seen } from './swept-log.fixture.js';
 
@@ -46,6 +46,21 @@ function judge(mutation: Mutation, seen: readonly Seen[]): string | null {
   return other ? `${other.code} names another record` : null;
 }
 
+/** Looks at a change that stands, and again once it is healed. Nothing is expected of what no look can tell. */
+async function judgeAndHeal(mutation: Mutation): Promise<{ isJudged: boolean; wrong: string[] }> {
+  const wrong: string[] = [];
+  const isJudged = expectedOf(mutation, (height) => swept.firstOf(height)) !== null;
+  if (isJudged) {
+    const seen = await swept.look();
+    const said = judge(mutation, seen);
+    if (said !== null) wrong.push(`${said}: ${described(mutation, seen)}`);
+  }
+  await mutator.restore(mutation);
+  const after = await swept.look();
+  if (after.length > 0) wrong.push(`not healed: ${described(mutation, after)}`);
+  return { isJudged, wrong };
+}
+
 function described({ table, kind, column, row, value, at }: Mutation, seen: readonly Seen[]): string {
   const short = (text: string | null): string => (text === null ? 'null' : text.slice(0, SHOWN));
   const of = Object.entries(row).map(([name, was]) => `${name}=${short(was)}`);
@@ -71,16 +86,11 @@ describe('a random change of a row', () => {
         const table = draw.of(tables);
         const mutation = await mutator.change(draw, table);
         if (mutation === null) continue;
-        if (expectedOf(mutation, (height) => swept.firstOf(height)) !== null) {
-          const seen = await swept.look();
-          const wrong = judge(mutation, seen);
-          if (wrong !== null) failures.push(`change ${judged}: ${wrong}: ${described(mutation, seen)}`);
-          made.set(table, (made.get(table) ?? 0) + 1);
-          judged++;
-        }
-        await mutator.restore(mutation);
-        const after = await swept.look();
-        if (after.length > 0) failures.push(`not healed: ${described(mutation, after)}`);
+        const { isJudged, wrong } = await judgeAndHeal(mutation);
+        failures.push(...wrong.map((what) => `change ${judged}: ${what}`));
+        if (!isJudged) continue;
+        made.set(table, (made.get(table) ?? 0) + 1);
+        judged++;
       }
       expect(failures).toEqual([]);
       const seconds = (Date.now() - began) / 1_000;
@@ -91,6 +101,25 @@ describe('a random change of a row', () => {
         recordTamper({ act: 'open', what: column, expected: [], seen: [], seconds: 0, named: why });
       }
       recordTamper({ act: 'random', what, expected: [], seen: [], seconds, named: 'each named, none by luck' });
+    },
+    MOST_MS,
+  );
+
+  it(
+    'that stands beside the true ones, with any number in any place, is found and named',
+    async () => {
+      const draw = new Draw(seed);
+      const failures: string[] = [];
+      for (const [table, columns] of mutator.tables) {
+        if (OPEN[table] !== undefined) continue;
+        for (const { name } of columns.filter((column) => NUMBERS.includes(column.name))) {
+          for (const value of [null, '-7', '0', '3', '600', '30000', `${2n ** 53n + 1n}`]) {
+            const mutation = await mutator.more(draw, table, name, value);
+            if (mutation !== null) failures.push(...(await judgeAndHeal(mutation)).wrong);
+          }
+        }
+      }
+      expect(failures).toEqual([]);
     },
     MOST_MS,
   );

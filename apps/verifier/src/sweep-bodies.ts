@@ -4,7 +4,7 @@
  */
 
 import type { Finding, KeySet, NotCovered } from '@everseal/audit-core';
-import { readBlocks, readBodies, type StoredBlock } from '@everseal/ledger-store';
+import { readBlocks, readBodies, strayBlock, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { checkStoredBlock, type Place } from './check-stored-block.js';
 import type { Pace } from './pace.js';
@@ -56,8 +56,19 @@ export class SweepBodies {
       place = reached;
       leg.reached(place);
     }
+    if (!signal.aborted && findings.length < MOST_FINDINGS) await this.strayBlocks(findings);
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings, entries: Math.max(0, Math.min(place.first, size) - leg.from.first), complete };
+  }
+
+  /** Rows that reading by height may pass by: before the first block, of no height, a second one behind the last read. */
+  private async strayBlocks(findings: Finding[]): Promise<void> {
+    const stray = await strayBlock(this.pool, this.ledgerId);
+    if (!stray || findings.some(({ code, height }) => code === 'block.chain' && height === stray.height)) return;
+    const { height, isTwice } = stray;
+    const beside = `a block row of height ${height} stands, which no log has`;
+    const detail = isTwice ? `more than one row stands for block ${height}` : beside;
+    findings.push({ code: 'block.chain', index: null, height: isTwice ? height : null, detail });
   }
 
   /** The next blocks from a place on. Gives the place behind them. */

@@ -28,6 +28,7 @@ import {
   readHead,
   readIndexHead,
   readIndexRows,
+  strayWaiting,
   type GapRow,
   type IndexRow,
   type StoredBlock,
@@ -110,6 +111,7 @@ export class SweepIndex {
     const entries = await this.sweepBlocks(size, findings, signal, leg, notCovered, read);
     if (!signal.aborted && indexed <= this.tree.size) await this.look(findings, () => this.beyond());
     if (!signal.aborted) await this.look(findings, () => this.extraFrames());
+    if (!signal.aborted) await this.look(findings, () => this.strayFrames());
     if (!signal.aborted) await this.look(findings, () => this.compareGaps(read));
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings: findings.slice(0, MOST_FINDINGS), entries, complete, notCovered };
@@ -159,9 +161,8 @@ export class SweepIndex {
           if (derived.end === first) reached({ height, first });
         }
       } catch (error) {
-        const detail = `block ${height} cannot be read: ${saidOfValue(error)}`;
-        findings.push({ code: 'index.altered', index: first, height, detail });
-        notCovered.push({ first, height, why: detail });
+        // The body sweep reads the same row, and says what is wrong with it.
+        notCovered.push({ first, height, why: `block ${height} cannot be read: ${saidOfValue(error)}` });
         height++;
         continue;
       }
@@ -243,6 +244,13 @@ export class SweepIndex {
       const detail = `table frame holds frame ${number} of ${ingester}, which was never sealed`;
       return [finding('index.extra', position, null, detail)];
     });
+  }
+
+  private async strayFrames(): Promise<Finding[]> {
+    const stray = await strayWaiting(this.pool, this.ledgerId);
+    if (!stray) return [];
+    const detail = `table frame holds frame ${stray.number} of ${stray.ingester} as waiting, which is sealed or has no bytes`;
+    return [{ code: 'index.extra', index: null, height: null, detail }];
   }
 
   private async compareGaps(read: ReadGaps): Promise<Finding[]> {

@@ -24,6 +24,7 @@ import {
   listLedgers,
   readHead,
   readTiles,
+  strayCheckpoint,
   strayTile,
   type CheckpointRow,
   type CosignatureRow,
@@ -69,6 +70,7 @@ export class SweepStored {
     if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.strayTiles(above));
     if (!signal.aborted) await this.look(findings, 'store.catalog', null, () => this.wrongLedger());
     if (!signal.aborted) await this.sweepCheckpoints(findings, signal);
+    if (!signal.aborted) await this.look(findings, 'checkpoint.mismatch', null, () => this.strayCheckpoints(findings));
     if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.wrongHead());
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings: findings.slice(0, MOST_FINDINGS), entries: size, complete };
@@ -130,8 +132,10 @@ export class SweepStored {
     if (!stray) return null;
     // A long pass may see a level begin that was not there when it started.
     const size = Math.max((await readHead(this.pool, this.ledgerId)).size, this.tree.size);
-    if (stray.level >= 0 && stray.number >= 0 && stray.number < fullTiles(size, stray.level)) return null;
-    const detail = `a tile ${stray.number} of level ${stray.level} stands, which no log of this size has`;
+    const { level, number } = stray;
+    const belongs = level !== null && number !== null && level >= 0 && number >= 0 && number < fullTiles(size, level);
+    if (belongs) return null;
+    const detail = `a tile ${number} of level ${level} stands, which no log of this size has`;
     return finding('tile.altered', null, detail);
   }
 
@@ -183,6 +187,17 @@ export class SweepStored {
       gone.push(finding('checkpoint.mismatch', wanted, `the checkpoint of size ${wanted}, cosigned here, is gone`));
     }
     findings.push(...gone);
+  }
+
+  /** Rows that reading by size may pass by: of no size, or a second one behind the last that was read. */
+  private async strayCheckpoints(findings: readonly Finding[]): Promise<Finding | null> {
+    const stray = await strayCheckpoint(this.pool, this.ledgerId);
+    if (!stray) return null;
+    const { size } = stray;
+    if (size === null)
+      return finding('checkpoint.mismatch', null, 'a checkpoint row of no size stands, which no log has');
+    const isKnown = findings.some(({ code, index }) => code.startsWith('checkpoint.') && index === size);
+    return isKnown ? null : twice(size);
   }
 
   /** Every row by size, also those of sizes that no checkpoint has; null, and a finding, for one that cannot be read. */
@@ -245,7 +260,8 @@ export class SweepStored {
 
   private async wrongHead(): Promise<Finding | null> {
     const head = await readHead(this.pool, this.ledgerId);
-    if (head.size > this.tree.size || head.size === 0) return null;
+    // A size that no log has is the tail's to say.
+    if (head.size > this.tree.size || head.size <= 0) return null;
     const frontier = (await frontierFromTiles(head.size, this.tree.readTiles)).hashes();
     const same =
       frontier.length === head.frontier.length && frontier.every((hash, i) => hash.equals(head.frontier[i]!));

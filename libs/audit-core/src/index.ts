@@ -229,7 +229,10 @@ export {
 
 // Reading a log
 export { align, type Difference, type Misalignment } from './alignment.js';
+export { BlockSplitter } from './block-splitter.js';
+export { CheckpointGoals, type CheckpointGoal, type GoalPlace } from './checkpoint-goals.js';
 export { DebtBook, type Debt } from './debt.js';
+export { LogReplay, type ReplayedBlock, type ReplayResult } from './log-replay.js';
 export {
   LogState,
   type BlockReading,

@@ -12,27 +12,27 @@
  */
 import { types, type CustomTypesConfig } from 'pg';
 import type { Timestamp } from '@everseal/audit-core';
-import { StoreError } from './store-error.js';
+import { UnreadableValue } from './store-error.js';
 
 const INT8 = 20;
 const TIMESTAMPTZ = 1184;
 
-/** @throws StoreError store.unsafe-integer */
+/** @throws UnreadableValue store.unsafe-integer */
 export function parseInt8(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) {
-    throw new StoreError('store.unsafe-integer', `the database holds ${text} where a number below 2^53 belongs`);
+    throw new UnreadableValue('store.unsafe-integer', `the database holds ${text} where a number below 2^53 belongs`);
   }
   return value;
 }
 
 const TIME = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,3}))?\+00$/;
 
-/** @throws StoreError store.unexpected-value for infinity, years beyond 9999 or BC, and parts of a millisecond */
+/** @throws UnreadableValue store.unexpected-value for infinity, years beyond 9999 or BC, and parts of a millisecond */
 export function parseTimestamptz(text: string): Timestamp {
   const match = TIME.exec(text);
   if (!match) {
-    throw new StoreError(
+    throw new UnreadableValue(
       'store.unexpected-value',
       `the database holds the time ${text} where whole milliseconds belong`,
     );

@@ -27,6 +27,7 @@ export {
   blockStands,
   commitBlock,
   readBlocks,
+  strayBlock,
   type BlockRow,
   type BlockWrite,
 } from './sql/block.js';
@@ -37,6 +38,7 @@ export {
   checkpointsAfter,
   insertCheckpoint,
   newestCheckpoint,
+  strayCheckpoint,
   type CheckpointRow,
 } from './sql/checkpoint.js';
 export { databaseTime } from './sql/clock.js';
@@ -58,6 +60,7 @@ export {
   framesBetween,
   heldFrames,
   sealedFrameAfter,
+  strayWaiting,
   waitingFrames,
   type SealedFrame,
   type WaitingFrame,
@@ -77,5 +80,6 @@ export {
 export { closeLedger, readHead, type ExpectedHead, type LedgerHead, type StreamCursor } from './sql/head.js';
 export { acquireLease, releaseLease, renewLease } from './sql/lease.js';
 export { createLedger, findLedger, listLedgers, type Ledger } from './sql/ledger.js';
+export { restoreBlock, type RestoredBlock } from './sql/restored-block.js';
 export { countTiles, findLeaf, readLeafHashes, readTiles, strayTile, tileRoots, type TileRow } from './sql/tile.js';
 export { DuplicateFinder, type LeafSource, type MarkedEvent } from './duplicate-finder.js';

@@ -68,6 +68,16 @@ export class HeadMoved extends StoreError {
   }
 }
 
+/** A column that holds what was never written. Whoever parses it does not know what is being read: asStoreError says it. */
+export class UnreadableValue extends Error {
+  constructor(
+    readonly code: 'store.unexpected-value' | 'store.unsafe-integer',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /** SQLSTATEs that a later attempt may not meet again; a whole class where only two characters stand. */
 const PASSING = ['08', '53', '57', '58', '40', '55P03', '25P03', '25P04', '25006'];
 
@@ -87,6 +97,8 @@ export function sqlState(error: unknown): string | null {
  */
 export function asStoreError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
+  if (error instanceof UnreadableValue)
+    return new StoreError(error.code, `${doing}: ${error.message}`, { cause: error });
   const state = sqlState(error);
   const said = error instanceof Error ? error.message : String(error);
   if (state === null) return new StoreUnavailable(`no answer from Postgres while ${doing}: ${said}`, { cause: error });

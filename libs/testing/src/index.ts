@@ -3,6 +3,8 @@ export { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 export { recordTamper, tamperRun, type TamperRecord } from './tamper-run.js';
 export { type NatsPlace, TestNats, type TestNatsOptions } from './test-nats.js';
 export { TestPostgres, type TestPostgresOptions } from './test-postgres.js';
+export { BaseBackups } from './base-backup.js';
+export { writeTilesFolder } from './tiles-folder.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';
 export { InstalledSystem, ONE_LEDGER, type InstalledSystemOptions } from './installed-system.js';
 export { type JournalEntry, JournalProducer, type JournalProducerOptions } from './journal-producer.js';

@@ -81,3 +81,15 @@ export async function checkpointsAfter(
     return rows;
   });
 }
+
+/** Checkpoint rows that reading by size may pass by: of no size, or more than one of a size. Null when there are none. */
+export async function strayCheckpoint(pool: Pool, ledgerId: number): Promise<{ size: number | null } | null> {
+  return onConnection(pool, `looking for stray checkpoints of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<{ size: number | null }>(
+      `SELECT size FROM checkpoint WHERE ledger_id = $1
+       GROUP BY size HAVING count(*) > 1 OR size IS NULL ORDER BY size LIMIT 1`,
+      [ledgerId],
+    );
+    return rows[0] ?? null;
+  });
+}

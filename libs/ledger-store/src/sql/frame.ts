@@ -10,7 +10,6 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import type { Hash } from '@everseal/audit-core';
-import { HeadMoved } from '../store-error.js';
 import { onConnection } from '../transaction.js';
 
 export interface SealedFrame {
@@ -41,34 +40,27 @@ export interface WaitingFrame {
 export type WaitingRow = Omit<WaitingFrame, 'bytes'> & { size: number };
 
 /**
- * Part of a block's transaction: gives every frame its position.
- *
- * @throws HeadMoved when one of them is sealed already
+ * Part of the statement that inserts a block: gives its frames their positions, from parameter number `at` on
+ * (frameValues). $1 is the ledger. Touches fewer rows than there are frames when one of them is sealed already.
  */
-export async function sealFrames(client: PoolClient, ledgerId: number, frames: readonly SealedFrame[]): Promise<void> {
-  if (frames.length === 0) return;
-  const { rowCount } = await client.query(
-    `INSERT INTO frame (ledger_id, ingester, number, hash, position, sequence)
-     SELECT $1, f.ingester, f.number, substring($2::bytea FROM (f.ordinal::integer - 1) * 32 + 1 FOR 32), f.position,
-            f.sequence
-     FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-          WITH ORDINALITY AS f (ingester, number, position, sequence, ordinal)
-     ON CONFLICT (ledger_id, ingester, number, hash) DO UPDATE SET position = excluded.position
-       WHERE frame.position IS NULL`,
-    [
-      ledgerId,
-      Buffer.concat(frames.map(({ hash }) => hash)),
-      frames.map(({ ingester }) => ingester),
-      frames.map(({ number }) => number),
-      frames.map(({ position }) => position),
-      frames.map(({ sequence }) => sequence),
-    ],
-  );
-  if (rowCount !== frames.length) {
-    throw new HeadMoved(
-      `${frames.length - (rowCount ?? 0)} of ${frames.length} frames of ledger ${ledgerId} are sealed already`,
-    );
-  }
+export function sealFrames(at: number): string {
+  return `INSERT INTO frame (ledger_id, ingester, number, hash, position, sequence)
+    SELECT $1::smallint, f.ingester, f.number, substring($${at}::bytea FROM (f.ordinal::integer - 1) * 32 + 1 FOR 32),
+           f.position, f.sequence
+    FROM unnest($${at + 1}::text[], $${at + 2}::bigint[], $${at + 3}::bigint[], $${at + 4}::bigint[])
+         WITH ORDINALITY AS f (ingester, number, position, sequence, ordinal)
+    ON CONFLICT (ledger_id, ingester, number, hash) DO UPDATE SET position = excluded.position
+      WHERE frame.position IS NULL`;
+}
+
+export function frameValues(frames: readonly SealedFrame[]): unknown[] {
+  return [
+    Buffer.concat(frames.map(({ hash }) => hash)),
+    frames.map(({ ingester }) => ingester),
+    frames.map(({ number }) => number),
+    frames.map(({ position }) => position),
+    frames.map(({ sequence }) => sequence),
+  ];
 }
 
 /** Part of a cursor's transaction: keeps the bytes of frames that wait. One that waits already is left as it is. */
@@ -189,5 +181,23 @@ export async function waitingFrames(pool: Pool, ledgerId: number): Promise<Waiti
       [ledgerId],
     );
     return rows;
+  });
+}
+
+/** A row that waits as none can: of a frame that is sealed, or without its bytes. Null when there is none. */
+export async function strayWaiting(
+  pool: Pool,
+  ledgerId: number,
+): Promise<Pick<WaitingFrame, 'ingester' | 'number'> | null> {
+  return onConnection(pool, `looking for stray frames of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<Pick<WaitingFrame, 'ingester' | 'number'>>(
+      `SELECT w.ingester, w.number FROM frame w
+       WHERE w.ledger_id = $1 AND w.position IS NULL AND (w.bytes IS NULL OR EXISTS (
+         SELECT FROM frame s WHERE s.ledger_id = $1 AND s.ingester = w.ingester AND s.number = w.number
+           AND s.hash = w.hash AND s.position IS NOT NULL))
+       ORDER BY w.ingester, w.number LIMIT 1`,
+      [ledgerId],
+    );
+    return rows[0] ?? null;
   });
 }

@@ -2,7 +2,7 @@
  * Table `tile`: full tiles only (C2SP tlog-tiles): 256 hashes of one level, and their root, which is one hash of the
  * level above. The partial right edge is not stored; it is recomputed from at most 255 entries a level.
  */
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import type { Hash } from '@everseal/audit-core';
 import { splitHashes } from './head.js';
 import { onConnection } from '../transaction.js';
@@ -16,19 +16,24 @@ export interface TileRow {
   root: Hash;
 }
 
-/** One statement takes at most 65,535 parameters; a block completes at most 65 tiles. */
-const TILES_A_STATEMENT = 128;
+/**
+ * Part of the statement that inserts a block: its tiles, from parameter number `at` on (tileValues). $1 is the ledger.
+ * As many as there are: every tile's bytes are a slice of one value.
+ */
+export function insertTiles(at: number): string {
+  return `INSERT INTO tile (ledger_id, level, number, data, root)
+    SELECT $1::smallint, t.level, t.number, substring($${at + 2}::bytea FROM (t.ordinal::integer - 1) * 8192 + 1 FOR 8192),
+           substring($${at + 3}::bytea FROM (t.ordinal::integer - 1) * 32 + 1 FOR 32)
+    FROM unnest($${at}::smallint[], $${at + 1}::bigint[]) WITH ORDINALITY AS t (level, number, ordinal)`;
+}
 
-/** Part of a block's transaction. */
-export async function insertTiles(client: PoolClient, ledgerId: number, tiles: readonly TileRow[]): Promise<void> {
-  for (let at = 0; at < tiles.length; at += TILES_A_STATEMENT) {
-    const some = tiles.slice(at, at + TILES_A_STATEMENT);
-    const values = some.map((_, i) => `($1, $${4 * i + 2}, $${4 * i + 3}, $${4 * i + 4}, $${4 * i + 5})`).join(', ');
-    await client.query(`INSERT INTO tile (ledger_id, level, number, data, root) VALUES ${values}`, [
-      ledgerId,
-      ...some.flatMap(({ level, number, data, root }) => [level, number, data, root]),
-    ]);
-  }
+export function tileValues(tiles: readonly TileRow[]): unknown[] {
+  return [
+    tiles.map(({ level }) => level),
+    tiles.map(({ number }) => number),
+    Buffer.concat(tiles.map(({ data }) => data)),
+    Buffer.concat(tiles.map(({ root }) => root)),
+  ];
 }
 
 /** The full tiles among these, as found: in no particular order, a missing one is left out. */
@@ -65,15 +70,16 @@ export async function tileRoots(
   });
 }
 
-/** A tile that no log can have: of a level above `levels`, or of a negative level or number. Null when there is none. */
+/** A tile that no log can have: of a level above `levels`, of a negative level or number, or of none. Null when there is none. */
 export async function strayTile(
   pool: Pool,
   ledgerId: number,
   levels: number,
-): Promise<{ level: number; number: number } | null> {
+): Promise<{ level: number | null; number: number | null } | null> {
   return onConnection(pool, `looking for stray tiles of ledger ${ledgerId}`, async (client) => {
-    const { rows } = await client.query<{ level: number; number: number }>(
-      `SELECT level, number FROM tile WHERE ledger_id = $1 AND (level < 0 OR level > $2 OR number < 0)
+    const { rows } = await client.query<{ level: number | null; number: number | null }>(
+      `SELECT level, number FROM tile
+       WHERE ledger_id = $1 AND (level < 0 OR level > $2 OR number < 0 OR level IS NULL OR number IS NULL)
        ORDER BY level, number LIMIT 1`,
       [ledgerId, levels],
     );
