@@ -2,8 +2,9 @@
  * The read API with all services running: what a producer sent is read back with an auditor's certificate, proven with the keys
  * of the genesis note, and the read itself is found sealed in the system ledger, also one that was made while the broker was away.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:https';
+import { Agent, request, type RequestOptions } from 'node:https';
 import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -27,6 +28,8 @@ readers: [{ name: r1 }]
 auditors: [{ name: anna, ledgers: [main, system] }]
 `;
 
+const TOKEN = 't'.repeat(43);
+
 interface Got {
   status: number;
   body: Buffer;
@@ -40,6 +43,7 @@ interface Page {
 
 let folder: TemporaryFolder;
 let system: InstalledSystem;
+let tokensFile: string;
 
 beforeAll(async () => {
   folder = temporaryFolder('policy');
@@ -47,7 +51,10 @@ beforeAll(async () => {
   writeFileSync(policyFile, POLICY);
   // The spec asks again and again.
   const limits = { contentPerSecond: 10_000, contentBurst: 10_000 };
-  system = await InstalledSystem.start({ policyFile, settings: { 'reader-r1': { limits } } });
+  tokensFile = path.join(folder.path, 'tokens');
+  const hash = createHash('sha256').update(TOKEN).digest('hex');
+  writeFileSync(tokensFile, `tom 2099-01-01T00:00:00.000Z main ${hash}\n`, { mode: 0o600 });
+  system = await InstalledSystem.start({ policyFile, settings: { 'reader-r1': { limits, tokensFile } } });
 }, START_MS);
 
 afterAll(async () => {
@@ -55,17 +62,20 @@ afterAll(async () => {
   folder?.remove();
 }, START_MS);
 
-function get(target: string, agent: Agent | false = false): Promise<Got> {
+function get(target: string, agent: Agent | false = false, over: RequestOptions = {}): Promise<Got> {
   const { certFile, keyFile, caFile } = system.installation.logins.certificate('auditor', 'anna');
   const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile), ca: readFileSync(caFile) };
   const { certificate: port } = system.installation.ports.api['reader-r1']!;
   return new Promise((resolve, reject) => {
-    const asked = request({ host: 'localhost', port, path: target, ...tls, agent, timeout: 10_000 }, (answer) => {
-      const { serialNumber: serial } = (answer.socket as TLSSocket).getPeerCertificate();
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('end', () => resolve({ status: answer.statusCode!, body: Buffer.concat(chunks), serial }));
-    });
+    const asked = request(
+      { host: 'localhost', port, path: target, ...tls, agent, timeout: 10_000, ...over },
+      (answer) => {
+        const { serialNumber: serial } = (answer.socket as TLSSocket).getPeerCertificate();
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('end', () => resolve({ status: answer.statusCode!, body: Buffer.concat(chunks), serial }));
+      },
+    );
     asked.on('timeout', () => asked.destroy(new Error(`${target} is not answered`)));
     asked.on('error', reject);
     asked.end();
@@ -139,6 +149,22 @@ describe('the read API of an installation', () => {
       for (let i = 0; i < 3; i++) expect((await get('/api/main/receipts/3')).status).toBe(200);
       await installation.startNats();
       await recorded('action=read.receipt', 3);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'lets a token in at the other listener, until it is taken out of the file',
+    async () => {
+      const { open: port } = system.installation.ports.api['reader-r1']!;
+      const status = async (token: string): Promise<number> => {
+        const over = { port, headers: { authorization: `Bearer ${token}` } };
+        return (await get('/log/main/checkpoint', false, over)).status;
+      };
+      expect([await status(TOKEN), await status('u'.repeat(43))]).toEqual([200, 401]);
+      writeFileSync(tokensFile, '# nobody\n');
+      const isOut = async (): Promise<boolean> => (await status(TOKEN)) === 401;
+      await waitUntil(isOut, { what: 'the token withdrawn', timeoutMs: WITHIN_MS });
     },
     TEST_MS,
   );
