@@ -11,7 +11,7 @@ import { connectNats, type NatsLink } from '@everseal/messaging';
 import { identityOf, readPolicy, type Policy } from '@everseal/policy';
 import { Counter, exposeNumber, Gauge, Loop, StopProcess, type ServiceContext } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
-import { MaterialWatch, postgresTlsOptions, type Material } from '@everseal/tls';
+import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import type { ReaderSettings } from './config.js';
@@ -145,12 +145,15 @@ function openRecords(context: Context, policy: Policy, link: NatsLink): SystemLe
   return openSystemLedger({ ...context, ...place, folder, link });
 }
 
-function openMaterial({ settings, metrics }: Context): Promise<MaterialWatch> {
-  return MaterialWatch.open(settings.api, 'server', Date.now).then((watch) => {
-    const end = (): number => Math.floor((watch.current satisfies Material).facts.notAfter.getTime() / 1000);
-    exposeNumber(metrics, 'everseal_api_certificate_expiry_seconds', 'Unix time the certificate of the API ends', end);
-    return watch;
-  });
+async function openMaterial({ settings, metrics }: Context): Promise<MaterialWatch> {
+  const watch = await MaterialWatch.open(settings.api, 'server', Date.now);
+  exposeNumber(
+    metrics,
+    'everseal_api_certificate_expiry_seconds',
+    'Unix time the certificate of the read API ends',
+    () => Math.floor(watch.current.facts.notAfter.getTime() / 1000),
+  );
+  return watch;
 }
 
 function serveLedgers({ settings, metrics }: Context, policy: Policy, pool: Pool): Map<string, ServedLedger> {
