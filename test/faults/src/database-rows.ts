@@ -1,0 +1,127 @@
+/** Rows about Postgres: killed, failing syncs, settings that lose what was committed. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import path from 'node:path';
+import { DATABASE, startPostgres, waitUntil } from '@everseal/local';
+import { renderPostgres } from '@everseal/policy';
+import { childrenOf, InjectedFailures } from './injected-failures.js';
+import type { ActRow } from './row.js';
+import { type Stage, WITHIN_MS } from './stage.js';
+
+const WAIT = { timeoutMs: WITHIN_MS, everyMs: 100 };
+
+/** Runs Postgres with another value of a setting while `work` does; then as it was. */
+async function withSetting(stage: Stage, setting: string, work: () => Promise<void>): Promise<void> {
+  const { installation } = stage.system;
+  const { layout, policy, ports } = installation;
+  installation.postgres.kill('SIGINT');
+  await installation.postgres.process.exited;
+  const certificate = path.join(layout.pki, 'server', 'postgres');
+  const tls = {
+    certFile: path.join(certificate, 'cert.pem'),
+    keyFile: path.join(certificate, 'key.pem'),
+    caFile: path.join(certificate, 'ca.pem'),
+  };
+  const { hba, ident } = renderPostgres(policy, { database: DATABASE });
+  const settings = { [setting]: 'off' };
+  const lax = await startPostgres({ dir: layout.postgres, port: ports.postgres, tls, hba, ident, settings });
+  try {
+    await work();
+  } finally {
+    await lax.stop();
+    stage.nowMended();
+    await installation.startPostgres();
+  }
+}
+
+function refusesWith(setting: string): ActRow['act'] {
+  return async (stage) => {
+    const said = await stage.without(stage.sealers, async () => {
+      let reason = '';
+      await withSetting(stage, setting, async () => {
+        const { height } = await stage.head();
+        reason = await stage.start(stage.sealers[0]!).then(
+          () => '',
+          (error: Error) => error.message,
+        );
+        if (reason === '') throw new Error(`a sealer started over Postgres with ${setting} off`);
+        if (!reason.includes(setting)) throw new Error(`it refused for another reason: ${reason}`);
+        if ((await stage.head()).height !== height) throw new Error('a block was made');
+        await stage.raised('store.durability');
+      });
+      return reason;
+    });
+    return { seen: said.replace(/^.*?: /, '').slice(0, 80), control: 'it starts once the setting is right' };
+  };
+}
+
+export const DATABASE_ROWS: readonly ActRow[] = [
+  {
+    row: '27',
+    fault: 'kill -9 of Postgres, all of it, under load',
+    expected: 'recovers; every committed block is there',
+    on: 'plain',
+    isQuick: true,
+    control: 'own',
+    act: async (stage) => {
+      const times = stage.isLong ? 5 : 2;
+      for (let i = 0; i < times; i++) {
+        const before = await stage.cosigned();
+        await stage.restart('postgres', 'SIGKILL', () => sleep(stage.random() * 500));
+        const after = await waitUntil(async () => (await stage.head()).size || undefined, {
+          ...WAIT,
+          what: 'the head',
+        });
+        if (after < before) throw new Error(`cosigned up to ${before}, the database ends at ${after}`);
+        await sleep(stage.random() * 1_000);
+      }
+      return {
+        seen: `${times} times; nothing cosigned was gone`,
+        control: 'restored-database.spec: an older copy is refused',
+      };
+    },
+  },
+  {
+    row: '28',
+    fault: 'EIO on a sync of Postgres (strace)',
+    expected: 'it panics and recovers; sealing goes on',
+    on: 'plain',
+    isQuick: true,
+    needs: ['strace'],
+    control: 'own',
+    act: async (stage) => {
+      const { pid, process: running } = stage.system.installation.postgres;
+      const failures = await InjectedFailures.start([pid, ...childrenOf(pid)], 'fsync,fdatasync', 'EIO', '1');
+      try {
+        const panicked = (): boolean => /PANIC|could not fsync/.test(running.logTail(400));
+        await waitUntil(panicked, { ...WAIT, what: 'a sync that failed' });
+      } finally {
+        await failures.stop();
+      }
+      stage.nowMended();
+      if (!running.isRunning) await stage.system.installation.startPostgres();
+      return { seen: 'PANIC in its log, recovered from its WAL', control: 'rows before: without EIO no PANIC' };
+    },
+  },
+  {
+    row: '31',
+    fault: 'Postgres with fsync off',
+    expected: 'the sealer refuses to start',
+    on: 'plain',
+    isQuick: true,
+    alerts: ['store.durability'],
+    mayRaise: ['custody.overdue'],
+    control: 'own',
+    act: refusesWith('fsync'),
+  },
+  {
+    row: '31b',
+    fault: 'Postgres with synchronous_commit off',
+    expected: 'the sealer refuses to start',
+    on: 'plain',
+    isQuick: false,
+    alerts: ['store.durability'],
+    mayRaise: ['custody.overdue'],
+    control: 'own',
+    act: refusesWith('synchronous_commit'),
+  },
+];
