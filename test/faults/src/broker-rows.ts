@@ -31,7 +31,7 @@ async function sealedWhatTheStreamHas(stage: Stage): Promise<void> {
     const { size } = await stage.head();
     steady = size === last ? steady + 1 : 0;
     last = size;
-    return steady >= 10;
+    return steady >= 25; // five seconds: longer than a lease
   };
   await waitUntil(settled, { timeoutMs: WITHIN_MS, everyMs: 200, what: 'a log that stands still' });
 }
@@ -72,7 +72,9 @@ export const BROKER_ROWS: readonly ActRow[] = [
       const { size } = await stage.head();
       await stage.untilWell(0, size, []);
       const { lastSequence: before } = await stage.frames.info();
-      await stage.restart('nats', 'SIGKILL', () => stage.storeFiles.cutTail(stage.storeFiles.newestSize / 3));
+      await stage.restart('nats', 'SIGKILL', () =>
+        stage.storeFiles.cutTail(Math.ceil(stage.storeFiles.newestSize / 3)),
+      );
       const { lastSequence: after } = await stage.frames.info();
       if (after >= before) throw new Error(`nothing was lost: ${before} before, ${after} after`);
       return { seen: `stream cut from ${before} to ${after}, all of it sealed` };
@@ -147,17 +149,11 @@ export const BROKER_ROWS: readonly ActRow[] = [
       if (lax === config) throw new Error('nats.conf does not say sync_interval: always');
       const server = await startNatsServer({ dir, config: lax, port: installation.ports.nats });
       try {
-        const said = await waitUntil(
-          async () => {
-            const ready = await stage.ready(INGEST);
-            return ready.includes('acknowledges before it syncs') ? ready : undefined;
-          },
-          { ...WAIT, what: 'ingest says why it is not ready' },
-        );
+        const says = async (): Promise<boolean> => (await stage.ready(INGEST)).includes('acknowledges before it syncs');
+        await waitUntil(says, { ...WAIT, what: 'ingest says why it is not ready' });
         const before = stage.receipts;
         await sleep(2_000);
         if (stage.receipts !== before) throw new Error('it gave receipts all the same');
-        if (!said.includes('"not-ready"') && said.includes('"status":"ready"')) throw new Error(said);
       } finally {
         await server.stop();
       }
@@ -176,7 +172,7 @@ export const BROKER_ROWS: readonly ActRow[] = [
     mayRaise: STREAM_ALERTS,
     control: 'own',
     act: async (stage) => {
-      const { process: running } = stage.system.installation.nats;
+      const running = stage.engine('nats');
       const failures = await InjectedFailures.start([running.pid], 'fsync,fdatasync', 'EIO');
       let during: number;
       try {
@@ -246,7 +242,7 @@ export const BROKER_ROWS: readonly ActRow[] = [
     control: ['libs/messaging/src/connect.spec.ts', /gives up a server that does not answer pings/],
     act: async (stage) => {
       const seconds = stage.isLong ? 90 : 18;
-      const { process: running } = stage.system.installation.nats;
+      const running = stage.engine('nats');
       running.kill('SIGSTOP');
       await sleep(seconds * 1_000);
       running.kill('SIGCONT');

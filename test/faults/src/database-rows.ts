@@ -33,6 +33,14 @@ async function withSetting(stage: Stage, setting: string, work: () => Promise<vo
   }
 }
 
+/** Waits until it answers again or has ended. @returns whether it answers */
+export async function againOrEnded(stage: Stage): Promise<boolean> {
+  const running = stage.engine('postgres');
+  const answers = async (): Promise<boolean> => (await stage.rows('SELECT 1')).length > 0;
+  await waitUntil(async () => !running.isRunning || (await answers()), { ...WAIT, what: 'Postgres again' });
+  return running.isRunning;
+}
+
 function refusesWith(setting: string): ActRow['act'] {
   return async (stage) => {
     const said = await stage.without(stage.sealers, async () => {
@@ -89,7 +97,8 @@ export const DATABASE_ROWS: readonly ActRow[] = [
     needs: ['strace'],
     control: 'own',
     act: async (stage) => {
-      const { pid, process: running } = stage.system.installation.postgres;
+      const running = stage.engine('postgres');
+      const { pid } = running;
       const failures = await InjectedFailures.start([pid, ...childrenOf(pid)], 'fsync,fdatasync', 'EIO', '1');
       try {
         const panicked = (): boolean => /PANIC|could not fsync/.test(running.logTail(400));
@@ -98,8 +107,10 @@ export const DATABASE_ROWS: readonly ActRow[] = [
         await failures.stop();
       }
       stage.nowMended();
-      if (!running.isRunning) await stage.system.installation.startPostgres();
-      return { seen: 'PANIC in its log, recovered from its WAL', control: 'rows before: without EIO no PANIC' };
+      const isBack = await againOrEnded(stage);
+      if (!isBack) await stage.system.installation.startPostgres();
+      const seen = isBack ? 'PANIC in its log, recovered by itself' : 'PANIC in its log, ended, recovered when started';
+      return { seen, control: 'rows before: without EIO no PANIC' };
     },
   },
   {

@@ -12,7 +12,7 @@ import { asLine, notRun, type RowOutcome } from './fault-matrix.js';
 import { judgeRow, countProblems, type Counts } from './judge-row.js';
 import { isAct, isSpec, type ActRow, type Done, type Need, type Row, type StageName } from './row.js';
 import type { SpecRunner } from './spec-runner.js';
-import { Stage, type OracleVerdict } from './stage.js';
+import { Stage, type OracleVerdict, WITHIN_MS } from './stage.js';
 
 export interface EngineOptions {
   readonly random: () => number;
@@ -26,6 +26,8 @@ export interface EngineOptions {
 
 /** Receipts before the fault, and after it. */
 const RECEIPTS = 20;
+/** Whether anything is lost is worth knowing, after a failure too, if it can be known soon. */
+const AFTER_FAILURE_MS = 20_000;
 
 export class Engine {
   readonly oracle: string[] = [];
@@ -83,6 +85,7 @@ export class Engine {
     let problem: string | null = null;
     const standing = [...(row.alerts ?? []), ...(row.mayRaise ?? [])];
     try {
+      this.options.say(`${row.row.padEnd(4)} …       ${row.fault}`);
       stage.startLoad();
       await stage.moreReceipts(RECEIPTS);
       done = await row.act(stage);
@@ -91,10 +94,11 @@ export class Engine {
       const { size } = await stage.head();
       await stage.untilWell(stage.receipts + RECEIPTS, size, standing);
       recoveredMs = performance.now() - mended;
+      stage.healLinks();
     } catch (error) {
       problem = messageOf(error);
     }
-    const counts = await this.count(stage).catch((error: unknown) => {
+    const counts = await this.count(stage, problem === null ? WITHIN_MS : AFTER_FAILURE_MS).catch((error: unknown) => {
       problem ??= messageOf(error);
       return null;
     });
@@ -137,9 +141,9 @@ export class Engine {
     return { text, problems: isGood ? [] : [`control: ${text}`] };
   }
 
-  private async count(stage: Stage): Promise<Counts> {
-    await stage.endLoad();
-    return countsOf(await stage.judge(), stage);
+  private async count(stage: Stage, withinMs: number): Promise<Counts> {
+    await stage.endLoad(withinMs);
+    return countsOf(await stage.judge('memory', undefined, withinMs), stage);
   }
 
   private async newlyRaised(stage: Stage): Promise<Stage['alerts']['all']> {

@@ -32,6 +32,7 @@ class Nemesis {
   private readonly running = new Set<Promise<void>>();
   /** An engine that is being started again is left alone. */
   private readonly busy = new Set<string>();
+  private failure: unknown = null;
 
   constructor(private readonly stage: Stage) {}
 
@@ -44,12 +45,15 @@ class Nemesis {
         if (performance.now() + planned.afterMs > ends) break;
         await sleep(planned.afterMs);
         strikes++;
-        const striking = this.strike(planned).finally(() => this.running.delete(striking));
+        const striking = this.strike(planned)
+          .catch((error: unknown) => void (this.failure ??= error))
+          .finally(() => this.running.delete(striking));
         this.running.add(striking);
       }
     } finally {
       await Promise.all(this.running);
     }
+    if (this.failure !== null) throw this.failure;
     this.stage.nowMended();
     return strikes;
   }
@@ -98,17 +102,16 @@ class Nemesis {
     this.busy.add(id);
     try {
       if (id === 'nats-server') await this.stage.restart('nats', signal);
-      else await this.stage.restart('postgres', signal === 'SIGTERM' ? 'SIGINT' : signal);
+      else await this.stage.restart('postgres', signal);
     } finally {
       this.busy.delete(id);
     }
   }
 
   private async pause(id: string, ms: number): Promise<void> {
-    const { nats, postgres } = this.stage.system.installation;
     const isEngine = id === 'nats-server' || id === 'Postgres';
     if (isEngine && this.busy.has(id)) return;
-    const running = isEngine ? (id === 'nats-server' ? nats : postgres).process : this.stage.service(id);
+    const running = isEngine ? this.stage.engine(id === 'nats-server' ? 'nats' : 'postgres') : this.stage.service(id);
     if (isEngine) this.busy.add(id);
     running.kill('SIGSTOP');
     await sleep(ms);

@@ -44,6 +44,7 @@ const PRODUCERS = ['orders', 'billing'] as const;
 const LOAD = { inFlight: 4, events: 2, pauseMs: 60 };
 /** Bound of everything that is waited for. Nothing is measured by it. */
 export const WITHIN_MS = 120_000;
+const TELL_EVERY_MS = 10_000;
 const MIB = 1024 * 1024;
 const STORE_BYTES = { nats: 64 * MIB, postgres: 2_048 * MIB, spool: 64 * MIB };
 /** Sweeps come round within seconds; a guard's look is waited for, and so is the end of a replaced stream's alert. */
@@ -52,6 +53,8 @@ const VERIFIER = {
   guards: { everyMs: 2_000 },
   custody: { overdueMs: 20_000 },
 };
+/** Small files, and no memory of sealed frames for repeated requests: what is in the spool is what is not sealed. */
+const SMALL_SPOOL = { limits: { windowBytes: 4 * MIB, segmentBytes: 2 * MIB } };
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export class Stage {
@@ -64,6 +67,7 @@ export class Stage {
   private producers: Record<(typeof PRODUCERS)[number], JournalProducer> | null = null;
   private load: Promise<void> | null = null;
   private isLoading = false;
+  private isOver = false;
   private mended: number | null = null;
   /** By id; the supervisor reports each of them as ended. */
   private killed: string[] = [];
@@ -89,7 +93,7 @@ export class Stage {
     try {
       system = await InstalledSystem.start({
         policyFile: path.join(repositoryRoot(), 'test', 'faults', `${options.name}.yaml`),
-        settings: { 'verifier-v1': VERIFIER },
+        settings: { 'verifier-v1': VERIFIER, ...(options.name === 'small' ? { 'ingest-a': SMALL_SPOOL } : {}) },
         settableClocks: true,
         links: options.name === 'plain',
         prepared: ({ layout }) => {
@@ -123,6 +127,8 @@ export class Stage {
   }
 
   async stop(): Promise<void> {
+    if (this.isOver) return;
+    this.isOver = true;
     this.supervisor.stop();
     this.isLoading = false;
     for (const disk of this.disks.values()) disk.makeRoom();
@@ -212,15 +218,37 @@ export class Stage {
     return this.system.installation.policy.sealers.map(({ name }) => `sealer-${name}`);
   }
 
-  /** Ends an engine, does something with its files, starts it again. */
-  async restart(engine: Engine, signal: NodeJS.Signals, between: () => Promise<void> | void = () => {}): Promise<void> {
+  /** Ends an engine, by kill -9 or in order, does something with its files, starts it again. */
+  async restart(
+    engine: Engine,
+    signal: 'SIGKILL' | 'SIGTERM',
+    between: () => Promise<void> | void = () => {},
+  ): Promise<void> {
     const { installation } = this.system;
-    const running = engine === 'nats' ? installation.nats.process : installation.postgres.process;
-    running.kill(signal);
+    const running = this.engine(engine);
+    if (signal === 'SIGKILL') running.kill(signal);
+    else await running.stop();
     await running.exited;
-    await between();
-    this.nowMended();
-    await (engine === 'nats' ? installation.startNats() : installation.startPostgres());
+    try {
+      await between();
+    } finally {
+      this.nowMended();
+      await (engine === 'nats' ? installation.startNats() : installation.startPostgres());
+    }
+  }
+
+  engine(engine: Engine): ManagedProcess {
+    const { installation } = this.system;
+    return (engine === 'nats' ? installation.nats : installation.postgres).process;
+  }
+
+  /** Every connection as it should be. */
+  healLinks(): void {
+    if (this.options.name !== 'plain') return;
+    for (const { id, service } of servicesOf(this.system.installation.policy)) {
+      this.link(id, 'nats').heal();
+      if (service !== 'ingest') this.link(id, 'postgres').heal();
+    }
   }
 
   /** From here on it is counted how long it takes until all is well again; unless called, from the end of the act. */
@@ -248,9 +276,9 @@ export class Stage {
   }
 
   /** Ends the load; every event has a receipt then. */
-  async endLoad(): Promise<void> {
+  async endLoad(withinMs = WITHIN_MS): Promise<void> {
     this.isLoading = false;
-    await within(this.load ?? Promise.resolve(), 'a receipt for everything that was sent');
+    await within(this.load ?? Promise.resolve(), withinMs, 'a receipt for everything that was sent');
     this.load = null;
   }
 
@@ -360,10 +388,16 @@ export class Stage {
   /** Waits for that with a bound. Throws with what is not well. */
   async untilWell(receipts: number, size: number, standing: readonly string[]): Promise<void> {
     const deadline = performance.now() + WITHIN_MS;
+    let told = performance.now();
     for (;;) {
       const problem = await this.notWell(receipts, size, standing);
       if (problem === null) return;
-      if (performance.now() > deadline) throw new Error(`not well again: ${problem}`);
+      const now = performance.now();
+      if (now > deadline) throw new Error(`not well again: ${problem}`);
+      if (now > told + TELL_EVERY_MS) {
+        told = now;
+        this.say(`     not well yet: ${problem}`);
+      }
       await sleep(100);
     }
   }
@@ -372,6 +406,7 @@ export class Stage {
   async judge(
     from: 'memory' | 'file' = 'memory',
     change: (entries: JournalEntry[]) => void = () => {},
+    withinMs = WITHIN_MS,
   ): Promise<OracleVerdict> {
     const journals =
       from === 'file'
@@ -382,8 +417,8 @@ export class Stage {
       this.system.trust,
     );
     try {
-      await oracle.caughtUp(Object.values(journals).flat(), WITHIN_MS);
-      await oracle.cosigned(WITHIN_MS);
+      await oracle.caughtUp(Object.values(journals).flat(), withinMs);
+      await oracle.cosigned(withinMs);
       change((journals['orders'] ??= []));
       return await oracle.judge(journals);
     } finally {
@@ -416,10 +451,10 @@ export class Stage {
   }
 }
 
-async function within<T>(work: Promise<T>, what: string): Promise<T> {
+async function within<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const bound = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${WITHIN_MS} ms`)), WITHIN_MS);
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms);
   });
   try {
     return await Promise.race([work, bound]);
