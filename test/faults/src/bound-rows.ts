@@ -79,17 +79,19 @@ export const BOUND_ROWS: readonly ActRow[] = [
     act: async (stage) => {
       const disk = stage.disks.get('spool')!;
       disk.leave(0);
-      const full = async (): Promise<boolean> =>
-        (await stage.ready(INGEST)).includes('disk') || !stage.service(INGEST).isRunning;
       const { billing } = stage;
       const burst = Array.from({ length: 120 }, () => billing.submit(billing.newEntries(1, 50_000)));
-      await waitUntil(full, { ...WAIT, everyMs: 250, what: 'ingest without room' });
-      const why = (await stage.ready(INGEST)).slice(0, 160);
+      let why = '';
+      const isFull = async (): Promise<boolean> => {
+        why = /the disk of the spool is full/.exec(await stage.ready(INGEST))?.[0] ?? '';
+        return why !== '' || !stage.service(INGEST).isRunning;
+      };
+      await waitUntil(isFull, { ...WAIT, everyMs: 250, what: 'ingest without room' });
       disk.makeRoom();
       stage.nowMended();
       await Promise.all(burst);
       return {
-        seen: `not ready: ${/disk[^"]*/.exec(why)?.[0] ?? why}`,
+        seen: why === '' ? 'ingest stopped' : `not ready: ${why}`,
         stops: [INGEST],
         control: 'with room it was ready',
       };
@@ -135,14 +137,14 @@ export const BOUND_ROWS: readonly ActRow[] = [
     control: ['libs/policy/src/parse-policy.spec.ts', /ring/],
     act: async (stage) => {
       const times = stage.isLong ? 100 : 4;
-      const { config, firstSequence: before } = await stage.frames.info();
+      const { config, firstSequence: before } = await stage.stream();
       const ring = config['max_bytes'] as number;
       await stage.endLoad();
       let sent = 0;
       const refused = await refusals(stage, async () => {
         sent = await passThrough(stage, times * ring);
       });
-      const { firstSequence: after } = await stage.frames.info();
+      const { firstSequence: after } = await stage.stream();
       if (refused > 0) throw new Error(`${refused} requests were refused`);
       if (after <= before) throw new Error('the ring did not move');
       return { seen: `${(sent / ring).toFixed(1)} × ${ring} bytes, no refusal; first_seq ${before} to ${after}` };

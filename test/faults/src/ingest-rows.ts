@@ -19,10 +19,10 @@ async function holdFrame(stage: Stage): Promise<void> {
 /** Lets the held frame through to the broker, but not its acknowledgement. */
 async function holdAcknowledgement(stage: Stage): Promise<void> {
   const link = stage.link(INGEST, 'nats');
-  const { lastSequence } = await stage.frames.info();
+  const { lastSequence } = await stage.stream();
   link.shut('toClient');
   link.open('toServer');
-  const stored = async (): Promise<boolean> => (await stage.frames.info()).lastSequence > lastSequence;
+  const stored = async (): Promise<boolean> => (await stage.stream()).lastSequence > lastSequence;
   await waitUntil(stored, { ...WAIT, what: 'the frame in the stream' });
 }
 

@@ -44,7 +44,7 @@ export class SmallFileSystem {
   }
 
   unmount(): void {
-    run('umount', [this.folder]);
+    run('umount', ['--lazy', this.folder]); // something may still be closing its files
   }
 
   private resize(bytes: number): void {

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import path from 'node:path';
 import { type ManagedProcess, repositoryRoot, type ServiceKind, servicesOf, waitUntil } from '@everseal/local';
-import { connectNats, type NatsLink, StreamReader } from '@everseal/messaging';
+import { connectNats, type NatsLink, StreamReader, type StreamState } from '@everseal/messaging';
 import { framesStream } from '@everseal/policy';
 import {
   type Engine,
@@ -46,7 +46,7 @@ const LOAD = { inFlight: 4, events: 2, pauseMs: 60 };
 export const WITHIN_MS = 120_000;
 const TELL_EVERY_MS = 10_000;
 const MIB = 1024 * 1024;
-const STORE_BYTES = { nats: 64 * MIB, postgres: 2_048 * MIB, spool: 64 * MIB };
+const STORE_BYTES = { nats: 256 * MIB, postgres: 2_048 * MIB, spool: 64 * MIB };
 /** Sweeps come round within seconds; a guard's look is waited for, and so is the end of a replaced stream's alert. */
 const VERIFIER = {
   sweep: { bodies: 50_000, index: 10_000, stored: 50_000, pauseMs: 500, longestPauseMs: 5_000 },
@@ -59,7 +59,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 
 export class Stage {
   readonly alerts: AlertLog;
-  readonly frames: StreamReader;
+  private readonly frames: StreamReader;
   readonly random: () => number;
   readonly isLong: boolean;
   readonly disks = new Map<'nats' | 'postgres' | 'spool', SmallFileSystem>();
@@ -301,6 +301,13 @@ export class Stage {
     return this.system.ask(service, name, '/ready').catch((error: Error) => error.message);
   }
 
+  /** Whether every loop of it turns; a process that says no is started again by whoever supervises it. Null: no answer. */
+  async live(id: string): Promise<boolean | null> {
+    const { service, name } = this.instance(id);
+    const said = await this.system.ask(service, name, '/live').catch(() => null);
+    return said === null ? null : said.includes('"status":"live"');
+  }
+
   /** The sealer with the lease, by id. */
   async holder(): Promise<string> {
     return waitUntil(async () => (await this.head()).holder || undefined, {
@@ -361,6 +368,12 @@ export class Stage {
       },
       { what: `alert ${code}`, timeoutMs: WITHIN_MS, everyMs: 200 },
     );
+  }
+
+  /** State of the stream of frames; waits for a broker that was away. */
+  async stream(): Promise<StreamState> {
+    const what = 'the state of the stream';
+    return waitUntil(() => this.frames.info().catch(() => null), { what, timeoutMs: WITHIN_MS, everyMs: 100 });
   }
 
   takeEnded(): ReturnType<Supervisor['take']> {
