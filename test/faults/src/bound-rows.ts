@@ -1,5 +1,4 @@
 /** Rows about bounds: full and read-only disks, the ring, the spool's bound, overload. On the installation with the least of everything. */
-import { spawnSync } from 'node:child_process';
 import { servicesOf, waitUntil } from '@everseal/local';
 import { againOrEnded } from './database-rows.js';
 import { residentMegabytes } from './resident-memory.js';
@@ -107,20 +106,16 @@ export const BOUND_ROWS: readonly ActRow[] = [
     mayRaise: ['custody.overdue'],
     control: 'own',
     act: async (stage) => {
-      const { folder } = stage.disks.get('spool')!;
-      const remount = (how: 'ro' | 'rw'): void => {
-        const { status, stderr } = spawnSync('mount', ['-o', `remount,${how}`, folder], { encoding: 'utf8' });
-        if (status !== 0) throw new Error(`remount,${how}: ${stderr.trim()}`);
-      };
+      const disk = stage.disks.get('spool')!;
       const said = await stage.without([INGEST], async () => {
-        remount('ro');
+        disk.allowWrites(false);
         try {
           return await stage.start(INGEST).then(
             () => null,
             (error: Error) => error.message,
           );
         } finally {
-          remount('rw');
+          disk.allowWrites(true);
           stage.nowMended();
         }
       });

@@ -43,6 +43,11 @@ export class SmallFileSystem {
     this.resize(this.bytes);
   }
 
+  /** Nothing may have a file open for writing when it is made read-only. */
+  allowWrites(isAllowed: boolean): void {
+    run('mount', ['-o', `remount,${isAllowed ? 'rw' : 'ro'}`, this.folder]);
+  }
+
   unmount(): void {
     run('umount', ['--lazy', this.folder]); // something may still be closing its files
   }
