@@ -94,10 +94,10 @@ export class Engine {
       const { size } = await stage.head();
       await stage.untilWell(stage.receipts + RECEIPTS, size, standing);
       recoveredMs = performance.now() - mended;
-      stage.healLinks();
     } catch (error) {
       problem = messageOf(error);
     }
+    stage.healLinks();
     const counts = await this.count(stage, problem === null ? WITHIN_MS : AFTER_FAILURE_MS).catch((error: unknown) => {
       problem ??= messageOf(error);
       return null;

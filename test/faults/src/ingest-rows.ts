@@ -134,6 +134,24 @@ export const INGEST_ROWS: readonly ActRow[] = [
     },
   },
   {
+    row: '18',
+    fault: 'PubAcks held back, then the connection cut',
+    expected: 'unknown; looked up in the lane; nothing twice',
+    on: 'plain',
+    isQuick: true,
+    control: REPEATED,
+    act: async (stage) => {
+      await holdFrame(stage);
+      await holdAcknowledgement(stage);
+      await sleep(stage.isLong ? 12_000 : 6_000); // longer than ingest waits for an answer
+      const link = stage.link(INGEST, 'nats');
+      link.cut();
+      link.heal();
+      stage.nowMended();
+      return { seen: 'a frame was stored and its PubAck never came' };
+    },
+  },
+  {
     row: '4b',
     fault: 'EIO on the fdatasync of the spool (strace)',
     expected: 'ingest stops; nothing unsynced was answered',

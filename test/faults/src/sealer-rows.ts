@@ -46,28 +46,6 @@ async function noticed(stage: Stage, id: string): Promise<string> {
 
 export const SEALER_ROWS: readonly ActRow[] = [
   {
-    row: '18',
-    fault: 'PubAcks held back, then the connection cut',
-    expected: 'unknown; looked up in the lane; nothing twice',
-    on: 'plain',
-    isQuick: true,
-    control: ['libs/messaging/src/stored-publish.spec.ts', /^LanePublisher.*control: without the expectation/],
-    act: async (stage) => {
-      const link = stage.link('ingest-a', 'nats');
-      const { lastSequence } = await stage.stream();
-      link.shut('toClient');
-      await waitUntil(async () => (await stage.stream()).lastSequence > lastSequence, {
-        ...WAIT,
-        what: 'a frame stored without an answer',
-      });
-      await sleep(stage.isLong ? 12_000 : 6_000); // longer than ingest waits for an answer
-      link.cut();
-      link.heal();
-      stage.nowMended();
-      return { seen: 'frames stored whose PubAck never came' };
-    },
-  },
-  {
     row: '19',
     fault: 'half-open connection of the sealer to nats-server',
     expected: 'noticed by pings; sealing goes on',
