@@ -44,7 +44,8 @@ export class Engine {
     for (const name of ['plain', 'small', '']) {
       for (const row of rows.filter((one) => stageOf(one) === name)) {
         if (this.stopped) break;
-        const outcome = await this.one(row);
+        const began = performance.now();
+        const outcome = { ...(await this.one(row)), seconds: (performance.now() - began) / 1_000 };
         outcomes.set(row, outcome);
         this.options.say(asLine(outcome));
       }

@@ -14,6 +14,7 @@ const ROW: RowOutcome = {
   expectedAlerts: [],
   unexpectedAlerts: [],
   recoveredMs: 2_500,
+  seconds: 9,
   control: 'own',
   problems: [],
 };

@@ -17,6 +17,8 @@ export interface RowOutcome {
   readonly unexpectedAlerts: readonly string[];
   /** From when what was broken is being put right until all is well again, milliseconds. */
   readonly recoveredMs: number | null;
+  /** All of the row, an installation that was started for it included. */
+  readonly seconds: number;
   readonly control: string;
   readonly problems: readonly string[];
 }
@@ -69,6 +71,7 @@ export function notRun(
     expectedAlerts: [],
     unexpectedAlerts: [],
     recoveredMs: null,
+    seconds: 0,
     control: '',
     problems: [],
   };
@@ -100,11 +103,11 @@ function cells(outcome: RowOutcome): string[] {
 
 /** One line for a row, as it ends. */
 export function asLine(outcome: RowOutcome): string {
-  const { row, state, fault, seen, accepted, recoveredMs, problems } = outcome;
+  const { row, state, fault, seen, accepted, recoveredMs, seconds, problems } = outcome;
   const counts = accepted === null ? '' : `, ${accepted} accepted`;
   const recovered = recoveredMs === null ? '' : `, well again after ${(recoveredMs / 1_000).toFixed(1)} s`;
   return [
-    `${row.padEnd(4)} ${state.padEnd(7)} ${fault}: ${seen}${counts}${recovered}`,
+    `${row.padEnd(4)} ${state.padEnd(7)} ${fault}: ${seen}${counts}${recovered} (${Math.round(seconds)} s in all)`,
     ...problems.map((problem) => `     ${problem}`),
   ].join('\n');
 }
