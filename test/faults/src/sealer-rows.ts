@@ -44,6 +44,18 @@ async function noticed(stage: Stage, id: string): Promise<string> {
   );
 }
 
+/** kill -9 of the sealer with the lease, and wait until one of them has it anew: the other, or the same one started again. */
+async function killHolder(stage: Stage): Promise<void> {
+  const holder = await stage.holder();
+  const { fence } = await stage.head();
+  await stage.kill(holder);
+  const taken = async (): Promise<boolean> => {
+    const now = await stage.head();
+    return now.fence > fence && now.holder !== '';
+  };
+  await waitUntil(taken, { ...WAIT, what: 'a sealer with a new lease' });
+}
+
 export const SEALER_ROWS: readonly ActRow[] = [
   {
     row: '19',
@@ -108,12 +120,10 @@ export const SEALER_ROWS: readonly ActRow[] = [
     act: async (stage) => {
       const times = stage.isLong ? 10 : 3;
       for (let i = 0; i < times; i++) {
-        const holder = await stage.holder();
         await nextBlock(stage, 'a block');
         await sleep(stage.random() * 250); // anywhere in a block's life
-        await stage.kill(holder);
-        await takenOver(stage, holder);
-        await waitUntil(() => stage.service(holder).isRunning, { ...WAIT, what: `${holder} again` });
+        await killHolder(stage);
+        await waitUntil(() => stage.allRun, { ...WAIT, what: 'both sealers again' });
       }
       return { seen: `${times} times` };
     },
@@ -134,9 +144,7 @@ export const SEALER_ROWS: readonly ActRow[] = [
           ...WAIT,
           what: 'blocks that nobody signed',
         });
-        const holder = await stage.holder();
-        await stage.kill(holder);
-        await takenOver(stage, holder);
+        await killHolder(stage);
       } finally {
         verifier.kill('SIGCONT');
       }
@@ -155,6 +163,7 @@ export const SEALER_ROWS: readonly ActRow[] = [
       const holder = await stage.holder();
       const link = stage.link(holder, 'postgres');
       let isCommitted = false;
+      link.delayMs = 30; // so that a COMMIT is on its way for a good part of the time
       // Answers are held for less than a lease; most often a statement before COMMIT is what waits, and then they are let go again.
       for (let tries = 0; tries < 40 && !isCommitted; tries++) {
         await sleep(stage.random() * 300);

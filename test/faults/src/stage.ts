@@ -214,6 +214,10 @@ export class Stage {
     await this.system.installation.startService(service, name);
   }
 
+  get allRun(): boolean {
+    return this.supervisor.allRun;
+  }
+
   get sealers(): string[] {
     return this.system.installation.policy.sealers.map(({ name }) => `sealer-${name}`);
   }
