@@ -1,6 +1,6 @@
 /** Rows about bounds: full and read-only disks, the ring, the spool's bound, overload. On the installation with the least of everything. */
 import { servicesOf, waitUntil } from '@everseal/local';
-import { againOrEnded } from './database-rows.js';
+import { afterPanic } from './database-rows.js';
 import { residentMegabytes } from './resident-memory.js';
 import type { ActRow } from './row.js';
 import { type Stage, WITHIN_MS } from './stage.js';
@@ -194,11 +194,10 @@ export const BOUND_ROWS: readonly ActRow[] = [
       await waitUntil(() => billing.unavailable - before >= 10, { ...WAIT, what: 'refusals' });
       disk.makeRoom();
       stage.nowMended();
-      const stayed = await againOrEnded(stage);
-      if (!stayed) await stage.system.installation.startPostgres();
+      const how = /PANIC/.test(postgres.logTail(2_000)) || !postgres.isRunning ? await afterPanic(stage) : 'stayed';
       await Promise.all(burst);
       return {
-        seen: `producers pushed back; Postgres ${stayed ? 'stayed' : 'ended and was started'}`,
+        seen: `producers pushed back; Postgres ${how}`,
         control: 'with room it sealed',
       };
     },

@@ -47,10 +47,12 @@ export const WITHIN_MS = 120_000;
 const TELL_EVERY_MS = 10_000;
 const MIB = 1024 * 1024;
 const STORE_BYTES = { nats: 256 * MIB, postgres: 2_048 * MIB, spool: 64 * MIB };
+/** How far a clock may be off before it is called wrong. */
+export const CLOCK_BOUND_MS = 60_000;
 /** Sweeps come round within seconds; a guard's look is waited for, and so is the end of a replaced stream's alert. */
 const VERIFIER = {
   sweep: { bodies: 50_000, index: 10_000, stored: 50_000, pauseMs: 500, longestPauseMs: 5_000 },
-  guards: { everyMs: 2_000 },
+  guards: { everyMs: 2_000, clockSkewMs: CLOCK_BOUND_MS },
   custody: { overdueMs: 20_000 },
 };
 /** Small files, and no memory of sealed frames for repeated requests: what is in the spool is what is not sealed. */
