@@ -35,6 +35,7 @@ export const BACKLOG_ROWS: readonly ActRow[] = [
     expected: '100,000 events drained in 60 s; then as fast as before',
     on: 'plain',
     isQuick: true,
+    isLast: true,
     mayRaise: ['custody.overdue', 'verifier.behind'],
     control: 'own',
     act: async (stage) => {

@@ -177,7 +177,7 @@ export const BOUND_ROWS: readonly ActRow[] = [
     fault: "Postgres's disk full",
     expected: 'sealing waits; producers pushed back; goes on with room',
     on: 'small',
-    isQuick: true,
+    isQuick: false,
     needs: ['mount'],
     mayRaise: ['custody.overdue', 'stream.headroom'],
     control: 'own',

@@ -212,7 +212,7 @@ export const BROKER_ROWS: readonly ActRow[] = [
     fault: 'stream put back from an older copy',
     expected: 'as 14',
     on: 'plain',
-    isQuick: true,
+    isQuick: false,
     alerts: ['stream.replaced'],
     mayRaise: STREAM_ALERTS,
     control: GUARDED,
@@ -241,7 +241,7 @@ export const BROKER_ROWS: readonly ActRow[] = [
     fault: 'SIGSTOP of nats-server',
     expected: 'clients notice by their pings; nothing twice',
     on: 'plain',
-    isQuick: true,
+    isQuick: false,
     mayRaise: ['custody.overdue', 'clock.skew'],
     control: ['libs/messaging/src/connect.spec.ts', /gives up a server that does not answer pings/],
     act: async (stage) => {
@@ -259,7 +259,7 @@ export const BROKER_ROWS: readonly ActRow[] = [
     fault: 'nats-server killed again and again',
     expected: 'clients come back each time; no service ends',
     on: 'plain',
-    isQuick: true,
+    isQuick: false,
     mayRaise: ['custody.overdue'],
     control: ['libs/messaging/src/connect.spec.ts', /comes back after more failed attempts than the library would/],
     act: async (stage) => {

@@ -39,7 +39,7 @@ export const CLOCK_ROWS: readonly ActRow[] = [
     fault: 'clock of ingest ahead by more than is allowed, then right',
     expected: 'accepted stays in order; clock.skew while it is ahead',
     on: 'plain',
-    isQuick: true,
+    isQuick: false,
     alerts: ['clock.skew'],
     control: ['libs/audit-core/src/clock-reading.spec.ts', /that goes right is never found wrong/],
     act: async (stage) => {

@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly lacks: (need: Need) => string | null;
   /** Null: controls and rows of specs are named and not run. */
   readonly specs: SpecRunner | null;
+  /** No row is begun after so many milliseconds (performance.now()). */
+  readonly until: number;
 }
 
 /** Receipts before the fault, and after it. */
@@ -41,8 +43,10 @@ export class Engine {
   async run(rows: readonly Row[]): Promise<RowOutcome[]> {
     const outcomes = new Map<Row, RowOutcome>();
     const stageOf = (row: Row): string => (isAct(row) ? row.on : '');
-    for (const name of ['plain', 'small', '']) {
-      for (const row of rows.filter((one) => stageOf(one) === name)) {
+    const isLast = (row: Row): boolean => isAct(row) && row.isLast === true;
+    for (const name of ['small', 'plain', '']) {
+      const these = rows.filter((row) => stageOf(row) === name);
+      for (const row of [...these.filter((one) => !isLast(one)), ...these.filter(isLast)]) {
         if (this.stopped) break;
         const began = performance.now();
         const outcome = { ...(await this.one(row)), seconds: (performance.now() - began) / 1_000 };
@@ -66,6 +70,7 @@ export class Engine {
     const { specs, lacks } = this.options;
     if (isSpec(row)) return specs === null ? notRun(row, 'npm test runs its specs') : specs.rowOutcome(row);
     if (!isAct(row)) return notRun(row, row.notRun);
+    if (performance.now() > this.options.until) return notRun(row, 'no time left');
     const missing = (row.needs ?? []).flatMap((need) => lacks(need) ?? []);
     if (missing.length > 0) return notRun(row, missing.join(', '));
     const outcome = await this.act(row);

@@ -34,6 +34,8 @@ export interface ActRow extends Named {
   readonly on: StageName;
   /** One of the quick subset. */
   readonly isQuick: boolean;
+  /** Leaves so many events behind that other rows of its installation come before it. */
+  readonly isLast?: true;
   readonly needs?: readonly Need[];
   /** Verdicts that must be raised. */
   readonly alerts?: readonly string[];

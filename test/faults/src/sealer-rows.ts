@@ -82,7 +82,7 @@ export const SEALER_ROWS: readonly ActRow[] = [
     fault: 'half-open connections of the sealer to Postgres',
     expected: 'the other takes over; it ends, or says that it is not live',
     on: 'plain',
-    isQuick: true,
+    isQuick: false,
     control: FENCE,
     act: async (stage) => {
       const holder = await stage.holder();
@@ -97,14 +97,14 @@ export const SEALER_ROWS: readonly ActRow[] = [
   },
   {
     row: '19c',
-    fault: 'slow network: 150 ms on every connection of the sealers',
+    fault: 'slow network: 20 ms each way on every connection of the sealers',
     expected: 'slower; nothing else',
     on: 'plain',
     isQuick: false,
     control: 'own',
     act: async (stage) => {
       const links = stage.sealers.flatMap((id) => [stage.link(id, 'nats'), stage.link(id, 'postgres')]);
-      for (const link of links) link.delayMs = 150;
+      for (const link of links) link.delayMs = 20;
       await stage.moreReceipts(500);
       for (const link of links) link.heal();
       return { seen: '500 events meanwhile', control: 'row 19: without any answer, it is given up' };
