@@ -1,8 +1,8 @@
 /** Rows about bounds: full and read-only disks, the ring, the spool's bound, overload. On the installation with the least of everything. */
 import { servicesOf, waitUntil } from '@everseal/local';
 import { afterPanic } from './database-rows.js';
+import { type ActRow, firstWords } from './row.js';
 import { residentMegabytes } from './resident-memory.js';
-import type { ActRow } from './row.js';
 import { type Stage, WITHIN_MS } from './stage.js';
 
 const INGEST = 'ingest-a';
@@ -122,7 +122,7 @@ export const BOUND_ROWS: readonly ActRow[] = [
         }
       });
       if (said === null) throw new Error('ingest accepted on a disk that it cannot write to');
-      return { seen: said.slice(0, 100), control: 'it starts once the disk can be written to' };
+      return { seen: firstWords(said), control: 'it starts once the disk can be written to' };
     },
   },
   {

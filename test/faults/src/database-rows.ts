@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DATABASE, startPostgres, waitUntil } from '@everseal/local';
 import { renderPostgres } from '@everseal/policy';
 import { childrenOf, InjectedFailures } from './injected-failures.js';
-import type { ActRow } from './row.js';
+import { type ActRow, firstWords } from './row.js';
 import { type Stage, WITHIN_MS } from './stage.js';
 
 const WAIT = { timeoutMs: WITHIN_MS, everyMs: 100 };
@@ -64,7 +64,7 @@ function refusesWith(setting: string): ActRow['act'] {
       });
       return reason;
     });
-    return { seen: said.replace(/^.*?: /, '').slice(0, 80), control: 'it starts once the setting is right' };
+    return { seen: firstWords(said), control: 'it starts once the setting is right' };
   };
 }
 

@@ -26,6 +26,13 @@ export interface EngineOptions {
   readonly until: number;
 }
 
+/** How a row went, before anything is counted. */
+interface Performance {
+  readonly done: Done | null;
+  readonly recoveredMs: number | null;
+  readonly problem: string | null;
+}
+
 /** Receipts before the fault, and after it. */
 const RECEIPTS = 20;
 /** Whether anything is lost is worth knowing, after a failure too, if it can be known soon. */
@@ -74,7 +81,7 @@ export class Engine {
     const missing = (row.needs ?? []).flatMap((need) => lacks(need) ?? []);
     if (missing.length > 0) return notRun(row, missing.join(', '));
     const outcome = await this.act(row);
-    if (outcome.state === 'failed') await this.closeStage();
+    if (outcome.state === 'failed') await this.closeStage(AFTER_FAILURE_MS);
     return outcome;
   }
 
@@ -86,42 +93,20 @@ export class Engine {
       return { ...notRun(row, ''), state: 'failed', problems: [`no installation: ${messageOf(error)}`] };
     }
     const before = { receipts: stage.receipts, sealed: this.stage!.sealed };
-    let done: Done | null = null;
-    let recoveredMs: number | null = null;
-    let problem: string | null = null;
-    const standing = [...(row.alerts ?? []), ...(row.mayRaise ?? [])];
-    try {
-      this.options.say(`${row.row.padEnd(4)} …       ${row.fault}`);
-      stage.startLoad();
-      await stage.moreReceipts(RECEIPTS);
-      done = await row.act(stage);
-      const mended = stage.takeMended();
-      stage.startLoad(); // where the act has ended it
-      const { size } = await stage.head();
-      await stage.untilWell(stage.receipts + RECEIPTS, size, standing);
-      recoveredMs = performance.now() - mended;
-    } catch (error) {
-      problem = messageOf(error);
-    }
-    stage.healLinks();
+    const { done, recoveredMs, ...went } = await this.perform(row, stage);
+    let { problem } = went;
     const counts = await this.count(stage, problem === null ? WITHIN_MS : AFTER_FAILURE_MS).catch((error: unknown) => {
       problem ??= messageOf(error);
       return null;
     });
     const raised = await this.newlyRaised(stage);
-    const alertProblems = stage.alerts.problems.splice(0);
     if (problem === null) problem = await this.acknowledge(stage).then(() => null, messageOf);
-    const observed = {
-      counts: counts ?? NOTHING,
-      raised,
-      ended: stage.takeEnded(),
-      stops: [...(done?.stops ?? []), ...stage.takeKilled()],
-      problem,
-      alertProblems,
-    };
-    const { expectedAlerts, unexpectedAlerts, problems: own } = judgeRow(row, observed);
+    const stops = [...(done?.stops ?? []), ...stage.takeKilled()];
+    const alertProblems = stage.alerts.problems.splice(0);
+    const observed = { counts: counts ?? NOTHING, raised, ended: stage.takeEnded(), stops, problem, alertProblems };
+    const judged = judgeRow(row, observed);
     const control = this.controlOf(row, done);
-    const problems = [...own, ...control.problems];
+    const problems = [...judged.problems, ...control.problems];
     if (counts !== null && this.stage) this.stage.sealed = counts.sealed;
     return {
       ...notRun(row, done?.seen ?? ''),
@@ -130,12 +115,32 @@ export class Engine {
       sealed: counts === null ? null : counts.sealed - before.sealed,
       lost: counts?.lost ?? null,
       unmarked: counts?.unmarked ?? null,
-      expectedAlerts,
-      unexpectedAlerts,
+      expectedAlerts: judged.expectedAlerts,
+      unexpectedAlerts: judged.unexpectedAlerts,
       recoveredMs,
       control: control.text,
       problems,
     };
+  }
+
+  /** The load, the fault, and all well again. */
+  private async perform(row: ActRow, stage: Stage): Promise<Performance> {
+    let done: Done | null = null;
+    try {
+      this.options.say(`${row.row.padEnd(4)} …       ${row.fault}`);
+      stage.startLoad();
+      await stage.moreReceipts(RECEIPTS);
+      done = await row.act(stage);
+      const mended = stage.takeMended();
+      stage.startLoad(); // where the act has ended it
+      const { size } = await stage.head();
+      await stage.untilWell(stage.receipts + RECEIPTS, size, [...(row.alerts ?? []), ...(row.mayRaise ?? [])]);
+      return { done, recoveredMs: performance.now() - mended, problem: null };
+    } catch (error) {
+      return { done, recoveredMs: null, problem: messageOf(error) };
+    } finally {
+      stage.healLinks();
+    }
   }
 
   /** What the control has shown, and why it counts for nothing, if so. */
@@ -162,13 +167,12 @@ export class Engine {
   /** Records that no look clears are looked into and acknowledged, so that the next row can raise its own. */
   private async acknowledge(stage: Stage): Promise<void> {
     const { dir } = stage.system.installation.layout;
-    for (const { source, number } of stage.alerts.open) {
+    for (const { source, number } of stage.alerts.open.filter(({ stands }) => stands)) {
       const why = ['--by', 'fault suite', '--reason', 'a row of the fault suite'];
       const { code, err } = await runTool(dir, ['alerts', 'ack', source, String(number), ...why]);
       if (code !== 0) throw new Error(`alert ${number} of ${source} cannot be acknowledged: ${err.trim()}`);
     }
     await stage.untilWell(0, 0, []);
-    if (this.stage) this.stage.alerts = stage.alerts.all.length;
   }
 
   private async open(name: StageName): Promise<Stage> {
@@ -182,12 +186,12 @@ export class Engine {
     return running;
   }
 
-  private async closeStage(): Promise<void> {
+  private async closeStage(withinMs = WITHIN_MS): Promise<void> {
     const stage = this.stage;
     if (!stage) return;
     try {
       const receipts = stage.running.receipts;
-      if (receipts > 0) this.oracle.push(await this.lastLook(stage.name, stage.running));
+      if (receipts > 0) this.oracle.push(await this.lastLook(stage.name, stage.running, withinMs));
     } catch (error) {
       this.problems.push(`installation ${stage.name}: ${messageOf(error)}`);
     }
@@ -196,9 +200,9 @@ export class Engine {
   }
 
   /** The journal as it stands in its file, and the controls of the oracle: a receipt for what was never sealed, an event that nobody sent. */
-  private async lastLook(name: StageName, stage: Stage): Promise<string> {
-    await stage.endLoad();
-    const counts = countsOf(await stage.judge('file'), stage);
+  private async lastLook(name: StageName, stage: Stage, withinMs: number): Promise<string> {
+    await stage.endLoad(withinMs);
+    const counts = countsOf(await stage.judge('file', undefined, withinMs), stage);
     for (const problem of countProblems(counts)) this.problems.push(`journal of installation ${name}: ${problem}`);
     const withLoss = await stage.judge('memory', (entries) => {
       const never = Buffer.from('{"specversion":"1.0","id":"never sent"}');

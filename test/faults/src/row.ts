@@ -59,6 +59,17 @@ export interface LeftOutRow extends Named {
 
 export type Row = ActRow | SpecRow | LeftOutRow;
 
+/** What a service said, for a cell of the matrix: without who it is, and without paths. */
+export function firstWords(said: string): string {
+  const most = 100;
+  return said
+    .replace(/^.*?before it was ready: /, '')
+    .replace(/\(log: .*$/, '')
+    .replaceAll(/\/\S+/g, '…')
+    .trim()
+    .slice(0, most);
+}
+
 export function isAct(row: Row): row is ActRow {
   return 'act' in row;
 }

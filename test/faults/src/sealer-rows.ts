@@ -2,7 +2,7 @@
 import { renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '@everseal/local';
-import type { ActRow } from './row.js';
+import { type ActRow, firstWords } from './row.js';
 import { type Stage, WITHIN_MS } from './stage.js';
 
 const WAIT = { timeoutMs: WITHIN_MS, everyMs: 50 };
@@ -251,7 +251,7 @@ export const SEALER_ROWS: readonly ActRow[] = [
           stage.nowMended();
         }
       });
-      return { seen: refused.replace(/^sealer-s1 ended /, '').slice(0, 80), control: 'it starts once the key is back' };
+      return { seen: firstWords(refused), control: 'it starts once the key is back' };
     },
   },
 ];
