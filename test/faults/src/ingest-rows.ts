@@ -11,8 +11,11 @@ const WAIT = { timeoutMs: WITHIN_MS, everyMs: 20 };
 /** Holds what ingest sends from now on, and waits until a frame is on its disk that the broker does not have. */
 async function holdFrame(stage: Stage): Promise<void> {
   const newest = (): Promise<number> => stage.metric(INGEST, 'everseal_ingest_newest_frame');
-  stage.link(INGEST, 'nats').shut('toServer');
+  // From quiet: of frames that are under way already nobody could say on which side of the gate they are.
+  await stage.endLoad();
   const before = await newest();
+  stage.link(INGEST, 'nats').shut('toServer');
+  stage.startLoad();
   await waitUntil(async () => (await newest()) > before, { ...WAIT, what: 'a frame in the spool' });
 }
 
