@@ -54,6 +54,7 @@ class Nemesis {
       await Promise.all(this.running);
     }
     if (this.failure !== null) throw this.failure;
+    this.stage.healLinks();
     this.stage.nowMended();
     return strikes;
   }
