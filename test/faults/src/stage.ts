@@ -220,6 +220,11 @@ export class Stage {
     return this.supervisor.allRun;
   }
 
+  private get notRunning(): string[] {
+    const ids = servicesOf(this.system.installation.policy).map(({ id }) => id);
+    return ids.filter((id) => !this.service(id).isRunning);
+  }
+
   get sealers(): string[] {
     return this.system.installation.policy.sealers.map(({ name }) => `sealer-${name}`);
   }
@@ -391,7 +396,7 @@ export class Stage {
    * is open but records of `standing` codes. Else what is not.
    */
   async notWell(receipts: number, size: number, standing: readonly string[]): Promise<string | null> {
-    if (!this.supervisor.allRun) return 'a service does not run';
+    if (!this.supervisor.allRun) return `does not run: ${this.notRunning.join(', ') || 'one that is being started'}`;
     for (const { id } of servicesOf(this.system.installation.policy)) {
       const said = await this.ready(id);
       if (!said.includes('"status":"ready"')) return `${id} is not ready: ${said}`;
