@@ -42,7 +42,7 @@ export class Engine {
   readonly oracle: string[] = [];
   readonly problems: string[] = [];
   private stage: { name: StageName; running: Stage; sealed: number; alerts: number } | null = null;
-  private stopped = false;
+  private stopping: Promise<void> | null = null;
 
   constructor(private readonly options: EngineOptions) {}
 
@@ -54,7 +54,7 @@ export class Engine {
     for (const name of ['small', 'plain', '']) {
       const these = rows.filter((row) => stageOf(row) === name);
       for (const row of [...these.filter((one) => !isLast(one)), ...these.filter(isLast)]) {
-        if (this.stopped) break;
+        if (this.isStopped) break;
         const began = performance.now();
         const outcome = { ...(await this.one(row)), seconds: (performance.now() - began) / 1_000 };
         outcomes.set(row, outcome);
@@ -65,9 +65,16 @@ export class Engine {
     return rows.flatMap((row) => outcomes.get(row) ?? []);
   }
 
-  /** Ends what runs, at once. */
-  async stop(): Promise<void> {
-    this.stopped = true;
+  /** Ends what runs, at once; resolves when it has ended. */
+  stop(): Promise<void> {
+    return (this.stopping ??= this.end());
+  }
+
+  get isStopped(): boolean {
+    return this.stopping !== null;
+  }
+
+  private async end(): Promise<void> {
     const stage = this.stage;
     this.stage = null;
     await stage?.running.stop();

@@ -53,7 +53,7 @@ const options = {
   until,
 };
 const engine = new Engine(options);
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void engine.stop().then(() => process.exit(1)));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void engine.stop());
 
 let exitCode = 1;
 try {
@@ -68,12 +68,12 @@ try {
     problems: engine.problems,
   };
   console.log(args.json ? JSON.stringify(outcome) : asTable(outcome));
-  if (args.all) writeEvidence(outcome);
-  exitCode = isGood(outcome) ? 0 : 1;
+  if (args.all && !engine.isStopped) writeEvidence(outcome);
+  exitCode = isGood(outcome) && !engine.isStopped ? 0 : 1;
 } catch (error) {
   console.error(error);
-  await engine.stop();
 }
+await engine.stop();
 process.exit(exitCode);
 
 function chosen(): Row[] {
