@@ -41,7 +41,9 @@ const lacking: Record<Need, string | null> = {
   mount: SmallFileSystem.isPossible ? null : 'file systems cannot be mounted here (takes root)',
   strace: canInject() ? null : 'strace is not installed or may not attach',
 };
-const specs = args.all ? SpecRunner.run(rows, say) : null;
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort());
+const specs = args.all ? await SpecRunner.run(rows, say, interrupted.signal) : null;
 const isQuickRun = !args.all && args.rows.length === 0 && args.minutes === null;
 const until = isQuickRun ? began + QUICK_MS : Infinity;
 const options = {
@@ -53,7 +55,8 @@ const options = {
   until,
 };
 const engine = new Engine(options);
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void engine.stop());
+interrupted.signal.addEventListener('abort', () => void engine.stop());
+if (interrupted.signal.aborted) await engine.stop();
 
 let exitCode = 1;
 try {

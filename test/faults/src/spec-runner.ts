@@ -1,5 +1,6 @@
 /** Specs that stand for a row or hold its control: run once by jest, all together, and asked afterwards. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { repositoryRoot } from '@everseal/local';
@@ -21,8 +22,8 @@ type Named = readonly [file: string, test: RegExp];
 export class SpecRunner {
   constructor(private readonly tests: readonly RanTest[]) {}
 
-  /** Runs every spec that these rows name. */
-  static run(rows: readonly Row[], say: (line: string) => void): SpecRunner {
+  /** Runs every spec that these rows name. @param signal ends jest, which ends what its specs have started */
+  static async run(rows: readonly Row[], say: (line: string) => void, signal: AbortSignal): Promise<SpecRunner> {
     const files = specsOf(rows);
     if (files.length === 0) return new SpecRunner([]);
     say(`running ${files.length} spec files`);
@@ -32,11 +33,12 @@ export class SpecRunner {
       const jest = path.join(repositoryRoot(), 'node_modules', 'jest', 'bin', 'jest.js');
       const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', jest];
       const output = ['--json', `--outputFile=${report}`, '--maxWorkers=2', ...ALL];
-      const stdio = ['ignore', 'ignore', 'inherit'] as const;
-      spawnSync(process.execPath, [...node, ...output, '--runTestsByPath', ...files], {
+      const child = spawn(process.execPath, [...node, ...output, '--runTestsByPath', ...files], {
         cwd: repositoryRoot(),
-        stdio: [...stdio],
+        stdio: ['ignore', 'ignore', 'inherit'],
       });
+      signal.addEventListener('abort', () => child.kill('SIGINT'), { once: true });
+      await once(child, 'exit');
       if (!existsSync(report)) throw new Error('jest ended without a report');
       return new SpecRunner(readReport(readFileSync(report, 'utf8'), repositoryRoot()));
     } finally {
