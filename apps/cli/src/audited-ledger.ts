@@ -4,10 +4,10 @@
  */
 import {
   appendSignatures,
+  followKeySets,
   FormatError,
   leafHash,
   openGenesis,
-  openKeySet,
   policyOfKeySet,
   type KeySet,
   type TlogPolicy,
@@ -64,17 +64,25 @@ export class AuditedLedger {
     return this.checked(() => appendSignatures(note, lines));
   }
 
-  /** The key set in force for a checkpoint of this size, followed from the genesis note. */
+  /** The key set in force for a checkpoint of this size. */
   async keysAt(size: number): Promise<KeySet> {
+    return (await this.keySetsAt(size)).at(-1)!;
+  }
+
+  /** The key sets up to the one in force for a checkpoint of this size, followed from the genesis note, oldest first. */
+  async keySetsAt(size: number): Promise<KeySet[]> {
     const [first, ...later] = await this.proofs.keySets(size);
     const { origin, genesis } = this.trust;
     if (!first || !leafHash(first.note).equals(genesis)) {
       throw altered(`entry 0 of ${origin} is not the genesis note of this machine`);
     }
     return this.checked(() => {
-      let [keys, hash] = [openGenesis(first.note, origin), genesis];
-      for (const { note } of later) [keys, hash] = [openKeySet(note, keys, hash), leafHash(note)];
-      return keys;
+      const from = { set: openGenesis(first.note, origin), hash: genesis };
+      const notes = later.map(({ note }) => note);
+      const followed = followKeySets(from, notes);
+      if (followed.length < notes.length)
+        throw new FormatError('keys.chain', 'a key set does not follow the one before it');
+      return [from.set, ...followed.map(({ set }) => set)];
     });
   }
 

@@ -26,6 +26,9 @@ export const cliSettings = z.strictObject({
       z.strictObject({
         name: z.string().min(1).describe('Name of the ledger in the policy, e.g. main.'),
         genesisFile: filePath("The ledger's first key set, the note that is its entry 0: trust starts from it."),
+        keySetsDir: filePath(
+          'Folder in which verifiers of this machine look for later key sets (their keySetsDir): keys rotate puts orders there.',
+        ).optional(),
       }),
     )
     .min(1)

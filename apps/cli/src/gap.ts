@@ -9,7 +9,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import {
   formatGapRequest,
   formatTimestamp,
-  FormatError,
   parseGapReport,
   signGapOrder,
   SigningKey,
@@ -17,11 +16,10 @@ import {
   type SealedGap,
   type WaitingLane,
 } from '@everseal/audit-core';
-import { MessagingError, request, ServiceError, type NatsLink } from '@everseal/messaging';
 import { gapsSubject } from '@everseal/policy';
-import { CliFailure, usage } from './cli-failure.js';
-import { ledgerSettings, type CliSettings } from './config.js';
-import { connectAsOps } from './connections.js';
+import { askSealers } from './ask-sealers.js';
+import { usage } from './cli-failure.js';
+import type { CliSettings } from './config.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { readTrust } from './ledger-trust.js';
@@ -94,43 +92,10 @@ function sign(
   }
 }
 
-/** Asks the sealers in turn until the active one answers. An order that reaches it twice is carried out once. */
-async function ask(settings: CliSettings, order: string | null, options: GapOptions): Promise<GapReport> {
-  ledgerSettings(settings, options.ledger);
-  const sealers = settings.services.filter(({ service }) => service === 'sealer').map(({ name }) => name);
-  if (sealers.length === 0) throw usage('the settings name no sealer: add them under services');
-  const link = await connectAsOps(settings);
-  const why: string[] = [];
-  try {
-    for (const name of sealers) {
-      const answer = await askOne(link, gapsSubject(options.ledger, name), order, options.timeout);
-      if (typeof answer !== 'string') return answer;
-      why.push(`${name}: ${answer}`);
-    }
-  } finally {
-    await link.close();
-  }
-  throw new CliFailure(EXIT.unavailable, `no sealer of ${options.ledger} answers for it: ${why.join('; ')}`);
-}
-
-/** @returns the report, or why there is none from this sealer. @throws CliFailure when it refuses the order */
-async function askOne(
-  link: NatsLink,
-  subject: string,
-  order: string | null,
-  seconds: number,
-): Promise<GapReport | string> {
-  try {
-    const { data } = await request(link, subject, formatGapRequest(order), { timeoutMs: seconds * 1_000 });
-    return parseGapReport(data);
-  } catch (error) {
-    if (error instanceof ServiceError && error.fate === 'refuse') {
-      throw new CliFailure(EXIT.refused, `the order is refused: ${error.message} (${error.code})`);
-    }
-    const isNoAnswer = error instanceof ServiceError || error instanceof MessagingError || error instanceof FormatError;
-    if (!isNoAnswer) throw error;
-    return error.message;
-  }
+/** An order that reaches the active sealer twice is carried out once. */
+function ask(settings: CliSettings, order: string | null, { ledger, timeout }: GapOptions): Promise<GapReport> {
+  const subjectOf = (sealer: string): string => gapsSubject(ledger, sealer);
+  return askSealers(settings, { ledger, subjectOf, body: formatGapRequest(order), parse: parseGapReport, timeout });
 }
 
 function tell(terminal: Terminal, { lanes, gaps, more }: GapReport, asJson: boolean): void {

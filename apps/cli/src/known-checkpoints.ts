@@ -89,9 +89,9 @@ async function heardCheckpoints(context: Context, trust: LedgerTrust, mayBeSilen
   try {
     link = await connectAsOps(settings);
     const newest = await newestAnnouncement(link, trust);
-    const keys = newest ? [newest.keys, trust.keys] : [trust.keys];
+    const keys = newest ? [newest.keys, ...newest.sets] : [trust.keys];
     const notes = newest ? [{ note: newest.note, from: 'the newest announcement' }] : [];
-    return { keys, notes: [...notes, ...(await heartbeats(context, link, trust, keys[0]!))] };
+    return { keys, notes: [...notes, ...(await heartbeats(context, link, trust, keys))] };
   } catch (error) {
     if (error instanceof CliFailure) throw error;
     const { message } = explain(error);
@@ -110,16 +110,17 @@ async function heartbeats(
   { signal, terminal }: Context,
   link: NatsLink,
   { origin }: LedgerTrust,
-  keys: KeySet,
+  sets: readonly KeySet[],
 ): Promise<Heard['notes']> {
-  const expected = new Map(keys.verifiers.map((key) => [key.name.split('/').at(-1)!, key]));
+  const [keys, logKeys] = [sets[0]!, sets.map(({ log }) => log)];
+  const expected = new Set(keys.verifiers.map((key) => key.name.split('/').at(-1)!));
   const heard = new Map<string, string>();
   const [done, finish] = deferred();
   const listening = listen(link, heartbeatSubject('verifier', '*'), {
     onMessage: ({ subject, data }) => {
       const name = subject.slice(subject.lastIndexOf('.') + 1);
-      const key = expected.get(name);
-      const note = key && noteOf(Buffer.from(data), { origin, logKeys: [keys.log], verifier: [key] });
+      const verifier = keys.verifiers.filter((key) => key.name.endsWith(`/${name}`));
+      const note = expected.has(name) && noteOf(Buffer.from(data), { origin, logKeys, verifier });
       if (note) heard.set(name, note);
       if (heard.size === expected.size) finish();
     },
@@ -131,7 +132,7 @@ async function heartbeats(
   clearTimeout(timer);
   signal.removeEventListener('abort', finish);
   await listening.stop();
-  const silent = [...expected.keys()].filter((name) => !heard.has(name));
+  const silent = [...expected].filter((name) => !heard.has(name));
   if (silent.length > 0)
     terminal.note(`note: verifier ${silent.join(', ')} was not heard, what it has cosigned is not known`);
   return [...heard].map(([name, note]) => ({ note, from: `verifier ${name}` }));

@@ -5,10 +5,12 @@
 import { readFileSync } from 'node:fs';
 import {
   announcementTrust,
+  followKeySets,
   FormatError,
   leafHash,
   openGenesis,
   originOf,
+  parseAnnouncement,
   verifyAnnouncement,
   type Hash,
   type KeySet,
@@ -33,6 +35,8 @@ export interface LedgerTrust {
 export interface NewestAnnouncement extends VerifiedAnnouncement {
   /** The checkpoint as a note, cosignatures included. */
   readonly note: string;
+  /** All key sets from the genesis note to the newest, as far as the announcement leads from one to the next. */
+  readonly sets: readonly KeySet[];
   /** When the broker stored it, RFC 3339. */
   readonly stored: string;
 }
@@ -58,7 +62,9 @@ export function readTrust(settings: CliSettings, ledger: string): LedgerTrust {
 export async function newestAnnouncement(link: NatsLink, trust: LedgerTrust): Promise<NewestAnnouncement | null> {
   const stored = await new StreamReader(link, ANNOUNCEMENTS).lastBySubject(announceSubject(trust.ledger));
   if (stored === null) return null;
-  const verified = verifyAnnouncement(stored.data, announcementTrust(trust.keys), () => null);
-  const { checkpoint } = JSON.parse(stored.data.toString('utf8')) as { checkpoint: string };
-  return { ...verified, note: checkpoint, stored: stored.time };
+  const verified = verifyAnnouncement(stored.data, announcementTrust(trust.keys, trust.genesis), () => null);
+  const { checkpoint, keys } = parseAnnouncement(stored.data);
+  const first = { set: trust.keys, hash: trust.genesis };
+  const followed = followKeySets(first, [...(keys.before ?? []), keys.note]);
+  return { ...verified, note: checkpoint, sets: [trust.keys, ...followed.map(({ set }) => set)], stored: stored.time };
 }

@@ -3,18 +3,22 @@
  * name; here are the words only.
  */
 import path from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { KEY_ROLES, type KeyHolder, type KeyRole } from '@everseal/audit-core';
 import { renderAccess, showAccess, type PolicyOption, type RenderOptions } from './access.js';
 import { acknowledge, type AcknowledgeOptions } from './acknowledge.js';
 import { alerts, type AlertsOptions } from './alerts.js';
 import { claim, type ClaimOptions } from './claim.js';
-import { explain } from './cli-failure.js';
+import { explain, usage } from './cli-failure.js';
 import { drill, type DrillOptions } from './drill.js';
 import { exportLedger, type ExportOptions } from './export.js';
 import { DEFAULT_DIR, readSettings, type SettingsPlace } from './config.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { declareGap, listGaps, type DeclareOptions, type GapOptions } from './gap.js';
+import { sendOrder, showKeys, type ShowKeysOptions } from './keys.js';
+import type { SealersOptions } from './ledger-keys.js';
+import { newKey, rotateKey, type RotateOptions } from './rotate-key.js';
 import { INPUT_FORMATS } from './input-format.js';
 import { restore, type RestoreOptions } from './restore.js';
 import { status, type StatusOptions } from './status.js';
@@ -106,6 +110,7 @@ function buildProgram(run: Run): Command {
   addExport(program, run);
   addWatch(program, run);
   addGap(program, run);
+  addKeys(program, run);
   addRestore(program, run);
   addDrill(program, run);
   addAccess(program, run);
@@ -233,11 +238,11 @@ function addProve(program: Command, run: Run): void {
     });
   program
     .command('policy')
-    .description("Write a ledger's C2SP tlog-policy file, for auditors: its log key, and one of its verifiers.")
+    .description("Write a ledger's C2SP tlog-policy file, for auditors: its log keys, and one of its verifiers.")
     .option(...LEDGER_OPTION)
     .option('--out <file>', 'default: standard output')
-    .action((options: PolicyOptions) => {
-      run.exitCode = auditorPolicy(run.context(program), options);
+    .action(async (options: PolicyOptions) => {
+      run.exitCode = await auditorPolicy(run.context(program), options);
     });
 }
 
@@ -291,6 +296,66 @@ function addGap(program: Command, run: Run): void {
       const frames = ingester === undefined || last === undefined ? null : { ingester, first, last };
       run.exitCode = await declareGap(run.context(program), frames, options);
     });
+}
+
+function addKeys(program: Command, run: Run): void {
+  const keys = program.command('keys').description('Keys of a ledger: which are in force, and how they are rotated.');
+  const timeout = ['--timeout <seconds>', 'to wait for each answer and step', whole(1, 3_600), 60] as const;
+  const role = new Argument('<role>', 'whose key').choices(KEY_ROLES);
+  keys
+    .command('show')
+    .description('The keys in force, since which entry, and which of them are used.')
+    .option(...LEDGER_OPTION)
+    .option('--out <file>', 'write the key set in force there, e.g. for producers')
+    .option(...timeout)
+    .option(...JSON_OPTION)
+    .action(async (options: ShowKeysOptions) => {
+      run.exitCode = await showKeys(run.context(program), options);
+    });
+  keys
+    .command('new')
+    .description('Make a new key in the key file of a service, in front of the one in force; prints its public half.')
+    .addArgument(role)
+    .argument('[name]', 'of the ingester, verifier or operator')
+    .requiredOption('--key-file <file>', 'the key file; made if it is not there')
+    .option(...LEDGER_OPTION)
+    .action((of: KeyRole, name: string | undefined, options: { ledger: string; keyFile: string }) => {
+      run.exitCode = newKey(run.context(program), holderOf(of, name), options);
+    });
+  keys
+    .command('rotate')
+    .description('Rotate a key of a ledger: new key, key set, and the old key out of force. Run again, it goes on.')
+    .addArgument(role)
+    .argument('[name]', 'of the ingester, verifier or operator')
+    .requiredOption('--operator-key <file>', 'operator key (skey) that signs the orders')
+    .option('--key-file <file>', 'key file of the service')
+    .option('--new-key <vkey>', 'public key that keys new printed, where the key file is elsewhere')
+    .option('--key-sets <folder...>', 'where verifiers are told of key sets (default: keySetsDir of the settings)')
+    .option('--out <file>', 'write the next order there, send nothing')
+    .option(
+      '--revoke',
+      'the old keys are stolen or lost: out of force at once, what they signed and is not sealed is a gap',
+    )
+    .option(...LEDGER_OPTION)
+    .option(...timeout)
+    .action(async (of: KeyRole, name: string | undefined, options: RotateOptions) => {
+      run.exitCode = await rotateKey(run.context(program), holderOf(of, name), options);
+    });
+  keys
+    .command('send')
+    .description('Send an order that keys rotate --out wrote, and wait until its key set is in force.')
+    .argument('<order>', 'file')
+    .option(...LEDGER_OPTION)
+    .option(...timeout)
+    .action(async (order: string, options: SealersOptions) => {
+      run.exitCode = await sendOrder(run.context(program), order, options);
+    });
+}
+
+/** @throws CliFailure when the name is missing, or there where there is none */
+function holderOf(role: KeyRole, name = ''): KeyHolder {
+  if ((role === 'log') === (name === '')) return { role, name };
+  throw usage(role === 'log' ? 'a log key has no name of its own: say --ledger' : `say whose ${role} key it is`);
 }
 
 function addRestore(program: Command, run: Run): void {

@@ -20,7 +20,7 @@ import {
   parseCheckpointText,
   parseEventEntry,
   parseNote,
-  policyOfKeySet,
+  policyOfKeySets,
   verifyConsistency,
   verifyProofBundle,
   type TlogPolicy,
@@ -165,7 +165,8 @@ async function proveExtension(
   options: ProveOptions,
 ): Promise<ExitCode> {
   const { trust, proofs } = ledger;
-  const older = openUnderPolicy(readSmallFile(file), logOnly(policyOfKeySet(trust.keys)));
+  const sets = await ledger.keySetsAt(ledger.size);
+  const older = openUnderPolicy(readSmallFile(file), logOnly(policyOfKeySets(sets)));
   const { origin, size: oldSize, root: oldRoot } = older.checkpoint;
   if (oldSize === 0) throw usage(`${file} is a checkpoint of the empty tree: every log extends it`);
   const { size, note } = await ledger.coveringCheckpoint(oldSize - 1, 'newest');

@@ -9,6 +9,7 @@
  */
 import {
   announcementTrust,
+  followKeySets,
   FormatError,
   formatTimestamp,
   openCheckpoint,
@@ -21,8 +22,9 @@ import {
   verifyAnnouncement,
   parseOrigin,
   type Coverage,
-  type KeySet,
+  type KeySetEntry,
   type Shown,
+  type VerifierKey,
 } from '@everseal/audit-core';
 import type { LedgerTrust } from './ledger-trust.js';
 import { conditionOf, type Condition } from './watch-condition.js';
@@ -69,7 +71,9 @@ export interface LedgerMemory {
 const MOST_KEPT = 256;
 
 export class WatchedLedger {
-  private keys: KeySet;
+  private known: KeySetEntry;
+  /** Log keys of all sets that were followed: what they signed while they were in force stays signed. */
+  private logKeys: readonly VerifierKey[];
   private readonly seen = new SeenCheckpoints();
   private readonly verifiers = new Map<string, VerifierSeen>();
   private readonly lastSeconds: Map<string, number>;
@@ -85,7 +89,8 @@ export class WatchedLedger {
     private since: number,
     memory: LedgerMemory | null = null,
   ) {
-    this.keys = trust.keys;
+    this.known = { set: trust.keys, hash: trust.genesis };
+    this.logKeys = [trust.keys.log];
     this.size = memory?.size ?? 0;
     this.grownAt = memory?.grownAt ?? since;
     this.lastSeconds = new Map(Object.entries(memory?.seconds ?? {}));
@@ -97,7 +102,7 @@ export class WatchedLedger {
   get expected(): string[] {
     const { domain } = parseOrigin(this.trust.origin);
     const prefix = verifierKeyName(domain, 'x').slice(0, -1);
-    const names = this.keys.verifiers.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+    const names = this.known.set.verifiers.map(({ name }) => name).filter((name) => name.startsWith(prefix));
     return [...new Set(names.map((name) => name.slice(prefix.length)))].sort();
   }
 
@@ -136,11 +141,15 @@ export class WatchedLedger {
   /** A live announcement or the stored one. One that nobody cosigned is no growth and nothing wrong. */
   announcement(bytes: Uint8Array, now: number): Heard {
     try {
-      const { checkpoint: note } = parseAnnouncement(bytes);
-      const signed = openCheckpoint(note, [this.keys.log, this.trust.keys.log], this.trust.origin);
+      const { checkpoint: note, keys: announced } = parseAnnouncement(bytes);
+      const followed = followKeySets(this.known, [...(announced.before ?? []), announced.note]);
+      const logKeys = distinct([...followed.map(({ set }) => set.log), ...this.logKeys]);
+      const signed = openCheckpoint(note, logKeys, this.trust.origin);
       this.show(this.seen.take(signed, note, null));
-      const { checkpoint, cosignatures, keys } = verifyAnnouncement(bytes, announcementTrust(this.keys), () => null);
-      this.keys = keys;
+      const trust = announcementTrust(this.known.set, this.known.hash);
+      const { checkpoint, cosignatures, keys, keysHash } = verifyAnnouncement(bytes, trust, () => null);
+      this.known = { set: keys, hash: keysHash };
+      this.logKeys = distinct([keys.log, ...logKeys]);
       // As new as the newest says: one verifier whose clock is behind must not make a living log look old.
       const cosigned = Math.max(...cosignatures.map(({ seconds }) => seconds)) * 1_000;
       this.grow(checkpoint.size, Math.min(now, cosigned));
@@ -159,8 +168,8 @@ export class WatchedLedger {
     const { origin } = this.trust;
     const name = verifierKeyName(parseOrigin(origin).domain, verifier);
     try {
-      const keys = this.keys.verifiers.filter((key) => key.name === name);
-      const trust = { origin, logKeys: [this.keys.log], verifier: keys };
+      const keys = this.known.set.verifiers.filter((key) => key.name === name);
+      const trust = { origin, logKeys: this.logKeys, verifier: keys };
       const { checkpoint, note, seconds, coverage } = openVerifierHeartbeat(bytes, trust);
       const stale = this.staleness(verifier, seconds, now);
       this.show(this.seen.take(checkpoint, note, stale === null ? name : null));
@@ -226,6 +235,10 @@ export class WatchedLedger {
     const detail = `no checkpoint beyond ${this.size} entries was cosigned since ${formatTimestamp(this.grownAt)}; even an idle log gets a block every 10 minutes`;
     return [conditionOf(ledger, 'log.frozen', { ledger }, detail)];
   }
+}
+
+function distinct(keys: readonly VerifierKey[]): VerifierKey[] {
+  return [...new Map(keys.map((key) => [key.vkey, key])).values()];
 }
 
 function reasonOf(error: unknown): string {

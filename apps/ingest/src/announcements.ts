@@ -22,16 +22,18 @@ import {
   FormatError,
   frameOfHead,
   ingestKeysOf,
+  keySetOfNote,
+  leafHash,
   openGenesis,
   parseAnnouncement,
   parseDecimal,
-  parseKeySetText,
-  parseNote,
   verifyAnnouncement,
   type AnnouncedHead,
+  type AnnouncementTrust,
   type CosignedTime,
   type Hash,
   type KeySet,
+  type KeySetEntry,
   type VerifiedAnnouncement,
 } from '@everseal/audit-core';
 import { replaceFile, type Logger } from '@everseal/process';
@@ -41,7 +43,7 @@ import type { Spool } from './spool.js';
 import { stop } from './stop.js';
 
 /** A key set and where it stands in the log; index 0 is the genesis. */
-type TrustedKeys = { readonly set: KeySet; readonly index: number };
+type TrustedKeys = KeySetEntry & { readonly index: number };
 
 export type AnnouncementOptions = {
   readonly name: LaneName;
@@ -95,9 +97,9 @@ export class Announcements {
       const head = verified.heads.find(({ ingester }) => ingester === name.ingester);
       if (head === undefined) return;
       this.refuseOtherLane(verified, head, hash);
-      const sealed = verifyAnnouncement(bytes, announcementTrust(this.#keys.set), (of) =>
-        of === name.ingester ? hash : null,
-      ).heads.find(({ ingester }) => ingester === name.ingester);
+      const sealed = verifyAnnouncement(bytes, this.trust, (of) => (of === name.ingester ? hash : null)).heads.find(
+        ({ ingester }) => ingester === name.ingester,
+      );
       if (sealed?.proven && hash !== null) await spool.release({ number: head.number, hash }, head.debts);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
@@ -105,9 +107,13 @@ export class Announcements {
     }
   }
 
+  private get trust(): AnnouncementTrust {
+    return announcementTrust(this.#keys.set, this.#keys.hash);
+  }
+
   /** Everything but our own head, which is looked at by itself. */
   private verify(bytes: Uint8Array): VerifiedAnnouncement {
-    return verifyAnnouncement(bytes, announcementTrust(this.#keys.set), () => null);
+    return verifyAnnouncement(bytes, this.trust, () => null);
   }
 
   /**
@@ -131,7 +137,7 @@ export class Announcements {
     if (this.#newest === null || verified.checkpoint.size >= this.#newest.checkpoint.size) this.#newest = verified;
     if (verified.keysIndex <= this.#keys.index) return;
     replaceFile(this.options.keysFile, `${verified.keysIndex}\n${note}`);
-    this.#keys = { set: verified.keys, index: verified.keysIndex };
+    this.#keys = { set: verified.keys, hash: verified.keysHash, index: verified.keysIndex };
     const { origin } = this.options.name;
     this.options.logger.info({ ledger: origin, index: verified.keysIndex }, 'a newer key set is in force');
   }
@@ -149,13 +155,15 @@ export class Announcements {
 
 function readTrustedKeys({ name, genesisFile, keysFile }: AnnouncementOptions): TrustedKeys {
   try {
-    const genesis: TrustedKeys = { set: openGenesis(readFileSync(genesisFile), name.origin), index: 0 };
+    const first = readFileSync(genesisFile);
+    const genesis: TrustedKeys = { set: openGenesis(first, name.origin), hash: leafHash(first), index: 0 };
     if (!existsSync(keysFile)) return genesis;
     const text = readFileSync(keysFile, 'utf8');
     const end = text.indexOf('\n');
-    const set = parseKeySetText(parseNote(text.slice(end + 1)).text);
+    const note = Buffer.from(text.slice(end + 1));
+    const set = keySetOfNote(note);
     if (set.origin !== name.origin) throw new FormatError('keys.ledger', `${keysFile} is for ${set.origin}`);
-    return { set, index: parseDecimal(text.slice(0, end)) };
+    return { set, hash: leafHash(note), index: parseDecimal(text.slice(0, end)) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'unreadable';
     throw stop(

@@ -22,7 +22,8 @@ import type { Spool } from './spool.js';
 
 export type CommitOptions = {
   readonly name: LaneName;
-  readonly key: SigningKey;
+  /** The key to sign the next frame with. */
+  readonly key: () => SigningKey;
   readonly spool: Spool;
   readonly lane: Lane;
   readonly duplicates: Duplicates;
@@ -135,7 +136,7 @@ export class Commit {
     while (await this.work(signal, pulse)) {
       const requests = this.queue.take();
       const started = performance.now();
-      const frame = buildFrame(name, key, spool.newest, this.acceptedMs(), requests);
+      const frame = buildFrame(name, key(), spool.newest, this.acceptedMs(), requests);
       this.#unanswered.push(frame);
       duplicates.framed(requests, frame.id.number);
       for (const request of requests) request.dropBody();

@@ -68,7 +68,9 @@ export const ingestSettings = z.strictObject({
     .min(1)
     .describe('Name of this ingester in the policy. One process a name, for ever: its frames are numbered under it.'),
   policyFile: filePath('The policy, everseal.yaml.'),
-  keyFile: filePath('Signing key of this ingester (skey text), mode 0600.'),
+  keyFile: filePath(
+    'Signing key of this ingester (skey text), mode 0600; while it is rotated two, the newer in the first line.',
+  ),
   alertKeyFile: filePath('Key that signs its alerts (skey text), mode 0600.'),
   spoolDir: filePath(
     'Folder of the spools, one folder a ledger below it. On a disk of its own if you can. Never copy it back from an older backup.',

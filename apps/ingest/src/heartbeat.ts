@@ -17,8 +17,11 @@ export async function beat(
   intakes: readonly LedgerIntake[],
   now: () => number,
 ): Promise<void> {
+  // Before the notes: whatever the key before has signed is in them, or in the log.
+  const signs = Object.fromEntries(intakes.flatMap(({ signs: key }) => (key ? [[key.origin, key.vkey]] : [])));
   const notes = await Promise.all(intakes.map((intake) => intake.newestNote()));
   const frames = notes.filter((note) => note !== null);
   const times = heartbeatTime(now(), agreedSeconds(intakes.flatMap(({ cosigned }) => cosigned)));
-  if (link.connected) link.nc.publish(heartbeatSubject('ingest', ingester), JSON.stringify({ ...times, frames }));
+  if (link.connected)
+    link.nc.publish(heartbeatSubject('ingest', ingester), JSON.stringify({ ...times, frames, signs }));
 }

@@ -10,7 +10,16 @@ import path from 'node:path';
 import { originOf, type SigningKey } from '@everseal/audit-core';
 import { askDurability, publishStored, type NatsLink } from '@everseal/messaging';
 import { ALERTS, alertSubject, identityOf, type LedgerPolicy, type Policy } from '@everseal/policy';
-import { AlertBook, codeOf, Loop, RetryLater, type Condition, type Health, type Logger } from '@everseal/process';
+import {
+  AlertBook,
+  codeOf,
+  Loop,
+  RetryLater,
+  type Condition,
+  type Health,
+  type KeyFile,
+  type Logger,
+} from '@everseal/process';
 import type { SystemLedger } from '@everseal/system-ledger';
 import { durabilityProblem } from './broker-check.js';
 import { ClockGuard } from './clock-guard.js';
@@ -25,7 +34,7 @@ export type IngestOptions = {
   readonly policy: Policy;
   /** The ledgers of this ingester, with their genesis files. */
   readonly ledgers: readonly { readonly ledger: LedgerPolicy; readonly genesisFile: string }[];
-  readonly key: SigningKey;
+  readonly keys: KeyFile;
   readonly alertKey: SigningKey;
   /** Where alerts are sealed, too; null without a system ledger. */
   readonly systemLedger: SystemLedger | null;
@@ -102,12 +111,12 @@ export class IngestService {
   }
 
   private newIntake({ ledger, genesisFile }: IngestOptions['ledgers'][number]): LedgerIntake {
-    const { settings, policy, key, link, now, health, metrics, logger } = this.options;
+    const { settings, policy, keys, link, now, health, metrics, logger } = this.options;
     return new LedgerIntake({
       policy,
       ledger,
       ingester: settings.name,
-      key,
+      keys,
       spoolDir: settings.spoolDir,
       genesisFile,
       replyPrefixes: [CROSS_ACCOUNT_REPLY, ...ownReplies(policy, settings.name, ledger.name)],

@@ -59,7 +59,7 @@ import { IngestMetrics } from './ingest-metrics.js';
 import { IngestService } from './ingest-service.js';
 import type { LedgerIntake } from './ledger-intake.js';
 import { servedLedgers } from './served-ledgers.js';
-import { readSigningKey } from './signing-key-file.js';
+import { openSigningKeys, readSigningKey } from './signing-key-file.js';
 
 export const DOMAIN = 'audit.example.com';
 export const ORIGIN = originOf(DOMAIN, 'main');
@@ -257,7 +257,7 @@ export class RunningIngest {
         settings,
         policy: lab.policy,
         ledgers: servedLedgers(lab.policy, settings),
-        key: readSigningKey(settings.keyFile, ingestKeyName(DOMAIN, name)),
+        keys: openSigningKeys(settings.keyFile, ingestKeyName(DOMAIN, name)),
         alertKey: readSigningKey(settings.alertKeyFile, alertKeyName(DOMAIN, 'ingest', name)),
         systemLedger: null,
         link,

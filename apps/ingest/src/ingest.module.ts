@@ -11,7 +11,7 @@ import type { IngestSettings } from './config.js';
 import { IngestMetrics } from './ingest-metrics.js';
 import { IngestService } from './ingest-service.js';
 import { servedLedgers } from './served-ledgers.js';
-import { readSigningKey } from './signing-key-file.js';
+import { openSigningKeys, readSigningKey } from './signing-key-file.js';
 
 /** Starts and stops the service in Nest's order. */
 class IngestLife implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -45,7 +45,7 @@ async function compose(context: ServiceContext<IngestSettings>): Promise<IngestL
   const { settings, health, logger, stop } = context;
   const policy = readPolicy(settings.policyFile);
   const ledgers = servedLedgers(policy, settings);
-  const key = readSigningKey(settings.keyFile, ingestKeyName(policy.domain, settings.name));
+  const keys = openSigningKeys(settings.keyFile, ingestKeyName(policy.domain, settings.name));
   const alertKey = readSigningKey(settings.alertKeyFile, alertKeyName(policy.domain, 'ingest', settings.name));
   // Before the connection: a bad certificate then says what is wrong with it.
   const certificate = await MaterialWatch.open(settings.nats, 'client', Date.now);
@@ -66,7 +66,7 @@ async function compose(context: ServiceContext<IngestSettings>): Promise<IngestL
       settings,
       policy,
       ledgers,
-      key,
+      keys,
       alertKey,
       systemLedger,
       link,

@@ -40,7 +40,7 @@ import {
   type LedgerPolicy,
   type Policy,
 } from '@everseal/policy';
-import { Loop, type Condition, type Health, type Logger } from '@everseal/process';
+import { Loop, type Condition, type Health, type KeyFile, type Logger } from '@everseal/process';
 import { Announcements } from './announcements.js';
 import { streamProblem } from './broker-check.js';
 import type { ClockGuard } from './clock-guard.js';
@@ -62,7 +62,7 @@ export type IntakeOptions = {
   readonly policy: Policy;
   readonly ledger: LedgerPolicy;
   readonly ingester: string;
-  readonly key: SigningKey;
+  readonly keys: KeyFile;
   readonly spoolDir: string;
   readonly genesisFile: string;
   readonly replyPrefixes: readonly string[];
@@ -110,14 +110,17 @@ export class LedgerIntake {
   private loops: Loop[] = [];
   private timers: NodeJS.Timeout[] = [];
   private isStopping = false;
+  /** What the next frame is signed with: the newest key of our own that the newest key set names. */
+  private signing: SigningKey;
 
   /** Opens the spool. @throws StopProcess spool.*, keys.untrusted */
   constructor(private readonly options: IntakeOptions) {
-    const { policy, ledger, ingester, limits, link, key } = options;
+    const { policy, ledger, ingester, limits, link, keys } = options;
     const origin = originOf(policy.domain, ledger.name);
     const directory = path.join(options.spoolDir, ledger.name);
     const name = { origin, ingester };
     this.name = name;
+    this.signing = keys.keys[0]!;
     this.logger = options.logger.child({ ledger: ledger.name });
     this.gate = new Gate(options.health, ledger.name, (isOpen) => this.follow(isOpen));
     this.ready = {
@@ -142,7 +145,7 @@ export class LedgerIntake {
       frames: this.frames,
       reader: this.reader,
       publisher: new LanePublisher(link, framesStream(ledger.name), framesSubject(ledger.name, ingester)),
-      ownKeys: () => [key.verifier, ...ingestKeysOf(this.announcements.keys, ingester)],
+      ownKeys: () => [...keys.keys.map(({ verifier }) => verifier), ...ingestKeysOf(this.announcements.keys, ingester)],
       readAnnouncement: () => this.readAnnouncement(),
       ackTimeoutMs: limits.ackTimeoutMs,
     });
@@ -210,6 +213,12 @@ export class LedgerIntake {
     return this.commit.newestNote ?? (await this.frames.frame(this.spool.newest.number))?.note ?? null;
   }
 
+  /** With which key the next frame is signed; null while one is under way, which the key before may have signed. */
+  get signs(): { origin: string; vkey: string } | null {
+    if (this.commit.unanswered.length > 0) return null;
+    return { origin: this.name.origin, vkey: this.signing.verifier.vkey };
+  }
+
   /** The times that verifiers gave with the newest cosignatures seen here; empty before the first. */
   get cosigned(): CosignedTime[] {
     return this.announcements.cosigned;
@@ -220,13 +229,13 @@ export class LedgerIntake {
   }
 
   private newCommit(lane: Lane): Commit {
-    const { link, ledger, key, clock, metrics, limits, proveBroker, isBrokerProven } = this.options;
+    const { link, ledger, clock, metrics, limits, proveBroker, isBrokerProven } = this.options;
     const late = formatRefusal(
       new Refused('unavailable', 'not confirmed in time', null, { retryAfterMs: limits.waitMs }),
     );
     return new Commit({
       ...this.parts(),
-      key,
+      key: () => this.signing,
       lane,
       duplicates: this.duplicates,
       proveBroker,
@@ -337,15 +346,24 @@ export class LedgerIntake {
     });
   }
 
+  private sign(key: SigningKey): void {
+    if (key.verifier.vkey !== this.signing.verifier.vkey) {
+      this.logger.info({ key: key.verifier.vkey }, 'frames are signed with another key from now on');
+    }
+    this.signing = key;
+  }
+
   /** The conditions that need no question to anybody. */
   private look(): void {
     const { announcements, spool, ready } = this;
-    const { key, clock } = this.options;
+    const { keys, clock } = this.options;
     const { newestAccepted } = spool;
-    const named = announcements.keys.ingest.some(({ vkey }) => vkey === key.verifier.vkey);
+    const inForce = keys.among(ingestKeysOf(announcements.keys, this.name.ingester));
+    if (inForce && inForce !== this.signing) this.sign(inForce);
+    const { vkey } = keys.keys[0]!.verifier;
     settle(
       ready.keys,
-      named ? null : `the newest key set of ${parseOrigin(this.name.origin).ledger} does not name ${key.verifier.vkey}`,
+      inForce ? null : `the newest key set of ${parseOrigin(this.name.origin).ledger} does not name ${vkey}`,
     );
     settle(ready.disk, spool.writable ? null : 'the disk of the spool is full: make room');
     settle(ready.clock, clock.problem({ newestAccepted, cosignedSeconds: agreedSeconds(announcements.cosigned) }));

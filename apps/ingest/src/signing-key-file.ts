@@ -1,10 +1,18 @@
-/** Reads a private key of this ingester: one skey line, in a file that nobody else may read. */
-import { readFileSync, statSync } from 'node:fs';
-import { FormatError, NOTE_KEY, SigningKey } from '@everseal/audit-core';
+/** The private keys of this ingester: key texts (skey) in files that nobody else may read. */
+import { statSync } from 'node:fs';
+import { FormatError, NOTE_KEY, type SigningKey } from '@everseal/audit-core';
+import { KeyFile } from '@everseal/process';
 import { stop } from './stop.js';
 
-/** @param name the key name that it must have @throws StopProcess keys.untrusted */
+/** A file with one key. @param name the key name that it must have @throws StopProcess keys.untrusted */
 export function readSigningKey(file: string, name: string): SigningKey {
+  const { keys } = openSigningKeys(file, name);
+  if (keys.length === 1) return keys[0]!;
+  throw stop('keys.untrusted', `${file} holds ${keys.length} keys, needed is one`);
+}
+
+/** A file with one key, or two while it is rotated. @throws StopProcess keys.untrusted */
+export function openSigningKeys(file: string, name: string): KeyFile {
   if ((statSync(file).mode & 0o077) !== 0) {
     throw stop(
       'keys.untrusted',
@@ -12,11 +20,9 @@ export function readSigningKey(file: string, name: string): SigningKey {
     );
   }
   try {
-    const key = SigningKey.fromSkey(readFileSync(file, 'utf8').trimEnd(), NOTE_KEY);
-    if (key.name === name) return key;
-    throw stop('keys.untrusted', `${file} holds the key ${key.name}, needed is ${name}`);
+    return KeyFile.open(file, name, NOTE_KEY);
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
-    throw stop('keys.untrusted', `${file} holds no private key: ${cause.message}`, cause);
+    throw stop('keys.untrusted', `${file} holds no private key of ${name}: ${cause.message}`, cause);
   }
 }

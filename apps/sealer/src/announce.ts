@@ -7,6 +7,7 @@
 import {
   formatAnnouncement,
   leafHash,
+  MOST_SETS_BEFORE,
   proveConsistencyFromTiles,
   proveInclusionFromTiles,
   rootFromTiles,
@@ -17,6 +18,9 @@ import {
 import { RetryLater } from '@everseal/process';
 import type { Sealed } from './sealing.js';
 
+/** Of key sets before the newest, in an announcement. */
+const MOST_BYTES_BEFORE = 128 * 1024;
+
 /** @param checkpoint the signed note with its cosignatures, over exactly `sealed` */
 export async function buildAnnouncement(sealed: Sealed, checkpoint: string): Promise<Buffer> {
   const heads = [];
@@ -25,8 +29,21 @@ export async function buildAnnouncement(sealed: Sealed, checkpoint: string): Pro
     heads.push({ ingester, number, index: position, proof, note, debts: sealed.debts.ranges(ingester) });
   }
   const { keysNote: note, keysIndex: index } = sealed;
-  const keys = { note, index, proof: await proveEntry(sealed, index, leafHash(Buffer.from(note))) };
+  const before = newestOf(sealed.keysBefore);
+  const keys = { note, index, proof: await proveEntry(sealed, index, leafHash(Buffer.from(note))), before };
   return formatAnnouncement({ checkpoint, keys, heads });
+}
+
+/** The newest key sets that find room, oldest first: whoever knows none of them is given one by hand. */
+function newestOf(notes: readonly string[]): string[] {
+  const newest: string[] = [];
+  let bytes = 0;
+  for (const note of notes.slice(-MOST_SETS_BEFORE).toReversed()) {
+    bytes += Buffer.byteLength(note);
+    if (bytes > MOST_BYTES_BEFORE) break;
+    newest.unshift(note);
+  }
+  return newest;
 }
 
 /** The proof that the entry is in the log. @throws RetryLater proof.broken */

@@ -33,7 +33,7 @@ beforeEach(async () => {
   await ledger.sealEvents(3);
   await ledger.sealEvents(5);
   sealed = await ledger.sealed();
-  memory = SignerMemory.open(path.join(ledger.folder.path, 'main.checkpoint'), ORIGIN, KEYS.log);
+  memory = SignerMemory.open(path.join(ledger.folder.path, 'main.checkpoint'), ORIGIN);
   announced = [];
 });
 afterEach(() => ledger.close());
@@ -52,7 +52,7 @@ function checkpoints(verifiers: Readonly<Record<string, AnsweringVerifier>>): Ch
     ledgerId,
     pool,
     memory,
-    logKey: KEYS.log.verifier,
+    logKeys: () => [KEYS.log.verifier],
     verifiers: Object.keys(verifiers),
     alerts,
     log: createLogger('sealer', 's1', 'silent'),
@@ -105,7 +105,7 @@ describe('a checkpoint', () => {
   );
 
   it('is the one that was signed before when the process died between signing and storing', async () => {
-    const note = memory.sign(sealed.size, sealed.root);
+    const note = memory.sign(sealed.size, sealed.root, KEYS.log);
     await round({ v1: agrees });
     expect(await checkpointAt(ledger.pool, ledger.ledgerId, sealed.size)).toMatchObject({ note });
   });

@@ -15,6 +15,7 @@ import {
   formatAddCheckpoint,
   formatHoldRequest,
   FormatError,
+  knownKey,
   openCheckpoint,
   parseHoldAnswer,
   parseNote,
@@ -25,6 +26,7 @@ import {
   verifyCosignature,
   type CosignedTime,
   type Hash,
+  type SignatureLine,
   type VerifierKey,
 } from '@everseal/audit-core';
 import { insertCheckpoint, insertCosignature } from '@everseal/ledger-store';
@@ -51,7 +53,8 @@ export interface CheckpointParts {
   readonly ledgerId: number;
   readonly pool: Pool;
   readonly memory: SignerMemory;
-  readonly logKey: VerifierKey;
+  /** The log keys that this sealer has, public halves: they count before it knows the ledger's key sets, too. */
+  readonly logKeys: () => readonly VerifierKey[];
   /** Verifier names, in the order in which they are asked to hold. */
   readonly verifiers: readonly string[];
   readonly alerts: AlertBook;
@@ -105,7 +108,7 @@ export class CheckpointLedger {
     const { parts } = this;
     await this.hold(sealed);
     // Crash here: nothing is signed; recovery holds and signs the head it finds.
-    const note = parts.memory.sign(sealed.size, sealed.root);
+    const note = parts.memory.sign(sealed.size, sealed.root, sealed.logKey);
     // Crash here: the signature is on our disk only. For the same size and root it is taken from there again.
     await insertCheckpoint(parts.pool, parts.ledgerId, sealed.fence, { size: sealed.size, note });
     // Crash here: the row stands and is published by the next round, byte for byte.
@@ -174,13 +177,13 @@ export class CheckpointLedger {
     const { parts } = this;
     const lines: string[] = [];
     for (const verifier of parts.verifiers) {
-      const key = sealed.keys.verifiers.find((k) => k.name === verifierKeyName(parts.domain, verifier));
-      if (!key) continue;
-      const line = await this.cosign(sealed, note, verifier, key);
-      if (line === null) continue;
+      const keys = sealed.keys.verifiers.filter((k) => k.name === verifierKeyName(parts.domain, verifier));
+      if (keys.length === 0) continue;
+      const cosigned = await this.cosign(sealed, note, verifier, keys);
+      if (cosigned === null) continue;
+      const { line, name: signer, keyId } = cosigned;
       lines.push(line);
-      const keyId = Buffer.from(key.idHex, 'hex');
-      await insertCosignature(parts.pool, parts.ledgerId, { size: sealed.size, signer: key.name, keyId, line });
+      await insertCosignature(parts.pool, parts.ledgerId, { size: sealed.size, signer, keyId, line });
       this.cosigned.set(verifier, sealed.size);
     }
     parts.onCosigned(sealed.size, timesOf(lines));
@@ -189,7 +192,12 @@ export class CheckpointLedger {
   }
 
   /** C2SP tlog-witness add-checkpoint: twice at most, the second time from the size that a 409 named. */
-  private async cosign(sealed: Sealed, note: string, verifier: string, key: VerifierKey): Promise<string | null> {
+  private async cosign(
+    sealed: Sealed,
+    note: string,
+    verifier: string,
+    keys: readonly VerifierKey[],
+  ): Promise<SignatureLine | null> {
     let old = this.cosigned.get(verifier) ?? 0;
     for (let attempt = 0; attempt < 2; attempt++) {
       if (old > sealed.size) return this.splitView(verifier, `it knows size ${old}, the log has ${sealed.size}`);
@@ -197,7 +205,7 @@ export class CheckpointLedger {
       const body = Buffer.from(formatAddCheckpoint({ old, proof, checkpoint: note }));
       const answer = await this.parts.ask(`audit.witness.${verifier}`, body, WITNESS_TIMEOUT_MS);
       if (!answer) return null;
-      if (answer.status === '200') return checkedLine(note, answer.data, key);
+      if (answer.status === '200') return checkedLine(note, answer.data, keys);
       const size = answer.status === '409' ? parsed(parseWitnessSize, answer.data) : null;
       if (size === null) {
         return this.splitView(verifier, `it answers ${answer.status}: ${answer.data.toString('utf8', 0, 200)}`);
@@ -218,7 +226,9 @@ export class CheckpointLedger {
    */
   async confirmHead(size: number, sealed: Sealed | null): Promise<void> {
     const { parts } = this;
-    const known = await this.newestKnown();
+    const logKeys = [...(sealed?.logKeys ?? []), ...parts.logKeys()];
+    parts.memory.requireSignedBy(logKeys);
+    const known = await this.newestKnown(logKeys);
     if (known === null && size > 0) {
       throw new RetryLater('head.unconfirmed', `no verifier says what it has cosigned of ${parts.origin}`);
     }
@@ -248,23 +258,23 @@ export class CheckpointLedger {
   }
 
   /** The largest checkpoint that a verifier has cosigned, by asking all of them; null when none answered. */
-  private async newestKnown(): Promise<Known | null> {
+  private async newestKnown(logKeys: readonly VerifierKey[]): Promise<Known | null> {
     const { ledger, verifiers } = this.parts;
     let newest: Known | null = null;
     for (const verifier of verifiers) {
       const answer = await this.parts.ask(`audit.hold.${ledger}.${verifier}`, formatHoldRequest(0), WITNESS_TIMEOUT_MS);
       const held = answer && parsed(parseHoldAnswer, answer.data);
-      const known = held && this.openKnown(verifier, held.checkpoint);
+      const known = held && this.openKnown(verifier, held.checkpoint, logKeys);
       if (known && (!newest || known.size > newest.size)) newest = known;
     }
     return newest;
   }
 
   /** A verifier's word counts by the log key's signature in it: it may have lost its mind, but not ours. */
-  private openKnown(verifier: string, note: string): Known | null {
+  private openKnown(verifier: string, note: string, logKeys: readonly VerifierKey[]): Known | null {
     if (note === '') return { size: 0, root: null, note };
     try {
-      const { size, root } = openCheckpoint(note, [this.parts.logKey], this.parts.origin);
+      const { size, root } = openCheckpoint(note, logKeys, this.parts.origin);
       return { size, root, note };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
@@ -293,15 +303,16 @@ function timesOf(lines: readonly string[]): CosignedTime[] {
   return parsedLines.map((line) => ({ verifier: line.name, seconds: cosignatureTime(line) }));
 }
 
-/** The verifier's own line out of a 200 answer, verified before anybody attaches it. */
-function checkedLine(note: string, body: Buffer, key: VerifierKey): string | null {
+/** The verifier's own line out of a 200 answer, by whichever of its keys, verified before anybody attaches it. */
+function checkedLine(note: string, body: Buffer, keys: readonly VerifierKey[]): SignatureLine | null {
   try {
-    const line = parseSignatureLines(body.toString('utf8')).find(
-      (l) => l.name === key.name && key.matches(l.name, l.keyId),
-    );
-    if (!line) return null;
-    verifyCosignature(parseNote(note).text, line, key);
-    return line.line;
+    for (const line of parseSignatureLines(body.toString('utf8'))) {
+      const key = knownKey(keys, line);
+      if (!key) continue;
+      verifyCosignature(parseNote(note).text, line, key);
+      return line;
+    }
+    return null;
   } catch (error) {
     if (error instanceof FormatError) return null;
     throw error;

@@ -8,11 +8,15 @@ import path from 'node:path';
 import {
   agreedSeconds,
   alertKeyName,
+  FormatError,
   formatGapReport,
+  formatKeysReport,
   heartbeatTime,
+  NOTE_KEY,
   openGenesis,
   originOf,
   parseGapRequest,
+  parseKeysRequest,
   SigningKey,
   type CosignedTime,
 } from '@everseal/audit-core';
@@ -36,6 +40,7 @@ import {
   gapsSubject,
   heartbeatSubject,
   identityOf,
+  keysSubject,
   nudgeSubject,
   readPolicy,
   resendSubject,
@@ -46,6 +51,7 @@ import {
   Counter,
   fateOf,
   Gauge,
+  KeyFile,
   Loop,
   StopProcess,
   type Condition,
@@ -216,15 +222,12 @@ async function composeLedger(
   // A ledger that is not there yet is created; where in its stream reading begins is learned from the stream itself.
   const ledgerId = await createLedger(pool, origin, { epoch: '', created: '', sequence: 0, hash: null });
   const genesis = readFileSync(genesisFile);
-  const logKey = readKey(logKeyFile, origin);
+  const logKeys = openLogKeys(logKeyFile, origin);
   const keys = openGenesis(genesis, origin);
-  if (keys.log.vkey !== logKey.verifier.vkey) {
-    throw new StopProcess('key.changed', `the log key in ${logKeyFile} is not the one that ${genesisFile} names`);
-  }
   const pulse = health.pulse(`seal ${name}`, LOOP_BOUND_MS);
   const sealing = health.condition(`seal ${name}`, 'the head of the ledger is not recovered yet');
   let cosigned: readonly CosignedTime[] = [];
-  const memory = SignerMemory.open(path.join(settings.stateDir, `${name}.checkpoint`), origin, logKey);
+  const memory = SignerMemory.open(path.join(settings.stateDir, `${name}.checkpoint`), origin);
   const checkpoints = new CheckpointLedger({
     origin,
     domain: policy.domain,
@@ -232,7 +235,7 @@ async function composeLedger(
     ledgerId,
     pool,
     memory,
-    logKey: logKey.verifier,
+    logKeys: () => logKeys.keys.map(({ verifier }) => verifier),
     verifiers: policy.verifiers.map((verifier) => verifier.name),
     alerts,
     log: logger,
@@ -257,7 +260,7 @@ async function composeLedger(
     pool,
     lease,
     reader: new StreamReader(link, framesStream(name)),
-    logKey,
+    logKeyOf: (named) => logKeys.among([named]),
     genesis,
     successor: readSuccessorNote(successorNoteFile, keys),
     heldBytes: spoolBytesOf(policy, name),
@@ -287,6 +290,11 @@ async function composeLedger(
     logger,
     onFault: context.stop,
   });
+  serve(link, keysSubject(name, settings.name), {
+    handler: ({ data }) => answerKeys(seal, data),
+    logger,
+    onFault: context.stop,
+  });
   listen(link, nudgeSubject(name), { onMessage: () => seal.nudge(), onFault: context.stop });
   listen(link, heartbeatSubject('ingest', '*'), {
     onMessage: ({ subject, data }) => seal.hear(subject.slice(subject.lastIndexOf('.') + 1), data),
@@ -309,6 +317,13 @@ async function answerGaps(seal: SealLedger, request: Buffer): Promise<Buffer> {
   const order = parseGapRequest(request);
   if (order !== null) await seal.declare(order);
   return formatGapReport(await seal.gaps());
+}
+
+/** The key sets of a ledger, after carrying out the order that the request may hold. */
+async function answerKeys(seal: SealLedger, request: Buffer): Promise<Buffer> {
+  const order = parseKeysRequest(request);
+  if (order !== null) await seal.followKeys(order);
+  return formatKeysReport(seal.keySets());
 }
 
 /** Sealing, checkpoints and the index, each a supervised loop of its own: none of them can hold another up. */
@@ -350,6 +365,16 @@ function spoolBytesOf(policy: Policy, ledger: string): number {
   if (!found)
     throw new StopProcess('policy.ledger', `the policy has no ledger ${ledger}, which this sealer is to seal`);
   return found.spoolBytes;
+}
+
+/** The log key, or two while it is rotated; which of them is in force is known once the ledger is read. */
+function openLogKeys(file: string, origin: string): KeyFile {
+  try {
+    return KeyFile.open(file, origin, NOTE_KEY);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('key.changed', `${file} is not the log key of ${origin}: ${cause.message}`, { cause });
+  }
 }
 
 function readKey(file: string, name: string): SigningKey {

@@ -19,7 +19,9 @@ export const sealerSettings = z.strictObject({
     .array(
       z.strictObject({
         name: z.string().min(1).describe('Name of the ledger in the policy file, e.g. main.'),
-        logKeyFile: filePath('Log key of the ledger (skey), mode 0600.'),
+        logKeyFile: filePath(
+          'Log key of the ledger (skey), mode 0600; while it is rotated two, the newer in the first line.',
+        ),
         genesisFile: filePath("The ledger's first key set, the note that is its entry 0."),
         successorNoteFile: filePath(
           'For a ledger that continues a closed one: the note that is its entry 1, made by everseal restore --close.',

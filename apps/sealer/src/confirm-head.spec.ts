@@ -27,8 +27,8 @@ async function confirm(
   verifiers: Readonly<Record<string, AnsweringVerifier>>,
   signed?: { size: number; root: Hash },
 ): Promise<void> {
-  const memory = SignerMemory.open(path.join(ledger.folder.path, 'main.checkpoint'), ORIGIN, KEYS.log);
-  if (signed) memory.sign(signed.size, signed.root);
+  const memory = SignerMemory.open(path.join(ledger.folder.path, 'main.checkpoint'), ORIGIN);
+  if (signed) memory.sign(signed.size, signed.root, KEYS.log);
   const checkpoints = new CheckpointLedger({
     origin: ORIGIN,
     domain: DOMAIN,
@@ -36,7 +36,7 @@ async function confirm(
     ledgerId: ledger.ledgerId,
     pool: ledger.pool,
     memory,
-    logKey: KEYS.log.verifier,
+    logKeys: () => [KEYS.log.verifier],
     verifiers: Object.keys(verifiers),
     alerts: ledger.alerts,
     log: createLogger('sealer', 's1', 'silent'),

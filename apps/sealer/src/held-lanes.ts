@@ -115,7 +115,7 @@ export class HeldLanes {
     const inMemory = held.flatMap(({ checked }) => (checked ? [checked] : []));
     const found = inMemory.find(continues);
     if (found || inMemory.length === held.length) return found ?? null;
-    return (await fetch(ingester, number)).find(continues) ?? null;
+    return (await this.fetched(ingester, number, fetch)).find(continues) ?? null;
   }
 
   /** Every good frame of this number that is held. */
@@ -123,8 +123,21 @@ export class HeldLanes {
     const held = this.lanes.get(ingester)?.get(number) ?? [];
     const inMemory = held.flatMap(({ checked }) => (checked ? [checked] : []));
     if (inMemory.length === held.length) return inMemory;
-    const stored = (await fetch(ingester, number)).filter(({ frame }) => frame.number === number);
+    const stored = (await this.fetched(ingester, number, fetch)).filter(({ frame }) => frame.number === number);
     return [...inMemory, ...stored.filter(({ hash }) => !inMemory.some((one) => equalHash(one.hash, hash)))];
+  }
+
+  /** Those that are not good any more, damaged or signed by a key that was revoked since, do not wait any longer. */
+  private async fetched(ingester: string, number: number, fetch: FetchHeld): Promise<CheckedFrame[]> {
+    const good = await fetch(ingester, number);
+    const lane = this.lanes.get(ingester);
+    const held = lane?.get(number);
+    if (!lane || !held) return good;
+    const left = held.filter(({ checked, hash }) => checked || good.some((one) => equalHash(one.hash, hash)));
+    if (left.length > 0) lane.set(number, left);
+    else lane.delete(number);
+    if (lane.size === 0) this.lanes.delete(ingester);
+    return good;
   }
 
   /**

@@ -18,6 +18,7 @@ import {
   parseNote,
   type Hash,
   type KeySet,
+  type SealedKeySet,
   type TileBuilder,
   type VerifierKey,
 } from '@everseal/audit-core';
@@ -43,6 +44,10 @@ export interface RecalledKeys {
   readonly keysIndex: number;
   /** Ingest keys of earlier sets that this one does not name any more. */
   readonly formerIngest: readonly VerifierKey[];
+  /** Every log key, that of this set first. */
+  readonly logKeys: readonly VerifierKey[];
+  /** The sets before this one, the log's first included, oldest first. */
+  readonly keySets: readonly SealedKeySet[];
 }
 
 /**
@@ -52,7 +57,16 @@ export interface RecalledKeys {
 export async function recallKeys(from: RecalledFrom, head: LedgerHead, tree: TileBuilder): Promise<RecalledKeys> {
   const { pool, ledgerId, origin, genesis } = from;
   let keys = openGenesis(genesis, origin);
-  if (head.size === 0) return { keys, keysNote: genesis.toString(), keysIndex: -1, formerIngest: [] };
+  if (head.size === 0) {
+    return {
+      keys,
+      keysNote: genesis.toString(),
+      keysIndex: -1,
+      formerIngest: [],
+      logKeys: [keys.log],
+      keySets: [],
+    };
+  }
   let hash = leafHash(genesis);
   if (!equalHash(leafHash(await readEntry(pool, ledgerId, 0)), hash)) {
     throw new StopProcess(
@@ -60,26 +74,36 @@ export async function recallKeys(from: RecalledFrom, head: LedgerHead, tree: Til
       `entry 0 of ${origin} is not the key set that this sealer was configured with`,
     );
   }
-  let newest = genesis;
   const ingest = new Map<string, VerifierKey>(keys.ingest.map((key) => [key.vkey, key]));
-  for (const note of await notesAfter(from, hash, head.keysIndex, tree)) {
+  const logs = new Map<string, VerifierKey>([[keys.log.vkey, keys.log]]);
+  const keySets: SealedKeySet[] = [{ index: 0, note: genesis.toString() }];
+  for (const { note, index } of await notesAfter(from, hash, head.keysIndex, tree)) {
     keys = openKeySet(note, keys, hash);
     hash = leafHash(note);
-    newest = note;
     for (const key of keys.ingest) ingest.set(key.vkey, key);
+    logs.set(keys.log.vkey, keys.log);
+    keySets.push({ index, note: note.toString() });
   }
   for (const key of keys.ingest) ingest.delete(key.vkey);
-  return { keys, keysNote: newest.toString(), keysIndex: head.keysIndex, formerIngest: [...ingest.values()] };
+  logs.delete(keys.log.vkey);
+  const { note: keysNote } = keySets.pop()!;
+  const former = { formerIngest: [...ingest.values()], logKeys: [keys.log, ...logs.values()], keySets };
+  return { keys, keysNote, keysIndex: head.keysIndex, ...former };
 }
 
 /** The notes of all key sets after entry 0, oldest first, by the hashes that they name; no signature is checked. */
-async function notesAfter(from: RecalledFrom, genesis: Hash, newest: number, tree: TileBuilder): Promise<Buffer[]> {
+async function notesAfter(
+  from: RecalledFrom,
+  genesis: Hash,
+  newest: number,
+  tree: TileBuilder,
+): Promise<{ note: Buffer; index: number }[]> {
   const { pool, ledgerId, origin } = from;
-  const notes: Buffer[] = [];
+  const notes: { note: Buffer; index: number }[] = [];
   for (let index = newest; index > 0;) {
     const note = await readEntry(pool, ledgerId, index);
     const { previous } = parseKeySetText(parseNote(note).text);
-    notes.unshift(note);
+    notes.unshift({ note, index });
     const before = equalHash(previous, genesis) ? 0 : await positionOf(from, previous, index, tree);
     if (before === null || notes.length === MOST_KEY_SETS) {
       throw new StopProcess('head.keys', `the key set at entry ${index} of ${origin} does not lead back to entry 0`);

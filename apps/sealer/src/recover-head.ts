@@ -15,6 +15,7 @@ import {
   type DebtBook,
   type Hash,
   type KeySet,
+  type SealedKeySet,
   type TileBuilder,
   type TileRef,
   type VerifierKey,
@@ -60,6 +61,8 @@ export interface RecoveredHead {
   /** Index of the newest key set; −1 before block 0. */
   readonly keysIndex: number;
   readonly formerIngest: readonly VerifierKey[];
+  readonly logKeys: readonly VerifierKey[];
+  readonly keySets: readonly SealedKeySet[];
   /** Frames that gap records declared lost and that may still come. */
   readonly debts: DebtBook;
   /** Height of the next block. */

@@ -266,7 +266,7 @@ describe("an operator's order", () => {
     await sealing.publish(sealing.frames('a', 1)[0]!);
     await sealing.sealedUpTo({ a: 1 });
     await sealing.stop();
-    await expect(sealer.declare(order(1, 1))).rejects.toMatchObject({ code: 'gaps.standby' });
+    await expect(sealer.declare(order(1, 1))).rejects.toMatchObject({ code: 'sealer.standby' });
   });
 });
 

@@ -16,11 +16,12 @@ import {
   type Gap,
   type GapReport,
   type Hash,
+  type SealedKeySet,
   type VerdictCode,
 } from '@everseal/audit-core';
 import { advanceCursor, commitBlock, databaseTime, framesAt, heldFrames, listGaps } from '@everseal/ledger-store';
 import type { StoredMessage } from '@everseal/messaging';
-import { fateOf, RetryLater } from '@everseal/process';
+import { fateOf, RetryLater, StopProcess } from '@everseal/process';
 import { laterClock, timeOfBlock } from './block-time.js';
 import { CommitUnderWay } from './commit-under-way.js';
 import { DatabaseClock } from './database-clock.js';
@@ -29,11 +30,13 @@ import { checkFrame, type FrameCheck } from './frame-check.js';
 import { FrameSource, type Replaced } from './frame-source.js';
 import { reportGaps } from './gap-report.js';
 import type { GapInFront } from './gap-in-front.js';
-import { GapOrders, standby, type PlacedOrder } from './gap-orders.js';
+
 import { HeardFrames } from './heard-frames.js';
 import { MOST_VERSIONS } from './held-lanes.js';
 import { LaneGaps } from './lane-gaps.js';
+import { followOrder } from './key-orders.js';
 import { OpenBlock, type CheckedFrame } from './open-block.js';
+import { OperatorOrders, standby, type PlacedOrder } from './operator-orders.js';
 import { recoverHead } from './recover-head.js';
 import { Resend, type Resent } from './resend.js';
 import { SealAlerts } from './seal-alerts.js';
@@ -52,7 +55,8 @@ export class SealLedger {
 
   private readonly alerts: SealAlerts;
   private readonly heard: HeardFrames;
-  private readonly orders = new GapOrders();
+  private readonly orders = new OperatorOrders();
+  private readonly keyOrders = new OperatorOrders();
   /** While this sealer seals. */
   private active: { readonly sealing: Sealing; readonly gaps: LaneGaps } | null = null;
 
@@ -73,7 +77,7 @@ export class SealLedger {
 
   /**
    * Seals the gap that an operator's order names; resolves once it is committed.
-   * @throws FormatError gap-order.*, note.*; RetryLater gaps.standby
+   * @throws FormatError gap-order.*, note.*; RetryLater sealer.standby
    */
   async declare(order: string): Promise<void> {
     if (!this.active) throw standby();
@@ -82,7 +86,25 @@ export class SealLedger {
     return placed;
   }
 
-  /** What waits and what is owed. @throws RetryLater gaps.standby; StoreError */
+  /**
+   * Goes over to the key set that an operator's order names; resolves once it is in the log.
+   * @throws FormatError key-order.*, keys.*, note.*; RetryLater sealer.standby
+   */
+  async followKeys(order: string): Promise<void> {
+    if (!this.active) throw standby();
+    const placed = this.keyOrders.place(order);
+    this.source?.interrupt();
+    return placed;
+  }
+
+  /** The key sets of the log, the one in force last. @throws RetryLater sealer.standby */
+  keySets(): SealedKeySet[] {
+    if (!this.active) throw standby();
+    const { keySets, keysIndex: index, keysNote: note } = this.active.sealing;
+    return [...keySets, { index, note }];
+  }
+
+  /** What waits and what is owed. @throws RetryLater sealer.standby; StoreError */
   async gaps(): Promise<GapReport> {
     if (!this.active) throw standby();
     const { sealing, gaps } = this.active;
@@ -95,14 +117,24 @@ export class SealLedger {
     const fence = await this.parts.lease.take(signal, this.parts.onTurn);
     if (fence === null) return;
     await this.parts.lease.confirm();
+    try {
+      // Under other keys everything is read back from the database, as after a crash: what is held was checked by the old.
+      while (!signal.aborted) await this.sealUnderOneKeySet(fence, signal);
+    } finally {
+      this.active = null;
+      this.orders.giveBack();
+      this.keyOrders.giveBack();
+    }
+  }
+
+  /** Until another key set is in force, or the signal. */
+  private async sealUnderOneKeySet(fence: number, signal: AbortSignal): Promise<void> {
     const sealing = await this.recover(fence);
     this.source = sealing.source;
     this.lastBlockAt = performance.now();
     try {
       await this.sealFrames(sealing, signal);
     } finally {
-      this.active = null;
-      this.orders.giveBack();
       // Whatever ended this run: the next one reads the head, and a commit still under way would move it after that.
       await sealing.commit.settled();
     }
@@ -110,6 +142,11 @@ export class SealLedger {
 
   private async recover(fence: number): Promise<Sealing> {
     const { cursor, size, ...head } = await recoverHead(this.parts);
+    const logKey = this.parts.logKeyOf(head.keys.log);
+    if (!logKey) {
+      const what = `this sealer does not have the log key in force, ${head.keys.log.vkey}: put it into the file of its settings`;
+      throw new StopProcess('key.changed', what);
+    }
     const source = new FrameSource(this.parts.reader, cursor);
     const commit = new CommitUnderWay();
     const open = this.newBlock(head);
@@ -123,6 +160,7 @@ export class SealLedger {
     const sealing: Sealing = {
       ...head,
       ...questions,
+      logKey,
       postgres,
       fence,
       source,
@@ -151,7 +189,8 @@ export class SealLedger {
       const subject = subjectOf(ingester);
       return rows.flatMap(({ sequence, bytes }) => {
         const message = { sequence: sequence ?? 0, subject, time: '', data: bytes };
-        const result = checkFrame(message, origin, sealing.keys, subjectOf);
+        const result = checkFrame(message, origin, sealing.keys, subjectOf, sealing.formerIngest);
+        if (!result.ok && result.unsealable) this.active?.gaps.note(result.unsealable);
         return result.ok ? [result.checked] : [];
       });
     };
@@ -189,7 +228,7 @@ export class SealLedger {
         guardedAt = performance.now();
       }
       await this.heal(sealing);
-      for (const order of this.orders.take()) await this.obey(sealing, gaps, order);
+      if (await this.followOrders(sealing, gaps)) return;
       if (performance.now() - lookedAt >= GAP_LOOK_MS && isCaughtUp(sealing)) {
         for (const gap of await gaps.due(laterClock(sealing, this.parts.now))) await this.addGap(sealing, gap);
         lookedAt = performance.now();
@@ -227,6 +266,16 @@ export class SealLedger {
     debtQuestions.want(debts);
   }
 
+  /** @returns whether another key set is in force now */
+  private async followOrders(sealing: Sealing, gaps: LaneGaps): Promise<boolean> {
+    for (let order = this.orders.take(); order; order = this.orders.take()) await this.obey(sealing, gaps, order);
+    let isChanged = false;
+    for (let order = this.keyOrders.take(); order; order = this.keyOrders.take()) {
+      isChanged = (await this.changeKeys(sealing, order)) || isChanged;
+    }
+    return isChanged;
+  }
+
   /** An operator's order: the same gap as by itself, only at once. */
   private async obey(sealing: Sealing, gaps: LaneGaps, { note, done, refuse }: PlacedOrder): Promise<void> {
     try {
@@ -245,9 +294,39 @@ export class SealLedger {
     }
   }
 
+  /**
+   * Seals the key set of an order as a block of its own. What was filled before it is sealed first, under the keys that were
+   * in force. @returns whether another set is in force now
+   */
+  private async changeKeys(sealing: Sealing, { note: order, done, refuse }: PlacedOrder): Promise<boolean> {
+    const { parts } = this;
+    try {
+      const next = followOrder(order, sealing, parts.logKeyOf);
+      if (next) {
+        parts.log.warn({ order }, 'an operator orders another key set');
+        if (sealing.open.entries > 0) await this.seal(sealing);
+        sealing.keySets = [...sealing.keySets, { index: sealing.keysIndex, note: sealing.keysNote }];
+        sealing.keysIndex = sealing.open.addNote(Buffer.from(next.note));
+        Object.assign(sealing, next);
+        await this.seal(sealing);
+        // Crash before COMMIT: the old set is in force, and the operator's tool has no answer. After it: the new one is.
+        await sealing.commit.done();
+      }
+      done();
+      return next !== null;
+    } catch (error) {
+      const isRefused = fateOf(error) === 'refuse';
+      refuse(
+        isRefused ? error : new RetryLater('keys.unknown', 'sealing failed: look at the key sets, then order again'),
+      );
+      if (!isRefused) throw error;
+      return false;
+    }
+  }
+
   /** Lets a lane go on without the frames that it misses: the record, and at once the frame that ends the gap. */
   private async addGap(sealing: Sealing, gap: GapInFront): Promise<void> {
-    const { origin, logKey, log } = this.parts;
+    const { origin, log } = this.parts;
     const { first, last, cause, ending } = gap;
     const { ingester } = ending.frame;
     const { open, lanes, debts, tree } = sealing;
@@ -255,7 +334,7 @@ export class SealLedger {
     log.warn({ ...record }, 'frames are declared missing; their lane goes on');
     if (open.entries === 0) sealing.openedAt = performance.now();
     const index = tree.size;
-    open.addGap(Buffer.from(signGap(record, logKey)), record);
+    open.addGap(Buffer.from(signGap(record, sealing.logKey)), record);
     if (cause === 'lost') debts.open(record, lanes.head(ingester) ?? null, ending.frame);
     else this.alerts.closed(gap, index);
     await this.add(sealing, ending);
@@ -387,7 +466,7 @@ export class SealLedger {
   /** Cuts the block and commits it; everything the next block needs is in memory before the commit is under way. */
   private commitOpen(sealing: Sealing, time: number): Promise<void> {
     const { parts } = this;
-    const cut = sealing.open.cut(formatTimestamp(time), parts.logKey);
+    const cut = sealing.open.cut(formatTimestamp(time), sealing.logKey);
     const expect = expectedHead(sealing, parts.ledgerId, cut.block.first);
     sealing.height = cut.block.height + 1;
     sealing.previous = cut.hash;

@@ -93,10 +93,12 @@ export class SealerStore {
   /** What recovery finds sealed, under the fence that stands. */
   async sealed(): Promise<Sealed> {
     const head = await recoverHead(this.recoverFrom);
-    const { tree, tiles, lanes, debts, keys, keysNote, keysIndex, sealed } = head;
+    const { tree, tiles, lanes, debts, keys, keysNote, keysIndex, keySets, logKeys, sealed } = head;
+    const keysBefore = keySets.slice(1).map(({ note }) => note);
+    const signing = { logKey: this.logKey, logKeys, keysBefore };
     const { fence } = await readHead(this.pool, this.ledgerId);
     const [height, size, root, heads] = [head.height - 1, tree.size, tree.root(), lanes.snapshot()];
-    return { height, size, root, sealed, keys, keysNote, keysIndex, heads, debts, tiles, fence };
+    return { height, size, root, sealed, keys, keysNote, keysIndex, ...signing, heads, debts, tiles, fence };
   }
 
   get alertCodes(): string[] {

@@ -60,7 +60,7 @@ export class Sealing {
       pool,
       lease,
       reader: broker.reader,
-      logKey: KEYS.log,
+      logKeyOf: ({ vkey }) => (vkey === KEYS.log.verifier.vkey ? KEYS.log : null),
       genesis: writer.genesis,
       successor: null,
       heldBytes: 1_000_000,

@@ -3,7 +3,7 @@
  * procedure is in seal-ledger.ts.
  */
 
-import type { DebtBook, Hash, KeySet, SigningKey, TileBuilder, VerifierKey } from '@everseal/audit-core';
+import type { DebtBook, Hash, KeySet, SealedKeySet, SigningKey, TileBuilder, VerifierKey } from '@everseal/audit-core';
 import type { ExpectedHead } from '@everseal/ledger-store';
 import type { StreamReader } from '@everseal/messaging';
 import type { AlertBook, Logger } from '@everseal/process';
@@ -33,6 +33,12 @@ export interface Sealed {
   readonly keys: KeySet;
   readonly keysNote: string;
   readonly keysIndex: number;
+  /** The key sets between the log's first and this one, oldest first. */
+  readonly keysBefore: readonly string[];
+  /** With which its checkpoint is signed: the log key in force. */
+  readonly logKey: SigningKey;
+  /** Every log key that the ledger ever went by. */
+  readonly logKeys: readonly VerifierKey[];
   readonly heads: ReadonlyMap<string, LaneHead>;
   readonly debts: DebtBook;
   readonly tiles: LogTiles;
@@ -45,7 +51,8 @@ export interface SealerParts {
   readonly pool: Pool;
   readonly lease: Lease;
   readonly reader: StreamReader;
-  readonly logKey: SigningKey;
+  /** The private log key whose public half this is; null when this sealer does not have it. */
+  readonly logKeyOf: (key: VerifierKey) => SigningKey | null;
   /** The key-set note that becomes entry 0 of an empty ledger. */
   readonly genesis: Buffer;
   /** The note that becomes entry 1 of a ledger that continues a closed one; null for any other. */
@@ -79,10 +86,15 @@ export interface Sealing {
   readonly resend: Resend;
   readonly debts: DebtBook;
   readonly debtQuestions: DebtQuestions;
-  readonly keys: KeySet;
   readonly formerIngest: readonly VerifierKey[];
-  readonly keysNote: string;
+  logKeys: readonly VerifierKey[];
+  /** All key sets but the newest, the log's first included. */
+  keySets: readonly SealedKeySet[];
+  keys: KeySet;
+  keysNote: string;
   keysIndex: number;
+  /** Of `keys`. */
+  logKey: SigningKey;
   /** Height of the next block, hash and time of the one before. */
   height: number;
   previous: Hash;
@@ -117,8 +129,9 @@ export function expectedHead(sealing: Sealing, ledgerId: number, size = sealing.
 }
 
 export function sealedState(sealing: Sealing, height: number, size: number, root: Hash): Sealed {
-  const { fence, tiles, keys, keysNote, keysIndex, sealed } = sealing;
+  const { fence, tiles, keys, keysNote, keysIndex, keySets, logKey, logKeys, sealed } = sealing;
+  const keysBefore = keySets.slice(1).map(({ note }) => note);
   // Of exactly this block: both change while it is committed.
   const lanes = { heads: sealing.lanes.snapshot(), debts: sealing.debts.clone() };
-  return { height, size, root, sealed, keys, keysNote, keysIndex, ...lanes, tiles, fence };
+  return { height, size, root, sealed, keys, keysNote, keysIndex, keysBefore, logKey, logKeys, ...lanes, tiles, fence };
 }

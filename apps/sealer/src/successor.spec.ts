@@ -51,12 +51,12 @@ afterAll(() => server.stop());
 /** What sealing the successor from its beginning leaves behind. */
 async function sealSuccessor(successor: Buffer | null): Promise<Buffer[]> {
   const ledgerId = await createLedger(sealing.pool, SUCCESSOR, { epoch: '', created: '', sequence: 0, hash: null });
-  sealing.start({ origin: SUCCESSOR, ledgerId, logKey: LOG, genesis: GENESIS, successor });
+  sealing.start({ origin: SUCCESSOR, ledgerId, logKeyOf: () => LOG, genesis: GENESIS, successor });
   const isSealed = async (): Promise<boolean> => (await readHead(sealing.pool, ledgerId)).height >= 0;
   await waitUntil(isSealed, { what: 'block 0 of the successor', timeoutMs: 20_000 });
   await sealing.stop();
   // It goes on behind its own block 0.
-  sealing.start({ origin: SUCCESSOR, ledgerId, logKey: LOG, genesis: GENESIS, successor });
+  sealing.start({ origin: SUCCESSOR, ledgerId, logKeyOf: () => LOG, genesis: GENESIS, successor });
   await sealing.stop();
   expect(sealing.stopped).toBeNull();
   const bodies: Buffer[] = [];

@@ -64,7 +64,7 @@ function sweep(stored: readonly Row[]): Finding[] {
   const findings: Finding[] = [];
   let place: Place = { height: 0, first: 0 };
   for (const { sealed, ...row } of stored) {
-    const checked = checkStoredBlock(row, sealed, place, tree, genesisKeys());
+    const checked = checkStoredBlock(row, sealed, place, tree, [genesisKeys().log]);
     findings.push(...checked.findings);
     place = checked.next;
   }
@@ -201,7 +201,7 @@ describe('the row beside a body', () => {
 
   it('is not held against a block whose row is gone by now', () => {
     const { sealed: _, ...row } = rows[0]!;
-    expect(checkStoredBlock(row, undefined, { height: 0, first: 0 }, tree, genesisKeys()).findings).toEqual([]);
+    expect(checkStoredBlock(row, undefined, { height: 0, first: 0 }, tree, [genesisKeys().log]).findings).toEqual([]);
   });
 });
 

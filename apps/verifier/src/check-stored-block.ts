@@ -23,7 +23,7 @@ import {
   type EntryOffsets,
   type Finding,
   type Hash,
-  type KeySet,
+  type VerifierKey,
   type VerdictCode,
 } from '@everseal/audit-core';
 import type { StoredBlock } from '@everseal/ledger-store';
@@ -65,18 +65,21 @@ export interface OpenBody {
   readonly block: Block | null;
 }
 
-/** @param sealed the column that is not read with the body; undefined when the row is gone by now */
+/**
+ * @param sealed the column that is not read with the body; undefined when the row is gone by now
+ * @param logKeys every log key that the log went by
+ */
 export function checkStoredBlock(
   stored: StoredBlock,
   sealed: string | undefined,
   place: Place,
   tree: RememberedTree,
-  keys: KeySet | null,
+  logKeys: readonly VerifierKey[],
 ): BlockCheck {
   const gone = stored.height - place.height;
   const body = openBody(stored.body, tree);
   const block = body?.block ?? null;
-  if (gone < 0) return twice(stored, place, body, tree, keys);
+  if (gone < 0) return twice(stored, place, body, tree, logKeys);
   const reach = Math.min(tree.size, place.first + gone * MOST_ENTRIES);
   const first = block?.first ?? within(stored.first, place.first, reach);
   const rowEnd = within(stored.next, first, first + MOST_ENTRIES);
@@ -93,7 +96,7 @@ export function checkStoredBlock(
   }
   const wrong = body
     ? (rowFinding(stored, sealed, body, misplaced ? place.first : first) ??
-      compare(stored, body, first, end, tree, keys))
+      compare(stored, body, first, end, tree, logKeys))
     : damaged(stored, first);
   if (wrong) findings.push(wrong);
   if (gone === 0 && !wrong && first > place.first) {
@@ -113,7 +116,7 @@ function twice(
   place: Place,
   body: OpenBody | null,
   tree: RememberedTree,
-  keys: KeySet | null,
+  logKeys: readonly VerifierKey[],
 ): BlockCheck {
   const { height } = stored;
   const detail = `more than one row stands for block ${height}`;
@@ -122,7 +125,7 @@ function twice(
   const block = body?.block ?? null;
   if (!body || block?.height !== height || block.first !== place.first) return { findings, next: place, hashed };
   const end = block.first + block.entries + 1;
-  const wrong = compare(stored, body, block.first, end, tree, keys);
+  const wrong = compare(stored, body, block.first, end, tree, logKeys);
   if (wrong) findings.push(wrong);
   return { findings, next: { height: place.height, first: end }, hashed };
 }
@@ -185,7 +188,7 @@ function compare(
   first: number,
   end: number,
   tree: RememberedTree,
-  keys: KeySet | null,
+  logKeys: readonly VerifierKey[],
 ): Finding | null {
   const last = Math.min(end, tree.size);
   const expected = last > first ? tree.leafHashes(first, last) : Buffer.alloc(0);
@@ -197,7 +200,7 @@ function compare(
     expected: remembered[position]?.toString('base64') ?? 'nothing',
     found: found[position]?.toString('base64') ?? 'nothing',
   };
-  const rewritten = body.block ? null : judgeNote(noteOf(body.bytes, body.offsets), keys);
+  const rewritten = body.block ? null : judgeNote(noteOf(body.bytes, body.offsets), logKeys);
   if (rewritten) {
     return { ...rewritten, index, height, detail: `block ${height} was rewritten: ${rewritten.detail}`, ...hashes };
   }
@@ -206,10 +209,10 @@ function compare(
 }
 
 /** A block note that is not the remembered one: without the log key it is a forgery, with it another history. */
-function judgeNote(note: Buffer, keys: KeySet | null): { code: VerdictCode; detail: string } | null {
+function judgeNote(note: Buffer, logKeys: readonly VerifierKey[]): { code: VerdictCode; detail: string } | null {
   try {
     if (entryKind(note) !== 'block') return null;
-    openBlock(note, keys ? [keys.log] : []);
+    openBlock(note, logKeys);
     return { code: 'checkpoint.mismatch', detail: 'its note is signed by the log key, but it is not the sealed one' };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;

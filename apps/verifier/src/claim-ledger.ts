@@ -12,13 +12,14 @@ import {
   checkClaimedEvents,
   FormatError,
   formatClaimAnswer,
+  logKeysOf,
   openCheckpoint,
   parseClaim,
   parseEventEntry,
   proveInclusionFromTiles,
   type Claim,
   type ClaimAnswer,
-  type KeySet,
+  type KeysOfLog,
   type TileReader,
 } from '@everseal/audit-core';
 import { RetryLater } from '@everseal/process';
@@ -34,7 +35,7 @@ export class ClaimLedger {
   constructor(
     private readonly custody: CustodyLedger,
     private readonly cosigned: () => string | null,
-    private readonly keys: () => KeySet | null,
+    private readonly keys: () => KeysOfLog,
     private readonly tiles: TileReader,
   ) {}
 
@@ -58,9 +59,8 @@ export class ClaimLedger {
     await this.checkProducer(index, producer);
     this.custody.clearClaimed(frame);
     const checkpoint = this.cosigned();
-    const keys = this.keys();
-    if (checkpoint === null || !keys) return { state: 'pending' };
-    const { size } = openCheckpoint(checkpoint, [keys.log], this.custody.origin);
+    if (checkpoint === null) return { state: 'pending' };
+    const { size } = openCheckpoint(checkpoint, logKeysOf(this.keys()), this.custody.origin);
     if (position + frame.count >= size) return { state: 'pending' };
     const proof = await proveInclusionFromTiles(position, size, this.tiles);
     return { state: 'sealed', index, proof, checkpoint };

@@ -8,6 +8,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   alertKeyName,
+  COSIGNATURE_KEY,
+  FormatError,
   formatVerifierHeartbeat,
   leafHash,
   LogState,
@@ -16,6 +18,7 @@ import {
   SigningKey,
   verifierKeyName,
   type KeySet,
+  type KeysOfLog,
 } from '@everseal/audit-core';
 import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
 import { connectNats, listen, publishStored, serve, type NatsLink } from '@everseal/messaging';
@@ -30,7 +33,7 @@ import {
   witnessSubject,
   type Policy,
 } from '@everseal/policy';
-import { AlertBook, Gauge, Loop, StopProcess, type ServiceContext } from '@everseal/process';
+import { AlertBook, Gauge, KeyFile, Loop, StopProcess, type ServiceContext } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
@@ -85,7 +88,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const { settings, logger } = context;
   const policy = readPolicy(settings.policyFile);
   mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
-  const key = readKey(settings.keyFile, verifierKeyName(policy.domain, settings.name));
+  const key = openCosigningKey(settings.keyFile, verifierKeyName(policy.domain, settings.name));
   const pool = await openDatabase(context);
   const link = await openBroker(context, policy);
   const systemLedger = openSystemLedger({
@@ -196,7 +199,7 @@ function openAlerts(
 
 interface Shared {
   readonly policy: Policy;
-  readonly key: SigningKey;
+  readonly key: KeyFile;
   readonly pool: Pool;
   readonly link: NatsLink;
   readonly alerts: AlertBook;
@@ -210,20 +213,27 @@ async function composeLedger(
   const { settings, logger, stop: end } = context;
   const origin = originOf(policy.domain, name);
   const genesis = readFileSync(genesisFile);
-  if (!openGenesis(genesis, origin).verifiers.some(({ vkey }) => vkey === key.verifier.vkey)) {
-    logger.warn({ origin }, "this verifier's key is not in the ledger's first key set");
-  }
+  const first = openGenesis(genesis, origin);
   const trust = { origin, genesis: leafHash(genesis) };
   const ledgerId = await waitForLedger(pool, origin);
   const folder = path.join(settings.stateDir, name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = new MemoryFile(path.join(folder, 'memory.json'), trust, key.verifier);
+  const file = new MemoryFile(
+    path.join(folder, 'memory.json'),
+    trust,
+    key.keys.map(({ verifier }) => verifier),
+  );
   const remembered = file.read();
+  if (!inForce(key, remembered?.memory.keys ?? first)) {
+    logger.warn({ origin }, "this verifier's key is not in the ledger's newest key set that it knows");
+  }
   const state = remembered ? LogState.recall(trust, remembered.memory) : LogState.empty(trust);
   const tree = await loadTree(folder, state, file);
   const ring = new BodyRing(path.join(folder, 'bodies'), settings.bodyBytes);
   const follow = new FollowLedger(trust, pool, ledgerId, state, tree, ring);
-  const keys = (): KeySet | null => follow.memory.keys;
+  const keys = (): KeysOfLog => follow.memory;
+  // A key that no set names yet is as good as none; what it cosigns counts for whoever comes to know it.
+  const keyOf = (set: KeySet | null): SigningKey => (set && inForce(key, set)) ?? key.keys[0]!;
   const { sweep } = settings;
   const pace = (set: number): Pace => new Pace(() => sweepRate(set, follow.arrivals.perSecond()));
   const paces = { bodies: pace(sweep.bodies), index: pace(sweep.index), stored: pace(sweep.stored) };
@@ -238,7 +248,7 @@ async function composeLedger(
   const bounds = { behindEntries: behind.entries, behindMs: behind.ms, staleMs: sweep.staleMs };
   const coverage = new LedgerCoverage(() => follow.size, bounds, CLOCKS, places.endedAt);
   const verify = new VerifyLedger(follow, sweeps, ring, alerts, pool, coverage, places, CLOCKS);
-  const witness = new WitnessLedger(follow, file, remembered, key, Date.now, (finding, evidence) =>
+  const witness = new WitnessLedger(follow, file, remembered, keyOf, Date.now, (finding, evidence) =>
     custody.shown(finding, evidence),
   );
   const report = verify.reportShown.bind(verify);
@@ -387,6 +397,21 @@ function verifierMetrics({ metrics }: Context, ledgers: readonly LedgerService[]
       this.set(alerts.open.length);
     },
   });
+}
+
+/** The cosigning key, or two while it is rotated. */
+function openCosigningKey(file: string, name: string): KeyFile {
+  try {
+    return KeyFile.open(file, name, COSIGNATURE_KEY);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('key.changed', `${file} is not the key of ${name}: ${cause.message}`, { cause });
+  }
+}
+
+/** The key of this verifier that a key set names; null when it names none. */
+function inForce(key: KeyFile, set: KeySet): SigningKey | null {
+  return key.among(set.verifiers.filter(({ name }) => name === key.name));
 }
 
 function readKey(file: string, name: string): SigningKey {

@@ -23,7 +23,9 @@ const entriesPerSecond = (fallback: number, what: string): z.ZodDefault<z.ZodInt
 export const verifierSettings = z.strictObject({
   name: z.string().min(1).describe('Name of this verifier in the policy file, e.g. v1.'),
   policyFile: filePath('The policy, everseal.yaml.'),
-  keyFile: filePath('Cosigning key of this verifier (skey), mode 0600.'),
+  keyFile: filePath(
+    'Cosigning key of this verifier (skey), mode 0600; while it is rotated two, the newer in the first line.',
+  ),
   alertKeyFile: filePath('Key that signs the alerts of this verifier (skey), mode 0600.'),
   stateDir: filePath(
     "Folder of this verifier's memory. Never restore it from a backup: a verifier without memory takes a new key.",

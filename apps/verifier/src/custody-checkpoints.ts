@@ -10,9 +10,12 @@
 import {
   equalHash,
   FormatError,
+  logKeyAt,
   openCheckpoint,
+  parseCheckpointText,
+  parseNote,
   type Finding,
-  type KeySet,
+  type KeysOfLog,
   type OpenedCheckpoint,
 } from '@everseal/audit-core';
 import { checkpointAt, newestCheckpoint } from '@everseal/ledger-store';
@@ -31,7 +34,7 @@ export class CustodyCheckpoints {
     private readonly pool: Pool,
     private readonly ledgerId: number,
     private readonly tree: RememberedTree,
-    private readonly keys: () => KeySet | null,
+    private readonly keys: () => KeysOfLog,
     /** The newest checkpoint that was cosigned here; null before the first. */
     private readonly cosigned: () => string | null,
     private readonly report: (finding: Finding, evidence: Record<string, string>) => void,
@@ -77,11 +80,8 @@ export class CustodyCheckpoints {
 
   private open(note: string): OpenedCheckpoint | null {
     try {
-      return openCheckpoint(
-        note,
-        [this.keys()?.log].filter((key) => key !== undefined),
-        this.origin,
-      );
+      const logKey = logKeyAt(this.keys(), parseCheckpointText(parseNote(note).text).size);
+      return logKey && openCheckpoint(note, [logKey], this.origin);
     } catch (error) {
       if (error instanceof FormatError) return null;
       throw error;

@@ -4,7 +4,14 @@
  */
 
 import path from 'node:path';
-import { parseAnnouncement, parseIngestHeartbeat, FormatError, type Finding, type KeySet } from '@everseal/audit-core';
+import {
+  FormatError,
+  parseAnnouncement,
+  parseIngestHeartbeat,
+  type Finding,
+  type KeySet,
+  type KeysOfLog,
+} from '@everseal/audit-core';
 import { readHead, type LedgerHead, type StreamCursor } from '@everseal/ledger-store';
 import {
   FramesReader,
@@ -189,8 +196,9 @@ function make({ settings }: Context, parts: CustodyParts): Made {
   const pace = new Pace(() => sweepRate(settings.sweep.stream, follow.arrivals.perSecond()));
   const sweep = new StreamSweep(reader, custody, alerts, pace);
   const cosigned = (): string | null => witness.heartbeat();
-  const checkpoints = new CustodyCheckpoints(origin, pool, follow.ledgerId, follow.tree, keys, cosigned, report);
-  const claims = new ClaimLedger(custody, cosigned, keys, follow.tree.readTiles);
+  const everyKey = (): KeysOfLog => follow.memory;
+  const checkpoints = new CustodyCheckpoints(origin, pool, follow.ledgerId, follow.tree, everyKey, cosigned, report);
+  const claims = new ClaimLedger(custody, cosigned, everyKey, follow.tree.readTiles);
   const shared = settings.ledgers[0]?.name === name ? sharedStreams(parts) : null;
   return { custody, guard, shared, sweep, checkpoints, claims };
 }

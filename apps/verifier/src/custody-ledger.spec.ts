@@ -5,10 +5,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { encodeFrameMessage } from '@everseal/audit-core';
+import { encodeFrameMessage, signKeySet, type KeySet } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { TestPostgres } from '@everseal/testing';
-import type { MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
+import { genesisKeys, KEYS, type MadeFrame } from '../../../libs/audit-core/src/log.fixture.js';
 import { CustodyWorld, OVERDUE_MS, type Look } from './custody.fixture.js';
 
 const NS = 1_000_000;
@@ -104,6 +104,19 @@ describe('T19: messages that are gone before they were sealed', () => {
 
   it('control: without the look at what was heard, nothing', async () => {
     const { verifier } = await act('custody');
+    expect(verifier.sent).toEqual([]);
+  });
+
+  it('is not said of frames whose key the operators have revoked meanwhile (control: above)', async () => {
+    const verifier = await world.verifier();
+    await verifier.look();
+    const made = frame();
+    verifier.hear(made);
+    await verifier.look();
+    const { writer } = world.log;
+    const set: KeySet = { ...genesisKeys(), previous: writer.trust.genesis, time: writer.time(), ingest: [] };
+    await world.log.seal(Buffer.from(signKeySet(set, KEYS.log, KEYS.operator)));
+    for (let i = 0; i < 2; i++, world.now += PAST) await verifier.look();
     expect(verifier.sent).toEqual([]);
   });
 

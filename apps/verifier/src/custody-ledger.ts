@@ -158,6 +158,8 @@ export class CustodyLedger {
       else if (place.state === 'unknown') complete = false;
       else if (this.becomesOverdue(heard)) {
         if (place.state === 'gap') findings.push(...this.gapFinding(heard, place));
+        // The operators revoked its key: it will never be sealed, and they know.
+        else if (!this.isSignedStill(heard)) this.notes.drop(heard);
         else overdue.push(heard);
       }
     }

@@ -203,8 +203,16 @@ export class CustodyVerifier {
       this.alerts.raise(`requests about ${ORIGIN}`, finding, { ledger: ORIGIN, evidence });
     const { verifier: pool, ledgerId } = log;
     const cosigned = (): string | null => this.cosigned;
-    this.checkpoints = new CustodyCheckpoints(ORIGIN, pool, ledgerId, follow.tree, keys, cosigned, report);
-    this.claims = new ClaimLedger(this.custody, cosigned, keys, follow.tree.readTiles);
+    this.checkpoints = new CustodyCheckpoints(
+      ORIGIN,
+      pool,
+      ledgerId,
+      follow.tree,
+      () => follow.memory,
+      cosigned,
+      report,
+    );
+    this.claims = new ClaimLedger(this.custody, cosigned, () => follow.memory, follow.tree.readTiles);
   }
 
   static async start(world: CustodyWorld, off: readonly Look[]): Promise<CustodyVerifier> {

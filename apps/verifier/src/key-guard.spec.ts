@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { leafHash, signKeySet, type KeySet, type LogMemory, type LogTrust } from '@everseal/audit-core';
+import { leafHash, signKeyOrder, signKeySet, type KeySet, type LogMemory, type LogTrust } from '@everseal/audit-core';
 import { temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { genesisKeys, KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
 import { SpecBook } from './alert-book.fixture.js';
@@ -59,7 +59,15 @@ describe('a key set in the log', () => {
     writeFileSync(path.join(keySetsDir, 'README'), 'not a note');
     expect(look(AT_FIRST)).toEqual([]);
     expect(look(LATER)).toEqual([]);
-    expect(look({ ...LATER, keysHash: leafHash(Buffer.from('another')) })).toEqual(['key.unknown']);
+    const another = { ...NEXT, ingest: [KEYS.b.verifier] };
+    expect(look({ keys: another, keysHash: leafHash(Buffer.from('another')), keysIndex: 42 })).toEqual(['key.unknown']);
+  });
+
+  it('is told by the order for it as well, before the log key has signed', () => {
+    mkdirSync(keySetsDir);
+    writeFileSync(path.join(keySetsDir, 'order.note'), signKeyOrder(NEXT, KEYS.operator));
+    writeFileSync(path.join(keySetsDir, 'spoiled.note'), 'not a note');
+    expect(look(LATER)).toEqual([]);
   });
 
   it('is not asked for before the first block was read', () => {

@@ -7,16 +7,21 @@
  *                  would believe another ledger.
  *
  * Both are alerts and nothing else: they never withhold a cosignature. Only the newest set is compared. The ones before it
- * follow from it, each names the hash of the one before.
+ * follow from it, each names the hash of the one before. What is compared is its text: verifiers are told of a set by the
+ * operators' order for it, before the log key has put its line under it.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   encodeBase64,
   equalHash,
+  FormatError,
+  formatKeySetText,
+  keySetOfNote,
   leafHash,
   type Finding,
   type Hash,
+  type KeySet,
   type LogMemory,
   type LogTrust,
 } from '@everseal/audit-core';
@@ -40,10 +45,11 @@ export class KeyGuard {
   look(): void {
     const { trust, genesisFile, keySetsDir, memory } = this.options;
     const { keys, keysHash, keysIndex } = memory();
-    const told = [trust.genesis, ...(keySetsDir === null ? [] : noteHashesIn(keySetsDir))];
+    const told = keySetsDir === null ? [] : setsIn(keySetsDir);
+    const isFirst = equalHash(keysHash, trust.genesis);
     const findings = [
       changedGenesis(genesisFile, readOrNull(genesisFile), trust),
-      keys && unknownKeySet({ hash: keysHash, index: keysIndex }, told),
+      keys && !isFirst && unknownKeySet(keys, { hash: keysHash, index: keysIndex }, told),
     ];
     this.alerts.reconcile(
       `the keys of ${trust.origin}`,
@@ -52,9 +58,13 @@ export class KeyGuard {
   }
 }
 
-/** Whether the log goes by a key set that is none of those told. */
-export function unknownKeySet(inForce: { hash: Hash; index: number }, told: readonly Hash[]): Finding | null {
-  if (told.some((hash) => equalHash(hash, inForce.hash))) return null;
+/** Whether the log goes by a key set that is none of those told (their texts). */
+export function unknownKeySet(
+  keys: KeySet,
+  inForce: { hash: Hash; index: number },
+  told: readonly string[],
+): Finding | null {
+  if (told.includes(formatKeySetText(keys))) return null;
   const detail = `the log goes by the key set of entry ${inForce.index}, of which this verifier was not told`;
   return { code: 'key.unknown', index: inForce.index, height: null, detail, found: encodeBase64(inForce.hash) };
 }
@@ -73,12 +83,20 @@ function changedGenesis(file: string, note: Buffer | null, { genesis }: LogTrust
   };
 }
 
-function noteHashesIn(folder: string): Hash[] {
+/** The texts of the key sets in a folder; what is no note holds none. */
+function setsIn(folder: string): string[] {
   const files = orNull(() => readdirSync(folder)) ?? [];
-  return files
-    .filter((name) => name.endsWith('.note'))
-    .flatMap((name) => readOrNull(path.join(folder, name)) ?? [])
-    .map(leafHash);
+  return files.filter((name) => name.endsWith('.note')).flatMap((name) => textOf(path.join(folder, name)) ?? []);
+}
+
+function textOf(file: string): string | null {
+  const note = readOrNull(file);
+  try {
+    return note && formatKeySetText(keySetOfNote(note));
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
 }
 
 const readOrNull = (file: string): Buffer | null => orNull(() => readFileSync(file));

@@ -30,6 +30,7 @@ const GUARDED = ['block', 'block_body', 'tile', 'frame', 'checkpoint', 'cosignat
 
 export class StoredLog {
   private readonly tree = TileBuilder.empty();
+  private keysIndex = 0;
 
   private constructor(
     readonly store: SpecStore,
@@ -49,7 +50,7 @@ export class StoredLog {
     return new StoredLog(store, sealer, await store.verifier(), ledgerId, lease!.fence, writer);
   }
 
-  /** Seals these frames, and gap records as they are, as the next block. */
+  /** Seals these frames, and gap records and key sets as they are, as the next block. */
   async seal(...parts: (MadeFrame | Buffer)[]): Promise<void> {
     const body = this.writer.block(...parts);
     const frames = parts.filter((part): part is MadeFrame => !Buffer.isBuffer(part));
@@ -63,6 +64,7 @@ export class StoredLog {
       note = body.subarray(offsets.start(i), offsets.end(i));
       const hash = leafHash(note);
       positions.set(hash.toString('hex'), first + i);
+      if (note.toString('latin1', 0, FIRST_LINE.keys.length) === FIRST_LINE.keys) this.keysIndex = first + i;
       if (note.toString('latin1', 0, FIRST_LINE.gap.length) === FIRST_LINE.gap)
         gaps.push({ ...parseGapText(parseNote(note).text), position: first + i });
       tiles.push(...this.tree.append(hash));
@@ -84,7 +86,7 @@ export class StoredLog {
       gaps,
       waiting: [],
       frontier: this.tree.frontier().hashes(),
-      keysIndex: 0,
+      keysIndex: this.keysIndex,
       cursor: CURSOR,
     });
   }

@@ -3,7 +3,7 @@
  * first derived (check-stored-block.ts).
  */
 
-import type { Finding, KeySet, NotCovered } from '@everseal/audit-core';
+import { logKeysOf, type Finding, type KeysOfLog, type NotCovered } from '@everseal/audit-core';
 import { readBlocks, readBodies, strayBlock, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { checkStoredBlock, type Place } from './check-stored-block.js';
@@ -32,7 +32,7 @@ export class SweepBodies {
     private readonly pool: Pool,
     private readonly ledgerId: number,
     private readonly tree: RememberedTree,
-    private readonly keys: () => KeySet | null,
+    private readonly keys: () => KeysOfLog,
     private readonly pace: Pace,
   ) {}
 
@@ -99,7 +99,11 @@ export class SweepBodies {
     signal: AbortSignal,
   ): Promise<Place> {
     try {
-      const { findings: found, next, hashed } = checkStoredBlock(stored, sealed, place, this.tree, this.keys());
+      const {
+        findings: found,
+        next,
+        hashed,
+      } = checkStoredBlock(stored, sealed, place, this.tree, logKeysOf(this.keys()));
       findings.push(...found);
       await this.pace.spent(hashed, signal);
       return next;

@@ -57,7 +57,7 @@ beforeEach(async () => {
   );
   expect(await follow.catchUp()).toBeNull();
   await project();
-  const keys = () => follow.memory.keys;
+  const keys = () => follow.memory;
   const pace = new Pace(() => 1_000_000);
   const { verifier, ledgerId } = log;
   sweeps = {

@@ -10,12 +10,15 @@ import {
   formatNote,
   frontierFromTiles,
   fullTiles,
+  logKeyAt,
   openCheckpoint,
   parseNote,
   quote,
+  verifierKeysOf,
   type Finding,
-  type KeySet,
+  type KeysOfLog,
   type VerdictCode,
+  type VerifierKey,
 } from '@everseal/audit-core';
 import {
   checkpointsAfter,
@@ -52,7 +55,7 @@ export class SweepStored {
     private readonly ledgerId: number,
     private readonly origin: string,
     private readonly tree: RememberedTree,
-    private readonly keys: () => KeySet | null,
+    private readonly keys: () => KeysOfLog,
     /** Size of the newest checkpoint that this verifier cosigned; its row must stand. */
     private readonly cosigned: () => number,
     private readonly pace: Pace,
@@ -228,9 +231,10 @@ export class SweepStored {
     } finally {
       census.take(size, cosignatures.length);
     }
-    if (!keys || size > this.tree.size) return this.beyond(size); // not derived yet: the next pass
+    const logKey = logKeyAt(keys, size);
+    if (!logKey || size > this.tree.size) return this.beyond(size); // not derived yet: the next pass
     try {
-      const opened = openCheckpoint(note, [keys.log], this.origin);
+      const opened = openCheckpoint(note, [logKey], this.origin);
       if (opened.size !== size) {
         return finding(
           'checkpoint.mismatch',
@@ -244,7 +248,7 @@ export class SweepStored {
         const [expected, found] = [derived.toString('base64'), opened.root.toString('base64')];
         return { ...finding('checkpoint.mismatch', size, detail), expected, found };
       }
-      return wrongCosignature(size, note, cosignatures, keys);
+      return wrongCosignature(size, note, cosignatures, verifierKeysOf(keys));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       return finding('checkpoint.signature', size, `the checkpoint of size ${size}: ${error.message}`);
@@ -270,10 +274,15 @@ export class SweepStored {
 }
 
 /**
- * Stored cosignatures of one checkpoint, by signer: each stands once and under the name that its line carries, and those of
- * the key set verify. Others are witnesses', whom nobody here can judge.
+ * Stored cosignatures of one checkpoint, by signer: each stands once and under the name that its line carries, and those by
+ * a key that a key set ever named verify. Others are witnesses', whom nobody here can judge.
  */
-function wrongCosignature(size: number, note: string, rows: readonly CosignatureRow[], keys: KeySet): Finding | null {
+function wrongCosignature(
+  size: number,
+  note: string,
+  rows: readonly CosignatureRow[],
+  verifiers: readonly VerifierKey[],
+): Finding | null {
   const { text } = parseNote(note);
   let before = '';
   for (const { signer, keyId, line } of rows) {
@@ -285,7 +294,7 @@ function wrongCosignature(size: number, note: string, rows: readonly Cosignature
     const cosigned = parseNote(formatNote(text, [line]));
     const [carried] = cosigned.signatures;
     if (carried?.name !== signer || !carried.keyId.equals(keyId)) return wrong('carries another name or key');
-    const key = keys.verifiers.find((verifier) => verifier.matches(signer, keyId));
+    const key = verifiers.find((verifier) => verifier.matches(signer, keyId));
     if (key && cosignaturesOf(cosigned, [key]).length === 0) return wrong('is not a cosignature of it');
   }
   return null;

@@ -87,7 +87,7 @@ export class SweptLog {
     await follow.catchUp();
     const newest = follow.size;
     const pace = new Pace(() => Infinity);
-    const keys = () => follow.memory.keys;
+    const keys = () => follow.memory;
     const never = new AbortController().signal;
     const bodies = new SweepBodies(pool, ledgerId, tree, keys, pace);
     const index = new SweepIndex(pool, ledgerId, ORIGIN, tree, () => follow.memory, pace);

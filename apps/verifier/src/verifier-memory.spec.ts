@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-const memoryFile = (own = KEYS.verifier.verifier): MemoryFile => new MemoryFile(file, trust, own);
+const memoryFile = (own = KEYS.verifier.verifier): MemoryFile => new MemoryFile(file, trust, [own]);
 
 /** A verifier that has cosigned everything that the writer sealed; its leaf file is beside the memory. */
 function remember(): Remembered & { state: LogState } {

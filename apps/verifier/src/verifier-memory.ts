@@ -37,7 +37,8 @@ export class MemoryFile {
   constructor(
     private readonly file: string,
     private readonly trust: LogTrust,
-    private readonly own: VerifierKey,
+    /** This verifier's keys. */
+    private readonly own: readonly VerifierKey[],
   ) {}
 
   /** Null when there is none: a verifier that starts from entry 0. */
@@ -70,7 +71,7 @@ export class MemoryFile {
   private check({ checkpoint, memory }: Remembered): void {
     if (!memory.keys) throw new FormatError('memory.keys', 'it names no key set');
     const opened = openCheckpoint(checkpoint, [memory.keys.log], this.trust.origin);
-    if (cosignaturesOf(opened, [this.own]).length === 0) {
+    if (cosignaturesOf(opened, this.own).length === 0) {
       throw new FormatError('memory.cosignature', 'its checkpoint does not carry our own cosignature');
     }
     const state = LogState.recall(this.trust, memory);

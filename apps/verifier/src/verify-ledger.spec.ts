@@ -65,7 +65,7 @@ function verifier(bounds = BOUNDS): VerifyLedger {
   const places = new SweepPlaces(file());
   const coverage = new LedgerCoverage(() => follow.size, bounds, CLOCKS, places.endedAt);
   const { verifier: pool, ledgerId } = log;
-  const bodies = new SweepBodies(pool, ledgerId, tree, () => follow.memory.keys, new Pace(() => Infinity));
+  const bodies = new SweepBodies(pool, ledgerId, tree, () => follow.memory, new Pace(() => Infinity));
   legs = [];
   const spied = {
     pass: (signal: AbortSignal, leg: Leg) => {
@@ -129,7 +129,7 @@ describe('a sweep after a restart', () => {
 
   it('needs both: the proof of the place, and the rest of the round (controls)', async () => {
     const { verifier: pool, ledgerId } = log;
-    const bodies = new SweepBodies(pool, ledgerId, tree, () => follow.memory.keys, new Pace(() => Infinity));
+    const bodies = new SweepBodies(pool, ledgerId, tree, () => follow.memory, new Pace(() => Infinity));
     const from = (place: Place): Leg => ({ from: place, until: Infinity, reached: () => undefined });
     // A place that is believed without proof is a false alarm.
     expect((await bodies.pass(NEVER, from({ height: 4, first: 8 }))).findings).not.toEqual([]);

@@ -69,7 +69,7 @@ class Verifier {
     const dir = path.join(folder.path, 'v1');
     mkdirSync(dir, { recursive: true });
     const { trust } = log.writer;
-    const file = new MemoryFile(path.join(dir, 'memory.json'), trust, KEYS.verifier.verifier);
+    const file = new MemoryFile(path.join(dir, 'memory.json'), trust, [KEYS.verifier.verifier]);
     const remembered = file.read();
     const state = remembered ? LogState.recall(trust, remembered.memory) : LogState.empty(trust);
     const tree = await RememberedTree.load(LeafFile.open(path.join(dir, 'leaves')), state.size);
@@ -80,7 +80,7 @@ class Verifier {
       follow,
       file,
       remembered,
-      KEYS.verifier,
+      () => KEYS.verifier,
       () => NOW,
       (finding, evidence) => started.reports.push({ finding, evidence }),
     );

@@ -13,6 +13,7 @@ import {
   formatHoldAnswer,
   FormatError,
   formatWitnessSize,
+  logKeyAt,
   openCheckpoint,
   parseAddCheckpoint,
   parseHoldRequest,
@@ -20,6 +21,8 @@ import {
   verifyConsistency,
   EMPTY_ROOT,
   type Finding,
+  type KeySet,
+  type LogMemory,
   type OpenedCheckpoint,
   type SigningKey,
 } from '@everseal/audit-core';
@@ -48,7 +51,8 @@ export class WitnessLedger {
     private readonly follow: FollowLedger,
     private readonly file: MemoryFile,
     private remembered: Remembered | null,
-    private readonly key: SigningKey,
+    /** The key to cosign with under a key set. */
+    private readonly keyOf: (keys: KeySet | null) => SigningKey,
     private readonly now: () => number,
     /** Told of what a request showed: a fork, another root. */
     private readonly report: (finding: Finding, evidence: Record<string, string>) => void,
@@ -65,7 +69,7 @@ export class WitnessLedger {
 
   /** The newest cosigned checkpoint with a fresh cosignature: the signed heartbeat. Null before the first. */
   heartbeat(): string | null {
-    return this.remembered && this.withCosignature(this.remembered.checkpoint);
+    return this.remembered && this.withCosignature(this.remembered);
   }
 
   /** Reads, derives and stores everything up to the size that is asked for, and says what came out. */
@@ -121,9 +125,9 @@ export class WitnessLedger {
   }
 
   private open(checkpoint: string, size: number): OpenedCheckpoint | WitnessAnswer {
-    const keys = this.follow.markAt(size)?.memory.keys ?? this.follow.memory.keys;
+    const logKey = logKeyAt(this.follow.memory, size);
     try {
-      return openCheckpoint(checkpoint, keys ? [keys.log] : [], this.origin);
+      return openCheckpoint(checkpoint, logKey ? [logKey] : [], this.origin);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       return { status: STATUS[error.code] ?? 400, body: `${error.message}\n` };
@@ -134,7 +138,7 @@ export class WitnessLedger {
   private again(opened: OpenedCheckpoint): WitnessAnswer {
     const before = parseNote(this.remembered!.checkpoint);
     return before.text === opened.text
-      ? { status: 200, body: `${this.line(opened.text)}\n` }
+      ? { status: 200, body: `${this.line(opened.text, this.remembered!.memory)}\n` }
       : { status: 409, body: '' };
   }
 
@@ -143,7 +147,7 @@ export class WitnessLedger {
     if (!mark) return { status: 503, body: `this verifier holds size ${this.follow.size}\n` };
     if (!equalHash(mark.root, opened.root)) return { status: 422, body: 'the stored entries give another root\n' };
     await this.follow.sync();
-    const line = this.line(opened.text);
+    const line = this.line(opened.text, mark.memory);
     const remembered = { checkpoint: appendSignatures(checkpoint, [line]), memory: mark.memory };
     // Crash before this write: the old checkpoint stands, the sealer asks again. After it: we say 409 with the new size.
     this.file.write(remembered);
@@ -172,12 +176,12 @@ export class WitnessLedger {
     this.report({ code: 'checkpoint.mismatch', detail, ...at }, { checkpoint });
   }
 
-  private withCosignature(checkpoint: string): string {
-    return appendSignatures(checkpoint, [this.line(parseNote(checkpoint).text)]);
+  private withCosignature({ checkpoint, memory }: Remembered): string {
+    return appendSignatures(checkpoint, [this.line(parseNote(checkpoint).text, memory)]);
   }
 
-  private line(text: string): string {
-    return cosign(text, this.key, Math.floor(this.now() / 1000));
+  private line(text: string, { keys }: LogMemory): string {
+    return cosign(text, this.keyOf(keys), Math.floor(this.now() / 1000));
   }
 }
 

@@ -3,16 +3,19 @@
  * between services", `audit.announce.<ledger>`).
  *
  *     {"checkpoint":"<note with cosignatures>",
- *      "keys":{"note":"<key set>","index":n,"proof":[…]},
+ *      "keys":{"note":"<key set>","index":n,"proof":[…],"before":["<key set>",…]},
  *      "heads":[{"ingester":"a","number":9,"index":n,"proof":[…],"note":"<frame note>","debts":[[first,last],…]},…]}
  *
- * `keys` is the newest key set, `heads` the newest sealed frame of every ingester that has one, `debts` the numbers
+ * `keys` is the newest key set with those before it, oldest first and without the first of the log, `heads` the newest sealed frame of every ingester that has one, `debts` the numbers
  * below it that gap records left open; each `proof` is the RFC 6962 inclusion proof of that entry in the checkpoint.
  *
- * Trust. A reader knows the log key and the verifiers of some key set, perhaps not the newest. The checkpoint must be
- * signed by that log key (a new one signs together with the one before it) and cosigned by at least one of those
- * verifiers, who cosign only what they re-derived, operators' signatures on key sets included. So a key set that is
- * proven to be in that tree is the log's, however many were skipped, and its keys are what the reader trusts next.
+ * Trust. A reader knows some key set, perhaps not the newest. From there it goes from set to set, each signed by the log key
+ * and an operator of the one before, to the newest that it is given. The checkpoint must be signed by that one's log key and
+ * cosigned by at least one of its verifiers, and the announced set must be proven to be in it.
+ *
+ * Where the sets in between are missing, the announced one is believed all the same if the log key and a verifier of the set
+ * that the reader knows signed the checkpoint: verifiers cosign only what they re-derived, operators' signatures on key sets
+ * included. So a key set that is proven to be in that tree is the log's, however many were skipped.
  *
  * The message itself is not signed. A head proves itself by its note (`frameOfHead`), or to one who has that frame: leaf
  * hash, index and proof must lead to the signed root. What is not proven must stop nobody. `debts` are the sealer's word; leaving one out makes an ingester forget a frame that a
@@ -24,6 +27,7 @@ import { FormatError } from './format-error.js';
 import { openFrame, type Frame } from './frame.js';
 import { leafHash, type Hash } from './hash.js';
 import { verifyInclusion } from './inclusion.js';
+import { followKeySets, type KeySetEntry } from './key-order.js';
 import { parseKeySetText, type KeySet } from './key-set.js';
 import type { VerifierKey } from './key.js';
 import { MAX_MESSAGE_BYTES } from './limits.js';
@@ -47,7 +51,13 @@ export type AnnouncedHead = {
 export type Announcement = {
   /** The signed note, with cosignatures. */
   readonly checkpoint: string;
-  readonly keys: { readonly note: string; readonly index: number; readonly proof: readonly Hash[] };
+  readonly keys: {
+    readonly note: string;
+    readonly index: number;
+    readonly proof: readonly Hash[];
+    /** The key sets before it, oldest first, without the log's first; the newest of them where there are very many. */
+    readonly before?: readonly string[];
+  };
   readonly heads: readonly AnnouncedHead[];
 };
 
@@ -56,6 +66,8 @@ export type AnnouncementTrust = {
   readonly origin: string;
   readonly logKeys: readonly VerifierKey[];
   readonly verifiers: readonly VerifierKey[];
+  /** The key set that they are of, when the reader knows its entry: then it follows the sets after it. */
+  readonly known?: KeySetEntry;
 };
 
 /** `proven`: the reader knows the frame of this number, and it is the one in the log. */
@@ -73,6 +85,8 @@ export type VerifiedAnnouncement = {
 
 // An inclusion proof has one hash for each bit of the largest index.
 const MOST_PROOF_HASHES = 53;
+/** Years of rotations; a reader that was away for longer is given a newer key set by hand. */
+export const MOST_SETS_BEFORE = 64;
 
 /**
  * The bytes of an announcement.
@@ -84,7 +98,8 @@ export function formatAnnouncement({ checkpoint, keys, heads }: Announcement): B
       `{"ingester":${JSON.stringify(ingester)},"number":${number},"index":${index},"proof":${hashList(proof)},` +
       `${note === undefined ? '' : `"note":${JSON.stringify(note)},`}"debts":${JSON.stringify(debts)}}`,
   );
-  const keysText = `{"note":${JSON.stringify(keys.note)},"index":${keys.index},"proof":${hashList(keys.proof)}}`;
+  const before = keys.before?.length ? `,"before":${JSON.stringify(keys.before)}` : '';
+  const keysText = `{"note":${JSON.stringify(keys.note)},"index":${keys.index},"proof":${hashList(keys.proof)}${before}}`;
   const bytes = Buffer.from(
     `{"checkpoint":${JSON.stringify(checkpoint)},"keys":${keysText},"heads":[${headTexts.join(',')}]}`,
   );
@@ -103,7 +118,12 @@ export function parseAnnouncement(bytes: Uint8Array): Announcement {
   const keys = members.object('keys');
   const announcement = {
     checkpoint: members.text('checkpoint'),
-    keys: { note: keys.text('note'), index: keys.count('index'), proof: keys.hashes('proof', MOST_PROOF_HASHES) },
+    keys: {
+      note: keys.text('note'),
+      index: keys.count('index'),
+      proof: keys.hashes('proof', MOST_PROOF_HASHES),
+      ...(keys.has('before') ? { before: keys.texts('before', MOST_SETS_BEFORE) } : {}),
+    },
     heads: members.objects('heads').map(readHead),
   };
   if (new Set(announcement.heads.map(({ ingester }) => ingester)).size < announcement.heads.length) {
@@ -133,9 +153,10 @@ function readHead(members: MessageReader): AnnouncedHead {
   return head;
 }
 
-/** What a reader of this key set trusts. */
-export function announcementTrust(set: KeySet): AnnouncementTrust {
-  return { origin: set.origin, logKeys: [set.log], verifiers: set.verifiers };
+/** What a reader of this key set trusts. @param hash leaf hash of its entry, for a reader that follows the sets after it */
+export function announcementTrust(set: KeySet, hash?: Hash): AnnouncementTrust {
+  const keys = { origin: set.origin, logKeys: [set.log], verifiers: set.verifiers };
+  return hash === undefined ? keys : { ...keys, known: { set, hash } };
 }
 
 /**
@@ -143,6 +164,7 @@ export function announcementTrust(set: KeySet): AnnouncementTrust {
  * @param frameHash the leaf hash of an ingester's frame with this number, null when the reader does not have it
  * @throws FormatError
  * - as `parseAnnouncement`, `openCheckpoint` and `cosignaturesOf`
+ * - `announcement.keys-chain`       a key set that follows the known one is not signed by the keys of the one before it
  * - `announcement.cosignature`      no verifier that the reader trusts cosigned the checkpoint
  * - `announcement.keys-entry`       the key set is not one of this ledger
  * - `announcement.keys-inclusion`   it is not proven to be in the checkpoint
@@ -156,14 +178,16 @@ export function verifyAnnouncement(
   frameHash: (ingester: string, number: number) => Hash | null,
 ): VerifiedAnnouncement {
   const announcement = parseAnnouncement(bytes);
-  const checkpoint = openCheckpoint(announcement.checkpoint, trust.logKeys, trust.origin);
-  const cosignatures = cosignaturesOf(checkpoint, trust.verifiers);
+  const announced = parseKeys(announcement.keys.note, trust.origin);
+  const { logKeys, verifiers } = trustedAt(announcement.keys, trust);
+  const checkpoint = openCheckpoint(announcement.checkpoint, logKeys, trust.origin);
+  const cosignatures = cosignaturesOf(checkpoint, verifiers);
   if (cosignatures.length === 0) {
     throw new FormatError('announcement.cosignature', 'no known verifier cosigned the checkpoint');
   }
   const { index, proof, note } = announcement.keys;
   const keysHash = leafHash(Buffer.from(note));
-  const keys = openKeys(note, checkpoint);
+  const keys = requireSigned(announced, checkpoint);
   if (!verifyInclusion(index, checkpoint.size, keysHash, proof, checkpoint.root)) {
     throw new FormatError('announcement.keys-inclusion', `the key set is not proven to be entry ${index}`);
   }
@@ -174,8 +198,21 @@ export function verifyAnnouncement(
   return { checkpoint, cosignatures, keys, keysHash, keysIndex: index, heads };
 }
 
-/** The announced key set, whose log key must have signed the checkpoint: it is in force at the checkpoint's last entry. */
-function openKeys(note: string, checkpoint: OpenedCheckpoint): KeySet {
+/** The keys that the checkpoint has to be signed by: those of the newest set to which the known one leads. */
+function trustedAt({ before = [], note }: Announcement['keys'], trust: AnnouncementTrust): AnnouncementTrust {
+  if (trust.known === undefined) return trust;
+  try {
+    const newest = followKeySets(trust.known, [...before, note]).at(-1);
+    if (!newest) return trust;
+    // A known log key opens the checkpoint, too: that the new one has to sign is said better where it is looked for.
+    return { ...trust, logKeys: [newest.set.log, ...trust.logKeys], verifiers: newest.set.verifiers };
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new FormatError('announcement.keys-chain', `the announced key sets: ${cause.message}`, { cause });
+  }
+}
+
+function parseKeys(note: string, origin: string): KeySet {
   let keys: KeySet;
   try {
     keys = parseKeySetText(parseNote(note, MOST_ENTRY_BYTES).text);
@@ -183,18 +220,21 @@ function openKeys(note: string, checkpoint: OpenedCheckpoint): KeySet {
     if (!(cause instanceof FormatError)) throw cause;
     throw new FormatError('announcement.keys-entry', `the announced key set: ${cause.message}`, { cause });
   }
-  if (keys.origin !== checkpoint.origin) {
-    throw new FormatError('announcement.keys-entry', `the announced key set is that of ${keys.origin}`);
-  }
+  if (keys.origin === origin) return keys;
+  throw new FormatError('announcement.keys-entry', `the announced key set is that of ${keys.origin}`);
+}
+
+/** The log key of the announced set must have signed the checkpoint: it is in force at the checkpoint's last entry. */
+function requireSigned(keys: KeySet, checkpoint: OpenedCheckpoint): KeySet {
   try {
     openNote(checkpoint, [keys.log]);
+    return keys;
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     throw new FormatError('announcement.log-key', 'the log key of the announced set did not sign the checkpoint', {
       cause,
     });
   }
-  return keys;
 }
 
 function provesFrame(checkpoint: OpenedCheckpoint, head: AnnouncedHead, hash: Hash | null): boolean {

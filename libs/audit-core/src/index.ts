@@ -111,6 +111,7 @@ export {
   openUnderPolicy,
   parseTlogPolicy,
   policyOfKeySet,
+  policyOfKeySets,
   type Believed,
   type TlogPolicy,
 } from './tlog-policy.js';
@@ -146,6 +147,7 @@ export {
 } from './alert-note.js';
 export {
   announcementTrust,
+  MOST_SETS_BEFORE,
   frameOfHead,
   formatAnnouncement,
   isSealed,
@@ -188,6 +190,36 @@ export {
   type WaitingLane,
 } from './gap-report.js';
 export { formatGapText, GAP_CAUSES, openGap, parseGapText, signGap, type Gap, type GapCause } from './gap.js';
+export { formatKeyFile, parseKeyFile } from './key-file.js';
+export {
+  followKeySets,
+  keySetOfNote,
+  openKeyOrder,
+  sealKeyOrder,
+  signKeyOrder,
+  type KeySetEntry,
+} from './key-order.js';
+export {
+  addKey,
+  isSameChange,
+  keepKey,
+  KEY_ROLES,
+  keyNameOf,
+  keysOfHolder,
+  keyTypeOf,
+  rotationStep,
+  type KeyHolder,
+  type KeyRole,
+  type RotationStep,
+} from './key-rotation.js';
+export {
+  formatKeysReport,
+  formatKeysRequest,
+  parseKeysReport,
+  parseKeysRequest,
+  type SealedKeySet,
+} from './keys-report.js';
+export { logKeyAt, logKeysOf, verifierKeysOf, type KeysOfLog } from './retired-keys.js';
 export {
   formatKeySetText,
   ingestKeysOf,
@@ -322,7 +354,7 @@ export {
   type ClaimTrust,
 } from './claim-message.js';
 export { placeOfFrame, type FramePlace, type LaneKnowledge } from './frame-place.js';
-export { parseIngestHeartbeat } from './ingest-heartbeat.js';
+export { ingestSays, parseIngestHeartbeat, type IngestSays } from './ingest-heartbeat.js';
 export { formatLogMemory, parseLogMemory } from './log-memory.js';
 export {
   blockEvents,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { outcome } from '../vectors/vector-file.js';
-import { parseIngestHeartbeat } from './ingest-heartbeat.js';
+import { ingestSays, parseIngestHeartbeat } from './ingest-heartbeat.js';
+import { LogWriter, ORIGIN } from './log.fixture.js';
 
 const codeOf = (text: string): unknown => outcome(() => parseIngestHeartbeat(Buffer.from(text)));
 
@@ -8,6 +9,21 @@ describe('heartbeat of an ingester', () => {
   it('gives its notes as they came, and ignores what else it says', () => {
     expect(parseIngestHeartbeat(Buffer.from('{"frames":[]}'))).toEqual([]);
     expect(parseIngestHeartbeat(Buffer.from('{"more":1,"frames":["one\\n","two"]}'))).toEqual(['one\n', 'two']);
+  });
+
+  it('says which key signs next, and its newest frame, of the ledger that is asked for', () => {
+    const log = new LogWriter();
+    const notes = [log.frame('a', ['{}']), log.frame('a', ['{}'])].map(({ note }) => note.toString());
+    const says = (message: object) => ingestSays(Buffer.from(JSON.stringify(message)), ORIGIN);
+    expect(says({ frames: ['no note', ...notes], signs: { [ORIGIN]: 'a key' } })).toEqual({
+      signs: 'a key',
+      newest: 2,
+    });
+    expect(says({ frames: notes, signs: {} })).toEqual({ signs: null, newest: 2 });
+    expect(says({ frames: [] })).toEqual({ signs: null, newest: 0 });
+    expect(outcome(() => says({ frames: [], signs: { [ORIGIN]: 1 } }))).toHaveProperty('code');
+    const [note] = notes;
+    expect(ingestSays(Buffer.from(JSON.stringify({ frames: [note] })), `${ORIGIN}-r1`).newest).toBe(0);
   });
 
   it('is refused in any other form', () => {

@@ -7,7 +7,9 @@ import { decodeBase64, encodeBase64 } from './base64.js';
 import { FormatError } from './format-error.js';
 import { HASH_BYTES, type Hash } from './hash.js';
 import { formatKeySetText, parseKeySetText } from './key-set.js';
+import { parseVkey } from './key.js';
 import type { LogMemory } from './log-state.js';
+import type { RetiredKey, RetiredRole } from './retired-keys.js';
 
 /** What is written; every hash is base64. */
 interface WrittenMemory {
@@ -19,6 +21,8 @@ interface WrittenMemory {
   keys: string | null;
   keysHash: string;
   keysIndex: number;
+  /** Not there in what was written before keys could be rotated. */
+  retired?: { role: RetiredRole; vkey: string; until: number }[];
   heads: { ingester: string; number: number; hash: string; index: number; accepted: string }[];
   debts: {
     ingester: string;
@@ -39,6 +43,7 @@ export function formatLogMemory(memory: LogMemory): string {
     keys: memory.keys && formatKeySetText(memory.keys),
     keysHash: encodeBase64(memory.keysHash),
     keysIndex: memory.keysIndex,
+    retired: memory.retired.map(({ role, key, until }) => ({ role, vkey: key.vkey, until })),
     heads: [...memory.heads].map(([ingester, head]) => ({ ...head, ingester, hash: encodeBase64(head.hash) })),
     debts: memory.debts.map(({ links, ...debt }) => ({
       ...debt,
@@ -73,6 +78,9 @@ export function parseLogMemory(text: string): LogMemory {
       keys: written.keys === null ? null : parseKeySetText(written.keys),
       keysHash: hash(written.keysHash),
       keysIndex: written.keysIndex,
+      retired: (written.retired ?? []).map(({ role, vkey, until }): RetiredKey => {
+        return { role, key: parseVkey(vkey), until };
+      }),
       heads: new Map(written.heads.map(({ ingester, ...head }) => [ingester, { ...head, hash: hash(head.hash) }])),
       debts: written.debts.map(({ links, ...debt }) => ({
         ...debt,

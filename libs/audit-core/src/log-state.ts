@@ -29,6 +29,7 @@ import { equalHash, leafHashInPlace, ZERO_HASH, type Hash } from './hash.js';
 import { openGenesis, openKeySet, type KeySet } from './key-set.js';
 import { MAX_BLOCK_BYTES } from './limits.js';
 import { openRestore } from './restore.js';
+import { retiredBy, type RetiredKey } from './retired-keys.js';
 import { TreeGrowth } from './tree-growth.js';
 import type { Finding, VerdictCode } from './verdict.js';
 
@@ -79,6 +80,8 @@ export interface LogMemory {
   readonly keys: KeySet | null;
   readonly keysHash: Hash;
   readonly keysIndex: number;
+  /** Keys that earlier sets named and this one does not, in the order in which they went. */
+  readonly retired: readonly RetiredKey[];
   readonly heads: ReadonlyMap<string, FrameHead>;
   readonly debts: readonly Debt[];
 }
@@ -87,6 +90,7 @@ interface Walk {
   keys: KeySet | null;
   keysHash: Hash;
   keysIndex: number;
+  retired: readonly RetiredKey[];
   readonly heads: Map<string, FrameHead>;
   readonly debts: DebtBook;
   readonly frames: SealedFrame[];
@@ -100,6 +104,7 @@ export class LogState {
   private lastSealed = '';
   private keys: KeySet | null = null;
   private newestKeys: { hash: Hash; index: number } = { hash: ZERO_HASH, index: -1 };
+  private retired: readonly RetiredKey[] = [];
   private frameHeads = new Map<string, FrameHead>();
   private openDebts = new DebtBook();
 
@@ -119,6 +124,7 @@ export class LogState {
     state.lastSealed = memory.sealed;
     state.keys = memory.keys;
     state.newestKeys = { hash: memory.keysHash, index: memory.keysIndex };
+    state.retired = memory.retired;
     state.frameHeads = new Map(memory.heads);
     state.openDebts = new DebtBook([...memory.debts]);
     return state;
@@ -134,6 +140,7 @@ export class LogState {
       keys: this.keys,
       keysHash: this.newestKeys.hash,
       keysIndex: this.newestKeys.index,
+      retired: this.retired,
       heads: new Map(this.frameHeads),
       debts: this.openDebts.all(),
     };
@@ -222,6 +229,7 @@ export class LogState {
     const keysChanged = walk.keysIndex !== this.newestKeys.index;
     this.keys = walk.keys;
     this.newestKeys = { hash: walk.keysHash, index: walk.keysIndex };
+    this.retired = walk.retired;
     this.frameHeads = walk.heads;
     this.openDebts = walk.debts;
     return {
@@ -240,6 +248,7 @@ export class LogState {
       keys: this.keys,
       keysHash: this.newestKeys.hash,
       keysIndex: this.newestKeys.index,
+      retired: this.retired,
       heads: new Map(this.frameHeads),
       debts: this.openDebts.clone(),
       frames: [],
@@ -296,6 +305,7 @@ export class LogState {
     }
     if (kind === 'keys') {
       walk.keys = openKeySet(entry, keys, walk.keysHash);
+      walk.retired = [...walk.retired, ...retiredBy(keys, walk.keys, index)];
       walk.keysHash = leaves[i]!;
       walk.keysIndex = index;
       return 0;

@@ -216,11 +216,27 @@ export function formatTlogPolicy({ logs, witnesses, groups, quorum }: TlogPolicy
 }
 
 /** The policy that a key set stands for: its log, and one of its verifiers. */
-export function policyOfKeySet({ log, verifiers }: KeySet): TlogPolicy {
+export function policyOfKeySet(set: KeySet): TlogPolicy {
+  return policyOfKeySets([set]);
+}
+
+/**
+ * The policy that a log's key sets stand for, so that it accepts what was signed under any of them: every log key, the newest
+ * first, and one of the verifiers of any. A policy knows no time: a key that was revoked counts in it like any other.
+ */
+export function policyOfKeySets(sets: readonly KeySet[]): TlogPolicy {
+  const newestFirst = sets.toReversed();
+  const logs = distinct(newestFirst.map(({ log }) => log));
+  const verifiers = distinct(newestFirst.flatMap((set) => set.verifiers));
   const witnesses = verifiers.map((key) => ({ name: nameOf(key, verifiers), key, url: null }));
   const members = witnesses.map(({ name }) => name);
   const groups = members.length === 1 ? [] : [{ name: 'any-verifier', threshold: 1, members }];
-  return { logs: [{ key: log, url: null }], witnesses, groups, quorum: groups[0]?.name ?? members[0] ?? NO_QUORUM };
+  const named = logs.map((key) => ({ key, url: null }));
+  return { logs: named, witnesses, groups, quorum: groups[0]?.name ?? members[0] ?? NO_QUORUM };
+}
+
+function distinct(keys: readonly VerifierKey[]): VerifierKey[] {
+  return [...new Map(keys.map((key) => [key.vkey, key])).values()];
 }
 
 /** The last part of the key's name; with its ID while a verifier rotates and has two, or is named like a reserved word. */

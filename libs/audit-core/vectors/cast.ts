@@ -35,6 +35,7 @@ export const CAST = {
   log: key('log', ORIGIN),
   /** The log key after a rotation. */
   'log-2': key('log-2', ORIGIN),
+  'log-3': key('log-3', ORIGIN),
   'test-log': key('test-log', OTHER_ORIGIN),
   'successor-log': key('successor-log', SUCCESSOR),
   op1: key('op1', operatorKeyName(DOMAIN, 'op1')),

@@ -56,7 +56,7 @@ export function writeCliSettings(place: SettingsPlace): void {
     domain: policy.domain,
     policyFile: relative(place, place.policyFile),
     alertKeysFile: relative(place, keys.alertKeys()),
-    ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    ledgers: policy.ledgers.map(({ name }) => trusted(place, name)),
     nats: { servers: [`tls://${hosts.nats}:${ports.nats}`] },
     producers: identities,
     ops: { name: ops?.name, ...certificate(place, 'client', operator.id) },
@@ -125,7 +125,7 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
     keyFile: relative(place, keys.verifier(instance.name)),
     alertKeyFile: relative(place, keys.alerts('verifier', instance.name)),
     stateDir: relative(place, layout.state(instance.id)),
-    ledgers: policy.ledgers.map(({ name }) => ({ name, genesisFile: relative(place, keys.genesis(name)) })),
+    ledgers: policy.ledgers.map(({ name }) => trusted(place, name)),
     guards: {
       agreementFile: relative(place, keys.agreement()),
       deployKeyFile: relative(place, keys.deployKey()),
@@ -156,6 +156,12 @@ function readerSettings(place: SettingsPlace, instance: ServiceInstance): object
     postgres: postgres(place, instance, 'everseal_reader'),
     operations: operations(place, instance),
   };
+}
+
+/** What a ledger is known by, and where later key sets of it are told. */
+function trusted(place: SettingsPlace, name: string): object {
+  const { keys } = place;
+  return { name, genesisFile: relative(place, keys.genesis(name)), keySetsDir: relative(place, keys.keySets(name)) };
 }
 
 /** The genesis note of the system ledger, where there is one. */

@@ -8,14 +8,16 @@
  *   <dir>/keys/alerts-<service>-<name>.skey  alerts
  *   <dir>/keys/deploy.skey                   what was agreed on for the database; for whoever runs the deploy step
  *   <dir>/trust/<ledger>/genesis.note        entry 0 of the ledger: the key set that everything else is checked from
+ *   <dir>/trust/<ledger>/keys/*.note         orders for later key sets, of which its verifiers are told (everseal keys rotate)
  *   <dir>/trust/alerts.vkeys                 public keys of all who may raise alerts, one a line
  *   <dir>/trust/deploy.vkey                  public key of the deploy step
  *   <dir>/trust/catalog.note                 what was agreed on for the database, written and signed by the deploy step (deploy.ts)
  *
  * A genesis note is written once and never again: it is the ledger's first entry. A key that it names must still be the one in its
  * file; where it is missing or another, that is an error and no new key is made, for a new key could not continue the ledger.
+ * Where keys were rotated, one that a later key set names is as good; a file holds two while its key is rotated.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   alertKeyName,
@@ -24,12 +26,14 @@ import {
   formatTimestamp,
   ingestKeyName,
   type KeySet,
+  keySetOfNote,
   type KeyType,
   logKeyName,
   NOTE_KEY,
   openGenesis,
   operatorKeyName,
   originOf,
+  parseKeyFile,
   parseVkey,
   signKeySet,
   SigningKey,
@@ -57,6 +61,7 @@ export class KeyFolder {
   verifier = (name: string): string => this.key(`verifier-${name}`);
   alerts = (service: string, name: string): string => this.key(`alerts-${service}-${name}`);
   genesis = (ledger: string): string => path.join(this.dir, 'trust', ledger, 'genesis.note');
+  keySets = (ledger: string): string => path.join(this.dir, 'trust', ledger, 'keys');
   alertKeys = (): string => path.join(this.dir, 'trust', 'alerts.vkeys');
   deploy = (): string => this.key('deploy');
   deployKey = (): string => path.join(this.dir, 'trust', 'deploy.vkey');
@@ -81,11 +86,13 @@ export function ensureKeys(policy: Policy, folder: KeyFolder, now: number): stri
 function ensureLedger(policy: Policy, ledger: string, folder: KeyFolder, now: number): string[] {
   const origin = originOf(policy.domain, ledger);
   const file = folder.genesis(ledger);
-  const genesis = existsSync(file) ? openGenesis(readFileSync(file), origin) : null;
+  const genesis = existsSync(file)
+    ? withLaterKeys(openGenesis(readFileSync(file), origin), folder.keySets(ledger))
+    : null;
   const key = (keyFile: string, name: string, type: KeyType, named: readonly VerifierKey[] = []) =>
     ensureKey(keyFile, name, type, { file, keys: named });
 
-  const log = key(folder.log(ledger), logKeyName(origin), NOTE_KEY, genesis ? [genesis.log] : []);
+  const log = key(folder.log(ledger), logKeyName(origin), NOTE_KEY, genesis?.logs);
   const operator = key(
     folder.operator(OPERATOR),
     operatorKeyName(policy.domain, OPERATOR),
@@ -113,6 +120,20 @@ function ensureLedger(policy: Policy, ledger: string, folder: KeyFolder, now: nu
   mkdirSync(path.dirname(file), { recursive: true });
   replaceFile(file, signKeySet(set, log, operator), 0o644);
   return [];
+}
+
+/** The keys that a ledger began with, and those that any key set names which verifiers were told of. */
+type NamedKeys = Readonly<Record<'logs' | 'operators' | 'ingest' | 'verifiers', readonly VerifierKey[]>>;
+
+function withLaterKeys(genesis: KeySet, keySets: string): NamedKeys {
+  const files = existsSync(keySets) ? readdirSync(keySets).filter((name) => name.endsWith('.note')) : [];
+  const sets = [genesis, ...files.map((name) => keySetOfNote(readFileSync(path.join(keySets, name))))];
+  return {
+    logs: sets.map(({ log }) => log),
+    operators: sets.flatMap(({ operators }) => operators),
+    ingest: sets.flatMap(({ ingest }) => ingest),
+    verifiers: sets.flatMap(({ verifiers }) => verifiers),
+  };
 }
 
 function unnamed(keys: readonly SigningKey[], named: readonly VerifierKey[], ledger: string): string[] {
@@ -144,9 +165,7 @@ function ensureDeployKey(policy: Policy, folder: KeyFolder): void {
 
 /** The key that signs what was agreed on for the database. LocalError `key-mismatch` when the file does not hold it. */
 export function readDeployKey(file: string, domain: string): SigningKey {
-  const key = readKey(file, NOTE_KEY);
-  if (key.name === deployKeyName(domain)) return key;
-  throw new LocalError('key-mismatch', `${file} is the key of ${key.name}, not of ${deployKeyName(domain)}`);
+  return readKey(file, deployKeyName(domain), NOTE_KEY, []);
 }
 
 /** Reads a key file, or makes it. `trust`: the note and the keys in it; if one of those has this name, it must be this key. */
@@ -157,9 +176,9 @@ function ensureKey(
   trust: { file: string; keys: readonly VerifierKey[] } | null,
 ): SigningKey {
   const named = trust?.keys.filter((key) => key.name === name) ?? [];
-  const key = existsSync(file) ? readKey(file, type) : null;
+  const key = existsSync(file) ? readKey(file, name, type, named) : null;
   const isNamed = named.length === 0 || named.some(({ vkey }) => vkey === key?.verifier.vkey);
-  if ((key && key.name !== name) || !isNamed) {
+  if (!isNamed) {
     const what = key ? 'is not the key' : 'is missing, the key';
     throw new LocalError(
       'key-mismatch',
@@ -173,9 +192,11 @@ function ensureKey(
   return made;
 }
 
-function readKey(file: string, type: KeyType): SigningKey {
+/** The newest key of the file, or the newest that is named if there is one. */
+function readKey(file: string, name: string, type: KeyType, named: readonly VerifierKey[]): SigningKey {
   try {
-    return SigningKey.fromSkey(readFileSync(file, 'utf8').trimEnd(), type);
+    const keys = parseKeyFile(readFileSync(file, 'utf8'), name, type);
+    return keys.find(({ verifier }) => named.some(({ vkey }) => vkey === verifier.vkey)) ?? keys[0]!;
   } catch (cause) {
     throw new LocalError('key-mismatch', `${file}: ${(cause as Error).message}`, { cause });
   }

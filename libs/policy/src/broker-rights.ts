@@ -25,6 +25,7 @@ import {
   framesStream,
   framesSubject,
   gapsSubject,
+  keysSubject,
   heartbeatSubject,
   holdSubject,
   INGEST_QUEUE,
@@ -126,6 +127,7 @@ function sealerRights(policy: Policy, sealer: string): BrokerRight[] {
         subject: gapsSubject(ledger, sealer),
         what: "what waits, what is owed; operators' signed orders",
       },
+      { way: 'serve', subject: keysSubject(ledger, sealer), what: "key sets; operators' signed orders for others" },
       { way: 'request', subject: holdSubject(ledger, '*'), what: 'a verifier stores what is new' },
       { way: 'store', subject: announceSubject(ledger), what: 'announcements, stored and live by one publish' },
       { way: 'request', subject: last(ANNOUNCEMENTS, announceSubject(ledger)), what: 'newest announcement' },
@@ -182,6 +184,7 @@ function opsRights(policy: Policy): BrokerRight[] {
     { way: 'request', subject: last(ANNOUNCEMENTS, announceSubject(ledger)), what: 'newest announcement' },
     { way: 'request', subject: info(framesStream(ledger)), what: "the stream's config and state" },
     { way: 'request', subject: gapsSubject(ledger, '*'), what: 'what waits; a signed order goes in' },
+    { way: 'request', subject: keysSubject(ledger, '*'), what: 'key sets; a signed order goes in' },
   ];
   return [
     ...policy.ledgers.flatMap(ofLedger),

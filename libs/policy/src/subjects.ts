@@ -30,6 +30,9 @@ export const nudgeSubject = (ledger: string): string => `audit.nudge.${ledger}`;
 export const resendSubject = (ledger: string, ingester: string): string => `audit.resend.${ledger}.${ingester}`;
 export const holdSubject = (ledger: string, verifier: string): string => `audit.hold.${ledger}.${verifier}`;
 export const gapsSubject = (ledger: string, sealer: string): string => `audit.gaps.${ledger}.${sealer}`;
+
+/** Key sets of a ledger, of a sealer: the list, or an operator's order for another one. */
+export const keysSubject = (ledger: string, sealer: string): string => `audit.keys.${ledger}.${sealer}`;
 export const witnessSubject = (verifier: string): string => `audit.witness.${verifier}`;
 export const announceSubject = (ledger: string): string => `audit.announce.${ledger}`;
 export const heartbeatSubject = (service: string, name: string): string => `audit.heartbeat.${service}.${name}`;

@@ -7,6 +7,7 @@ export { codeOf, fateOf, RetryLater, StopProcess } from './failure.js';
 export type { Fate } from './failure.js';
 export { Health } from './health.js';
 export type { Condition, ConditionState, Pulse, PulseState } from './health.js';
+export { KeyFile } from './key-file.js';
 export { createLogger } from './logger.js';
 export type { Logger } from './logger.js';
 export { Loop } from './loop.js';

@@ -5,16 +5,17 @@
 import {
   announcementTrust,
   FormatError,
+  leafHash,
   openGenesis,
   verifyAnnouncement,
-  type KeySet,
+  type KeySetEntry,
   type VerifierKey,
 } from '@everseal/audit-core';
 import { RetryLater } from '@everseal/process';
 import type { ReceiptKeys } from './system-ledger-writer.js';
 
 export class AnnouncedKeys implements ReceiptKeys {
-  private set: KeySet;
+  private known: KeySetEntry;
   private index = 0;
 
   /**
@@ -27,20 +28,21 @@ export class AnnouncedKeys implements ReceiptKeys {
     origin: string,
     private readonly newest: () => Promise<Buffer | null>,
   ) {
-    this.set = openGenesis(genesis, origin);
+    this.known = { set: openGenesis(genesis, origin), hash: leafHash(genesis) };
   }
 
   get current(): readonly VerifierKey[] {
-    return this.set.ingest;
+    return this.known.set.ingest;
   }
 
   async refresh(): Promise<void> {
     const announcement = await this.newest();
     if (announcement === null) return;
     try {
-      const { keys, keysIndex } = verifyAnnouncement(announcement, announcementTrust(this.set), () => null);
+      const trust = announcementTrust(this.known.set, this.known.hash);
+      const { keys, keysHash, keysIndex } = verifyAnnouncement(announcement, trust, () => null);
       if (keysIndex <= this.index) return;
-      this.set = keys;
+      this.known = { set: keys, hash: keysHash };
       this.index = keysIndex;
     } catch (cause) {
       if (!(cause instanceof FormatError)) throw cause;

@@ -8,9 +8,11 @@
  * | `stops` | services that may end by themselves (a supervisor starts them again), by id |
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { servicesOf, waitUntil, type ServiceInstance, type ServiceKind } from '@everseal/local';
+import { parseVkey, type VerifierKey } from '@everseal/audit-core';
+import { OPERATOR, servicesOf, waitUntil, type ServiceInstance, type ServiceKind } from '@everseal/local';
 import type { InstalledSystem } from '@everseal/testing';
 import { Client } from 'pg';
+import { runTool } from './stored-alerts.js';
 
 /** What a disturbance works on. */
 export interface Stage {
@@ -19,6 +21,8 @@ export interface Stage {
   readonly random: () => number;
   /** Runs `work` while the supervisor leaves this service alone. */
   readonly unsupervised: (id: string, work: () => Promise<void>) => Promise<void>;
+  /** Has the producers believe receipts by this key, too, as their operators would. */
+  readonly trustIngest: (key: VerifierKey) => void;
   /** The verdicts that stand now, as far as is known. */
   readonly standing: () => Promise<readonly string[]>;
 }
@@ -55,6 +59,9 @@ export const DISTURBANCES: readonly Disturbance[] = [
   { name: 'kill -9 of nats-server', alerts: [], act: (stage) => restartNats(stage, 'SIGKILL') },
   { name: 'every certificate is renewed', alerts: [], act: renewCertificates },
   { name: 'the deploy step runs again', alerts: [], act: deployAgain },
+  { name: 'the log key is rotated', alerts: [], act: rotateLogKey },
+  rotateKey('ingest'),
+  rotateKey('verifier'),
   ...kinds().flatMap((kind) => [stepClock(kind, HOUR_MS), stepClock(kind, -HOUR_MS)]),
 ];
 
@@ -153,6 +160,42 @@ async function renewCertificates({ system }: Stage): Promise<Done> {
 async function deployAgain({ system }: Stage): Promise<Done> {
   await system.installation.deploy();
   return { what: 'migrate and provision', stops: [] };
+}
+
+async function rotateLogKey(stage: Stage): Promise<Done> {
+  const { installation, ledger } = stage.system;
+  await rotate(stage, ledger, ['log'], installation.keys.log(ledger));
+  return { what: `log key of ${ledger}`, stops: [] };
+}
+
+/** In every ledger, one after the other: the same key signs in all of them. */
+function rotateKey(role: 'ingest' | 'verifier'): Disturbance {
+  return {
+    name: `the key of one ${role} is rotated`,
+    alerts: [],
+    act: async (stage) => {
+      const { installation } = stage.system;
+      const { name, id } = one(stage, role);
+      const keyFile = role === 'ingest' ? installation.keys.ingest(name) : installation.keys.verifier(name);
+      const made = await tool(stage, ['keys', 'new', role, name, '--key-file', keyFile]);
+      if (role === 'ingest') stage.trustIngest(parseVkey(made.trim()));
+      for (const { name: ledger } of installation.policy.ledgers) await rotate(stage, ledger, [role, name], keyFile);
+      return { what: id, stops: [] };
+    },
+  };
+}
+
+async function rotate(stage: Stage, ledger: string, of: readonly string[], keyFile: string): Promise<void> {
+  const operator = stage.system.installation.keys.operator(OPERATOR);
+  const files = ['--key-file', keyFile, '--operator-key', operator];
+  await tool(stage, ['keys', 'rotate', ...of, '--ledger', ledger, ...files]);
+}
+
+/** What the tool printed. @throws what it said, unless all was well */
+async function tool({ system }: Stage, args: readonly string[]): Promise<string> {
+  const { code, out, err } = await runTool(system.installation.layout.dir, args);
+  if (code === 0) return out;
+  throw new Error(`everseal ${args.join(' ')} ends with ${code}: ${err}`);
 }
 
 /**

@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import path from 'node:path';
+import type { VerifierKey } from '@everseal/audit-core';
 import { repositoryRoot, servicesOf, waitUntil, WaitTimeout } from '@everseal/local';
 import { InstalledSystem, JournalProducer, LogOracle } from '@everseal/testing';
 import { Client } from 'pg';
@@ -43,6 +44,8 @@ export class Soak {
   private readonly incidents: Incident[] = [];
   private readonly producers: JournalProducer[] = [];
   private readonly seenAlerts = new Set<string>();
+  /** By which the producers believe receipts. */
+  private readonly ingestKeys: VerifierKey[] = [];
   private loads: Promise<void>[] = [];
   private ending = false;
 
@@ -109,11 +112,12 @@ export class Soak {
 
   private async startLoad(): Promise<void> {
     const { installation, ledger, origin, keys } = this.system;
+    this.ingestKeys.push(...keys.ingest);
     for (const producer of PRODUCERS) {
       const source = `https://${producer}.example.com/soak`;
       const login = installation.logins.nats('producer', producer);
       this.producers.push(
-        await JournalProducer.open({ login, ledger, producer, origin, ingestKeys: keys.ingest, source }),
+        await JournalProducer.open({ login, ledger, producer, origin, ingestKeys: this.ingestKeys, source }),
       );
     }
     this.loads = this.producers.map((producer, i) => producer.load(...loadOf(PRODUCERS[i]!, () => this.ending)));
@@ -161,6 +165,7 @@ export class Soak {
       system: this.system,
       random: this.random,
       unsupervised: (id, work) => this.supervisor.leaving(id, work),
+      trustIngest: (key) => void this.ingestKeys.push(key),
       standing: async () => (await this.standing()) ?? [],
     };
   }

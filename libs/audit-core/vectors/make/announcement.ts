@@ -19,7 +19,7 @@ import { CAST, castOf, ORIGIN, OTHER_ORIGIN } from '../cast.js';
 import { bytesOf, invalid, valid, type Bytes, type Case, type VectorFile } from '../vector-file.js';
 import { LOG_LEAVES } from './block.js';
 import { FRAME_NOTE } from './frame.js';
-import { GENESIS, GENESIS_NOTE, NEXT_NOTE } from './key-set.js';
+import { GENESIS, GENESIS_NOTE, NEXT, NEXT_NOTE } from './key-set.js';
 
 /** `frames`: leaf hashes that the reader has, by `<ingester>/<number>`. */
 export type AnnouncementInput = { announcement: Bytes; frames: Record<string, string> };
@@ -32,7 +32,7 @@ export function readAnnouncement({ announcement, frames }: AnnouncementInput, gi
   };
   const read = verifyAnnouncement(
     bytesOf(announcement),
-    announcementTrust(openGenesis(given.trust as string, ORIGIN)),
+    announcementTrust(openGenesis(given.trust as string, ORIGIN), leafHash(Buffer.from(given.trust as string))),
     known,
   );
   const { size, root } = read.checkpoint;
@@ -86,6 +86,23 @@ const AFTER_ROTATION: Announcement = {
   heads: [],
 };
 
+/** Two changes of the log key later; only the newest signs, and a reader of the first set is led there by the one between. */
+const THIRD = {
+  ...NEXT,
+  previous: leafHash(Buffer.from(NEXT_NOTE)),
+  time: '2026-03-01T00:00:00.000Z',
+  log: CAST['log-3'].verifier,
+  verifiers: [CAST.v2.verifier],
+};
+const THIRD_NOTE = signKeySet(THIRD, CAST['log-2'], CAST.op2);
+const ROTATED_TWICE = ROTATED.with(9, leafHash(Buffer.from(THIRD_NOTE)));
+const FAR_CHECKPOINT = { ...CHECKPOINT, root: treeRoot(ROTATED_TWICE) };
+const FAR_AHEAD: Announcement = {
+  checkpoint: cosigned(signCheckpoint(FAR_CHECKPOINT, CAST['log-3']), [CAST.v2]),
+  keys: { note: THIRD_NOTE, index: 9, proof: proveInclusion(9, ROTATED_TWICE), before: [NEXT_NOTE] },
+  heads: [],
+};
+
 const GIVEN = { trust: GENESIS_NOTE };
 const FRAMES = { 'a/1': FRAME_HASH.toString('base64') };
 
@@ -108,7 +125,7 @@ export function announcementVectors(): VectorFile<AnnouncementInput> {
     specification:
       'formats.md, "Messages between services"; C2SP tlog-checkpoint, tlog-cosignature; RFC 6962 section 2.1.1',
     how: 'Verify `announcement` as a reader who trusts the log key and the verifiers of the given key set `trust` and has the frames `frames` (leaf hashes by ingester/number).',
-    keys: castOf('log', 'log-2', 'op1', 'op2', 'a', 'b', 'v1', 'v2'),
+    keys: castOf('log', 'log-2', 'log-3', 'op1', 'op2', 'a', 'b', 'v1', 'v2'),
     given: GIVEN,
     cases: [
       good('for an ingester that has its frame', text()),
@@ -116,6 +133,7 @@ export function announcementVectors(): VectorFile<AnnouncementInput> {
       good('no head yet', text({ heads: [] })),
       good('a cosignature of a verifier that the reader does not know', text({ checkpoint: stranger })),
       good('after the log key changed', text({}, AFTER_ROTATION)),
+      good('two changes of the log key later', text({}, FAR_AHEAD)),
       good('an unknown member', text().replace('{', '{"note":"hello",')),
       ...formCases(),
       ...trustCases(),
@@ -212,6 +230,24 @@ function trustCases(): Case<AnnouncementInput>[] {
       text(checkpoint(cosigned(signCheckpoint(ROTATED_CHECKPOINT, CAST.log), [CAST.v1])), AFTER_ROTATION),
       'announcement.log-key',
       'the log key in force at the last entry signs',
+    ),
+    bad(
+      'two changes of the log key later, the set between left out',
+      text({ keys: { ...FAR_AHEAD.keys, before: [] } }, FAR_AHEAD),
+      'note.unverified',
+      'nothing leads the reader from its log key to that one',
+    ),
+    bad(
+      'two changes of the log key later, the set between signed by its own log key',
+      text({ keys: { ...FAR_AHEAD.keys, before: [signKeySet(NEXT, CAST['log-2'], CAST.op2)] } }, FAR_AHEAD),
+      'announcement.keys-chain',
+      'each set is signed by the keys of the one before it',
+    ),
+    bad(
+      'two changes of the log key later, cosigned by a verifier that the newest set does not name',
+      text({ checkpoint: cosigned(signCheckpoint(FAR_CHECKPOINT, CAST['log-3']), [CAST.v1]) }, FAR_AHEAD),
+      'announcement.cosignature',
+      'at least one verifier of the newest set',
     ),
     bad(
       'a key set that is not in the log',

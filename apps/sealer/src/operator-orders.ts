@@ -12,23 +12,24 @@ export interface PlacedOrder {
 
 /** This sealer does not seal the ledger now. */
 export function standby(): RetryLater {
-  return new RetryLater('gaps.standby', 'this sealer does not seal the ledger now: ask the others, or again');
+  return new RetryLater('sealer.standby', 'this sealer does not seal the ledger now: ask the others, or again');
 }
 
-export class GapOrders {
+export class OperatorOrders {
   private placed: PlacedOrder[] = [];
 
-  /** Resolves once the gap is committed. @throws what `refuse` was given */
+  /** Resolves once what was ordered is committed. @throws what `refuse` was given */
   place(note: string): Promise<void> {
     return new Promise((resolve, reject) => this.placed.push({ note, done: resolve, refuse: reject }));
   }
 
-  take(): PlacedOrder[] {
-    return this.placed.splice(0);
+  /** The next one, out of those that wait; what is not taken is given back when sealing ends. */
+  take(): PlacedOrder | undefined {
+    return this.placed.shift();
   }
 
   /** Sealing ends for now: whoever waits is told to try again. */
   giveBack(): void {
-    for (const { refuse } of this.take()) refuse(standby());
+    for (const { refuse } of this.placed.splice(0)) refuse(standby());
   }
 }
