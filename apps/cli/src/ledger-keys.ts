@@ -92,7 +92,8 @@ export async function announced(
   const trust = readTrust(settings, ledger);
   const deadline = performance.now() + timeout * 1_000;
   const link = await connectAsOps(settings);
-  if (hear) listen(link, hear.subject, { onMessage: ({ data }) => hear.message(Buffer.from(data)), onFault: () => undefined });
+  if (hear)
+    listen(link, hear.subject, { onMessage: ({ data }) => hear.message(Buffer.from(data)), onFault: () => undefined });
   try {
     for (;;) {
       const { newest, missing } = await look(link, trust, is);
