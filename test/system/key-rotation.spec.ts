@@ -188,8 +188,9 @@ async function holder(): Promise<string> {
   return rows[0]?.holder ?? '';
 }
 
-/** A proof of the first event that was ever sealed here, made before any key was rotated. */
+/** A proof of the first event that was ever sealed here, and the whole ledger, made before any key was rotated. */
 const OLD_PROOF = 'old-proof';
+const OLD_EXPORT = 'old-export';
 
 describe('keys rotated under load', () => {
   it(
@@ -200,6 +201,8 @@ describe('keys rotated under load', () => {
       const { id, source } = journal[0]!;
       const proved = await everseal('prove', id, '--source', source, '--out', path.join(folder.path, OLD_PROOF));
       expect(proved).toMatchObject({ code: 0 });
+      const exported = await everseal('export', 'main', '--to', path.join(folder.path, OLD_EXPORT));
+      expect(exported).toMatchObject({ code: 0 });
       const keyFile = installation.keys.log('main');
       const [old] = keysIn(keyFile, origin);
       await underLoad(async () => {
@@ -304,7 +307,7 @@ describe('keys rotated under load', () => {
 
 describe('after all that', () => {
   it(
-    'the log verifies from its first byte, and a proof from before the first rotation under the policy of today',
+    'the log verifies from its first byte, and what was proven and exported before by the policy of today',
     async () => {
       const policy = path.join(folder.path, 'policy');
       expect(await everseal('policy', '--out', policy)).toMatchObject({ code: 0 });
@@ -313,6 +316,11 @@ describe('after all that', () => {
       expect(proofs).toHaveLength(1);
       const proof = path.join(folder.path, OLD_PROOF, proofs[0]!);
       expect(await everseal('verify', proof, '--policy', policy)).toMatchObject({ code: 0 });
+      const whole = path.join(folder.path, OLD_EXPORT);
+      expect(await everseal('verify', whole, '--policy', policy)).toMatchObject({ code: 0 });
+      // The same export brought up to date, over all key sets.
+      expect(await everseal('export', 'main', '--to', whole)).toMatchObject({ code: 0 });
+      expect(await everseal('verify', whole, '--policy', policy)).toMatchObject({ code: 0 });
       // Control: a policy that names the newest log key alone knows nothing of it.
       const [newest] = readFileSync(policy, 'utf8').match(/^log .*$/gm)!;
       const others = readFileSync(policy, 'utf8').replaceAll(/^log .*\n/gm, '');
@@ -329,7 +337,11 @@ describe('after all that', () => {
       const { installation } = system;
       const keyFile = installation.keys.ingest('c');
       const [old] = keysIn(keyFile, ingestKeyName('audit.example.com', 'c')) as [SigningKey];
-      expect(await rotate(['ingest', 'c'], keyFile, '--revoke')).toMatchObject({ code: 0 });
+      // A second operator, who orders it.
+      const second = path.join(folder.path, 'second.skey');
+      expect(await rotate(['operator', 'second'], second)).toMatchObject({ code: 0 });
+      const revoke = ['ingest', 'c', '--key-file', keyFile, '--operator-key', second, '--revoke'];
+      expect(await everseal('keys', 'rotate', ...revoke)).toMatchObject({ code: 0 });
       const [fresh] = keysIn(keyFile, old.name);
       const first = frameOf(1, ZERO_HASH, old);
       await publish(first.message, frameOf(2, first.hash, fresh!).message);

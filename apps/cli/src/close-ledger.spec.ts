@@ -128,6 +128,19 @@ describe('closing a ledger', () => {
     expect(await state()).toBe('closed');
   });
 
+  it('is done with every block in its place when the log key is lost, and says that nothing else is', async () => {
+    await lab.setBack(BLOCKS);
+    const { size } = await readHead(lab.pool, 1);
+    await expect(close({ logKeyLost: true, operatorKey: file('stranger.skey') })).rejects.toThrow('nothing was closed');
+    // Control: without saying so it is refused.
+    await expect(close()).rejects.toThrow('nothing is lost for good');
+    expect(await state()).toBe('open');
+    const told = await close({ logKeyLost: true, reason: 'the log key is lost' });
+    const { surviving, checkpoint } = openRestore(readFileSync(String(told.note)), successorKeys(), genesisKeys());
+    expect([surviving.size, checkpoint.size <= size]).toEqual([size, true]);
+    expect(await state()).toBe('closed');
+  });
+
   it('is refused without being told so plainly, with keys of others, or a reason that no note can hold', async () => {
     await expect(close({ yes: undefined })).rejects.toThrow('would be closed for good');
     await expect(close({ reason: undefined })).rejects.toThrow('--reason');

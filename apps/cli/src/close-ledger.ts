@@ -5,7 +5,8 @@
  *
  *     derive what survives → prove the loss → sign the note → write it → close the origin
  *
- * It closes nothing that the archives which were named bring back, and nothing that has lost nothing.
+ * It closes nothing that the archives which were named bring back, and nothing that has lost nothing; unless what is lost is
+ * the log key itself, which no archive has: then nobody can continue the log, and the operator says so (decision 0093).
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import {
@@ -16,7 +17,7 @@ import {
   signRestore,
   SigningKey,
   successorOf,
-  type CheckpointGoals,
+  type Checkpoint,
   type KeySet,
   type LogReplay,
   type Restore,
@@ -34,6 +35,8 @@ export interface CloseOptions {
   logKey?: string | undefined;
   operatorKey?: string | undefined;
   reason?: string | undefined;
+  /** The log key is lost, without a copy: a ledger that has all its blocks is closed, too. */
+  logKeyLost?: boolean | undefined;
   /** Where the note goes. */
   out?: string | undefined;
   yes?: boolean | undefined;
@@ -59,10 +62,14 @@ export async function closeForSuccessor(
   const orders = readOrders(options);
   const name = successorOf(trust.origin).split('/').at(-1)!;
   const successor = readTrust(context.settings(), name);
-  await requireLost(context, parts);
+  if (options.logKeyLost !== true) await requireLost(context, parts);
   const surviving = await survivingLog(parts);
   const closed = surviving.keySet ?? trust.keys;
-  const restore = lossOf(trust.origin, parts.goals, surviving, orders.reason, formatTimestamp(context.now()));
+  const witnessed = parts.goals.newestCosigned!.checkpoint;
+  if (surviving.size >= witnessed.size && options.logKeyLost !== true) {
+    throw usage(`${trust.origin} holds its newest cosigned checkpoint: it is damaged, not lost; see the runbook`);
+  }
+  const restore = lossOf(trust.origin, witnessed, surviving, orders.reason, formatTimestamp(context.now()));
   if (options.yes !== true) {
     const lost = `size ${count(restore.checkpoint.size)} was witnessed, ${count(restore.surviving.size)} survive`;
     throw usage(`${trust.origin} would be closed for good (${lost}), nothing was done: say --yes to do it`);
@@ -95,17 +102,13 @@ async function requireLost({ terminal }: Context, parts: RestoreParts): Promise<
 
 function lossOf(
   closed: string,
-  goals: CheckpointGoals,
+  { size: newest, root: newestRoot }: Checkpoint,
   { size, root }: LogReplay,
   reason: string,
   time: string,
 ): Restore {
-  const { checkpoint } = goals.newestCosigned!;
-  if (size >= checkpoint.size) {
-    throw usage(`${closed} holds its newest cosigned checkpoint: it is damaged, not lost; see the runbook`);
-  }
   const surviving = { size, root: size === 0 ? EMPTY_ROOT : root };
-  const witnessed = { size: checkpoint.size, root: checkpoint.root };
+  const witnessed = { size: newest, root: newestRoot };
   return { origin: successorOf(closed), closed, checkpoint: witnessed, surviving, reason, time };
 }
 

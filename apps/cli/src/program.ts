@@ -378,6 +378,7 @@ function addRestore(program: Command, run: Run): void {
     )
     .option('--log-key <file>', "with --close: the successor's log key (skey)")
     .option('--operator-key <file>', 'with --close: an operator key (skey) of both ledgers')
+    .option('--log-key-lost', 'with --close: the log key is lost and has no copy, nothing else has to be')
     .option('--reason <text>', 'with --close: why; stands in the note')
     .option('--out <file>', 'with --close: where the note goes')
     .option('--yes', 'with --close: do it')

@@ -60,7 +60,8 @@ describe('the settings files', () => {
     const settings = readConfig(layout.configFile('cli'), cliSettings);
     expect(settings.policyFile).toBe(policyFile);
     expect(settings.alertKeysFile).toBe(keys.alertKeys());
-    expect(settings.ledgers).toEqual(policy.ledgers.map(({ name }) => ({ name, genesisFile: keys.genesis(name) })));
+    const trusted = (name: string) => ({ name, genesisFile: keys.genesis(name), keySetsDir: keys.keySets(name) });
+    expect(settings.ledgers).toEqual(policy.ledgers.map(({ name }) => trusted(name)));
     expect(settings.producers.map(({ name, keyFile }) => [name, keyFile])).toEqual(
       policy.producers.map(({ name }) => [name, path.join(layout.pki, 'client', `producer-${name}`, 'key.pem')]),
     );
