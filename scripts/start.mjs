@@ -73,6 +73,10 @@ function hints({ layout, policy, ports }) {
     `Everseal is running: domain ${policy.domain}, ledgers ${policy.ledgers.map(({ name }) => name).join(', ')}.`,
     `  events in      tls://localhost:${ports.nats}, certificate of a producer: ${shown(layout.pki)}/client/producer-${producer}`,
     `  what to trust  ${shown(layout.dir)}/trust (keep a copy elsewhere: everything is checked from it)`,
+    ...Object.values(ports.api).map(
+      ({ certificate }) =>
+        `  reading        https://localhost:${certificate}/openapi.json, certificate of an auditor in ${shown(layout.pki)}/client`,
+    ),
     `  logs           ${shown(layout.services)}`,
     'Next: npm run demo, or npm run everseal -- --help. Ctrl-C stops everything; npm run reset begins a new ledger.',
   ];

@@ -4,6 +4,7 @@
  *
  *   npm run bench                  all figures, about four minutes
  *   npm run bench -- --quick       one short run of each, for a look
+ *   npm run bench -- --reads       the read API alone, after a few seconds of load; --rows 10000000 for a search on as many
  *   npm run bench -- --json        one JSON object a figure
  *   npm run bench -- --markdown    the table of README.md
  *
@@ -13,7 +14,7 @@
 import { rmSync, writeFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { leafHash, LogState } from '@everseal/audit-core';
+import { fullTiles, leafHash, LogState, TILE_WIDTH, tilePath } from '@everseal/audit-core';
 import { LocalInstallation, freePorts } from '@everseal/local';
 import { readPolicy } from '@everseal/policy';
 import pg from 'pg';
@@ -23,7 +24,9 @@ import { asJson, asMarkdown, asTable, median, percentile, type Figure } from './
 import { publishBaseline } from './jetstream-baseline.js';
 import { cpuSeconds, peakMegabytes } from './machine.js';
 import { metric, type MetricsLogin } from './metrics.js';
+import { readLoad, readOnce } from './read-load.js';
 import { reachedAt, SealWatch } from './seal-watch.js';
+import { fillIndex, searchPages } from './search-load.js';
 import { TailWatch } from './tail-watch.js';
 
 const { values: options } = parseArgs({
@@ -31,6 +34,8 @@ const { values: options } = parseArgs({
     json: { type: 'boolean' },
     markdown: { type: 'boolean' },
     quick: { type: 'boolean' },
+    reads: { type: 'boolean' },
+    rows: { type: 'string', default: '1000000' },
     keep: { type: 'boolean' },
   },
 });
@@ -68,10 +73,17 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void stop
 let exitCode = 0;
 try {
   await installation.start();
-  await baselines();
-  await load();
-  await stored();
-  await sweeps();
+  if (options.reads) {
+    await fill();
+    await reads();
+  } else {
+    await baselines();
+    await load();
+    await stored();
+    await reads();
+    await sweeps();
+  }
+  await searches();
   if (!options.json) console.log(`\n${options.markdown ? asMarkdown(figures) : asTable(figures)}`);
 } catch (error) {
   console.error(error);
@@ -214,6 +226,7 @@ async function load(): Promise<void> {
 
   const single = await repeat('single events, 256 in flight', { eventsPerRequest: 1, inFlight: 256, seconds: SECONDS });
   add('sealed, single events, 256 in flight', rate(single), 'events/s', 12_000);
+  await settle();
   const light = await repeat('1,000 single events/s', {
     eventsPerRequest: 1,
     requestsPerSecond: 1_000,
@@ -277,6 +290,16 @@ async function indexWritten(): Promise<number> {
   }
 }
 
+/** Ends what full load has left to do, in Postgres above all: the open-loop figures are those of their own load. */
+async function settle(): Promise<void> {
+  await indexWritten();
+  const client = new pg.Client(await installation.logins.superuser());
+  await client.connect();
+  await client.query('VACUUM (ANALYZE)');
+  await client.query('CHECKPOINT');
+  await client.end();
+}
+
 /** Every byte of every table and index, for each event. */
 async function stored(): Promise<void> {
   await indexWritten();
@@ -296,6 +319,55 @@ async function stored(): Promise<void> {
     2.6,
     'less',
   );
+}
+
+/** Some seconds of full load, so that there is something to read. */
+async function fill(): Promise<void> {
+  const producer = await EventLoad.open(installation.logins.nats('producer', 'demo'), LEDGER, 'demo');
+  await producer.run({ eventsPerRequest: 50, inFlight: 16, seconds: SECONDS });
+  await producer.close();
+  await indexWritten();
+}
+
+/** Tiles, checkpoints and proofs at a steady rate, beside an idle sealer. */
+async function reads(): Promise<void> {
+  const config = path.join(dir, 'config', 'reader-r1.yaml');
+  const limits = 'limits: { hashesPerSecond: 100000, hashesBurst: 100000 }';
+  writeFileSync(config, `${readFileSync(config, 'utf8')}\n${limits}\n`);
+  await installation.service('reader', 'r1').stop();
+  await installation.startService('reader', 'r1');
+  const login = {
+    port: ports.api['reader-r1']!.certificate,
+    ...requireCa(installation.logins.certificate('auditor', 'auditor')),
+  };
+  const size = Number((await readOnce(login, `/log/${LEDGER}/checkpoint`)).split('\n')[1]);
+  const anyOf = (count: number): number => Math.floor(Math.random() * count);
+  const tile = (): string =>
+    `/log/${LEDGER}/${tilePath({ level: 0, number: anyOf(fullTiles(size, 0)), width: TILE_WIDTH })}`;
+  const proof = (): string => `/api/${LEDGER}/proofs/${anyOf(size)}`;
+  for (const [what, pathOf, perSecond, floor] of [
+    ['tile GET p99, 2,000 requests/s', tile, 2_000, 20],
+    ['checkpoint GET p99, 2,000 requests/s', () => `/log/${LEDGER}/checkpoint`, 2_000, 20],
+    ['proof GET p99, 100 requests/s', proof, 100, 10],
+  ] as const) {
+    await readLoad(login, pathOf, perSecond / 4, 1);
+    const { latencies, failed } = await readLoad(login, pathOf, perSecond, SECONDS);
+    if (failed > 0) throw new Error(`${failed} requests failed: ${what}`);
+    add(what, percentile(latencies, 0.99), 'ms', floor, 'less');
+  }
+}
+
+/** Pages of a search on a large index. The last of all: its rows stay in the index. */
+async function searches(): Promise<void> {
+  const rows = Number(options.rows);
+  const superuser = new pg.Client(await installation.logins.superuser());
+  await superuser.connect();
+  await fillIndex(superuser, rows);
+  await superuser.end();
+  const { ssl } = await installation.logins.postgres('ops', 'ops');
+  const address = { ...installation.logins.place(), user: 'everseal_reader', tls: ssl as never };
+  const latencies = await searchPages(address, rows, 400);
+  add(`search page p99, ${rows} rows`, percentile(latencies, 0.99), 'ms', 50, 'less');
 }
 
 /** The verifier alone over what was just stored, each sweep by itself at full speed; then a first pass, signatures and all. */

@@ -29,6 +29,10 @@ export type CommitOptions = {
   readonly duplicates: Duplicates;
   /** Wall clock, ms since 1970. */
   readonly now: () => number;
+  /** Asks the broker of the present connection whether it syncs before it acknowledges. @throws RetryLater; MessagingError */
+  readonly proveBroker: () => Promise<void>;
+  /** Whether that was answered well, and the connection is still that one. */
+  readonly isBrokerProven: () => boolean;
   /** Sends one answer; returns at once. */
   readonly answer: (reply: string, bytes: Buffer) => void;
   /** Tells one waiting request that it took too long. */
@@ -94,7 +98,7 @@ export class Commit {
   }
 
   /**
-   * One round, for a supervised loop: resolve the lane, then commit until it is in doubt or `signal` is aborted.
+   * One round, for a supervised loop: have the broker prove itself, resolve the lane, then commit until it is in doubt or `signal` is aborted.
    * @throws StopProcess; RetryLater or MessagingError while the lane cannot be resolved
    */
   async round(signal: AbortSignal, pulse: Pulse): Promise<void> {
@@ -116,6 +120,8 @@ export class Commit {
 
   private async resolve(pulse: Pulse): Promise<void> {
     const { lane, spool, metrics, logger } = this.options;
+    // A PubAck means nothing before; nor does a frame that stands where nothing is synced.
+    await this.options.proveBroker();
     const published = await lane.resolve(() => pulse.tick());
     metrics.laneResolutions.inc();
     // Every frame that was built stands in the lane now, those of a lost answer included: that is their answer.
@@ -148,8 +154,10 @@ export class Commit {
   }
 
   private async publish(frame: BuiltFrame, started: number): Promise<boolean> {
-    const outcome = await this.options.lane.publish(frame.message);
+    const stored = await this.options.lane.publish(frame.message);
     // Crash here: the frame is in the lane and in the spool, and nobody knows. The start finds it as the lane's last message.
+    const unproven: StoreOutcome = { outcome: 'unknown', reason: 'another broker may have taken it' };
+    const outcome = this.options.isBrokerProven() ? stored : unproven;
     if (outcome.outcome !== 'stored') {
       // Not stored, stored without an answer, or to be stored yet: only the lane can tell.
       this.#doubt = outcome;

@@ -8,10 +8,9 @@ import { get } from 'node:https';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { freePort, waitUntil } from '@everseal/local';
-import { temporaryFolder } from '@everseal/testing';
+import { GatedProxy, temporaryFolder } from '@everseal/testing';
 import { stringify } from 'yaml';
 import { buildSources } from './build-source.fixture.js';
-import { GatedProxy } from './gated-proxy.fixture.js';
 import { event, IngestLab, type Producer } from './ingest.fixture.js';
 import { scanSegment } from './segment.js';
 

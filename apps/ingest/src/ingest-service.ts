@@ -10,7 +10,16 @@ import path from 'node:path';
 import { originOf, type SigningKey } from '@everseal/audit-core';
 import { askDurability, publishStored, type NatsLink } from '@everseal/messaging';
 import { ALERTS, alertSubject, identityOf, type LedgerPolicy, type Policy } from '@everseal/policy';
-import { AlertBook, codeOf, Loop, type Condition, type Health, type Logger, type KeyFile } from '@everseal/process';
+import {
+  AlertBook,
+  codeOf,
+  Loop,
+  RetryLater,
+  type Condition,
+  type Health,
+  type KeyFile,
+  type Logger,
+} from '@everseal/process';
 import type { SystemLedger } from '@everseal/system-ledger';
 import { durabilityProblem } from './broker-check.js';
 import { ClockGuard } from './clock-guard.js';
@@ -48,6 +57,8 @@ export class IngestService {
   private readonly intakes: LedgerIntake[];
   private readonly alerts: AlertBook;
   private readonly broker: Condition[];
+  /** The broker of the present connection has proven that it syncs. */
+  private isBrokerProven = false;
   private readonly loops: Loop[] = [];
   private isEnding = false;
 
@@ -116,24 +127,19 @@ export class IngestService {
       health,
       metrics,
       logger,
+      proveBroker: () => this.proveBroker(),
+      isBrokerProven: () => this.isBrokerProven,
       onConflict: (name, producer, conflict) => this.tellConflict(name, producer, conflict),
       onStop: (error) => void this.end(ledger.name, error),
     });
   }
 
   private brokerLoop(): Loop {
-    const { link, health, logger } = this.options;
+    const { health, logger } = this.options;
     return Loop.run({
       name: 'broker',
       body: async () => {
-        try {
-          this.brokerIs(durabilityProblem(link, await askDurability(link)));
-        } catch (error) {
-          this.brokerIs(
-            `the broker does not say whether it syncs: ${error instanceof Error ? error.message : String(error)}`,
-          );
-          throw error;
-        }
+        await this.askBroker();
         return BROKER_EVERY_MS;
       },
       pulse: health.pulse('broker', BROKER_WITHIN_MS),
@@ -159,7 +165,27 @@ export class IngestService {
     });
   }
 
+  /** @returns why its PubAck is worth nothing, null when it is. @throws MessagingError */
+  private async askBroker(): Promise<string | null> {
+    const { link } = this.options;
+    try {
+      const problem = durabilityProblem(link, await askDurability(link));
+      this.brokerIs(problem);
+      return problem;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.brokerIs(`the broker does not say whether it syncs: ${why}`);
+      throw error;
+    }
+  }
+
+  private async proveBroker(): Promise<void> {
+    const problem = await this.askBroker();
+    if (problem !== null) throw new RetryLater('broker.unproven', problem);
+  }
+
   private brokerIs(problem: string | null): void {
+    this.isBrokerProven = problem === null;
     for (const condition of this.broker) {
       if (problem === null) condition.ok();
       else condition.fail(problem);

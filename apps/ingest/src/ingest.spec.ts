@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { waitUntil } from '@everseal/local';
 import { equalHash, leafHash, openFrame, ZERO_HASH } from '@everseal/audit-core';
 import { heartbeatSubject, nudgeSubject, resendSubject } from '@everseal/policy';
-import { GatedProxy } from './gated-proxy.fixture.js';
+import { GatedProxy } from '@everseal/testing';
 import { event, IngestLab, KEYS, ORIGIN, type LaneFrame, type RunningIngest } from './ingest.fixture.js';
 
 let lab: IngestLab;

@@ -74,6 +74,9 @@ export type IntakeOptions = {
   readonly health: Health;
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
+  /** As of Commit. */
+  readonly proveBroker: () => Promise<void>;
+  readonly isBrokerProven: () => boolean;
   readonly onConflict: (ledger: string, producer: string, conflict: Conflict) => void;
   /** Ends the process because of this failure. */
   readonly onStop: (error: Error) => void;
@@ -226,7 +229,7 @@ export class LedgerIntake {
   }
 
   private newCommit(lane: Lane): Commit {
-    const { link, ledger, clock, metrics, limits } = this.options;
+    const { link, ledger, clock, metrics, limits, proveBroker, isBrokerProven } = this.options;
     const late = formatRefusal(
       new Refused('unavailable', 'not confirmed in time', null, { retryAfterMs: limits.waitMs }),
     );
@@ -235,6 +238,8 @@ export class LedgerIntake {
       key: () => this.signing,
       lane,
       duplicates: this.duplicates,
+      proveBroker,
+      isBrokerProven,
       now: () => clock.date(),
       answer: (reply, bytes) => this.answer(reply, bytes),
       refuseLate: (reply) => {

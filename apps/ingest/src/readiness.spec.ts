@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { writeFileSync } from 'node:fs';
 import { waitUntil } from '@everseal/local';
 import { MessagingError } from '@everseal/messaging';
+import { GatedProxy } from '@everseal/testing';
 import { event, genesis, IngestLab, KEYS, type RunningIngest } from './ingest.fixture.js';
 
 const labs: IngestLab[] = [];
@@ -44,10 +45,42 @@ describe('ingest does not accept', () => {
     expect(await reason(ingest, /^broker: NATS server n1 acknowledges before it syncs/)).toContain(
       'set jetstream.sync',
     );
-    await reason(ingest, /^broker/);
-    expect(ingest.reasons).toHaveLength(1);
+    await reason(ingest, /^main: lane: the lane is not resolved: NATS server n1 acknowledges before it syncs/);
+    await waitUntil(() => ingest.reasons.length === 2, { what: 'nothing else that is not as it should be' });
     expect(await isUnserved(lab)).toBe(true);
   });
+
+  it('from a broker that came back without syncing, not even what it was to store when it went. Control: once it syncs', async () => {
+    let isLax = false;
+    const lab = await newLab(undefined, (config) =>
+      isLax ? config.replace('sync_interval: always', 'sync_interval: "2m"') : config,
+    );
+    const proxy = await GatedProxy.start(lab.nats.port);
+    try {
+      const ingest = await lab.run('a', await lab.settings('a', 'spool-a', {}, proxy.server));
+      running.push(ingest);
+      await ingest.ready();
+      const { commit } = ingest.service['intakes'][0]!;
+      const producer = await lab.producer();
+      proxy.shut('toServer');
+      producer.send(event('held')).catch(() => undefined);
+      await waitUntil(() => commit.unanswered.length === 1, { what: 'a frame on its way' });
+      isLax = true;
+      await lab.nats.restart();
+      proxy.cut();
+      proxy.open('toServer');
+      await reason(ingest, /^main: lane: the lane is not resolved: NATS server n1 acknowledges before it syncs/);
+      expect([commit.unanswered.length, (await lab.frames()).length]).toEqual([1, 0]);
+
+      isLax = false;
+      await lab.nats.restart();
+      proxy.cut();
+      await waitUntil(() => commit.unanswered.length === 0, { what: 'the frame stored', timeoutMs: 25_000 });
+      await waitUntil(async () => (await lab.frames()).length === 1, { what: 'the frame in the lane' });
+    } finally {
+      await proxy.stop();
+    }
+  }, 60_000);
 
   it('from a broker with another max_payload', async () => {
     const lab = await newLab(undefined, (config) => config.replace('max_payload: 1048576', 'max_payload: 2097152'));

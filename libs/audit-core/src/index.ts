@@ -242,6 +242,7 @@ export {
   MAX_REQUEST_EVENTS,
 } from './limits.js';
 export { MessageReader } from './message-json.js';
+export { formatReadEvent, type ReadEvent } from './read-event.js';
 export {
   formatReceipt,
   MAX_RECEIPT_BYTES,
@@ -367,6 +368,7 @@ export {
 // What surrounds a log: the database's catalog, clocks
 export { carryAgreement, compareCatalog, firstDifferent, type CatalogDifference } from './catalog-difference.js';
 export { openCatalog, signCatalog, type CatalogAgreement } from './catalog-note.js';
+export { parseInstant } from './instant.js';
 export { judgeClock, judgeWrittenTime, type ClockJudgement, type ClockReading } from './clock-reading.js';
 export { heartbeatTime, parseHeartbeatTime, type HeartbeatTime } from './heartbeat-time.js';
 

@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { ingestKeyName, NOTE_KEY, SigningKey } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { identityOf } from '@everseal/policy';
+import { GatedProxy } from '@everseal/testing';
 import { readReceipts } from '../../../apps/cli/src/receipt-files.js';
-import { GatedProxy } from '../../../apps/ingest/src/gated-proxy.fixture.js';
 import {
   DOMAIN,
   event,

@@ -3,6 +3,8 @@ export { databaseSetupSql } from './database-setup.js';
 export { assertSchema, createDataSource, migrate } from './data-source.js';
 export { assertDurable, readDurability } from './durability.js';
 export { DURABILITY_SETTINGS, durabilityProblems, type DurabilityFact } from './durability-problems.js';
+export { createReadSource, type EventRecord } from './event-record.js';
+export { recordsAt, searchEvents, type EventPage, type EventSearch } from './event-search.js';
 export { openPool, type DatabaseAddress, type DatabaseTls, type PoolOptions } from './pool.js';
 export { ALL_ROLES, MIGRATOR_ROLE, OWNER_ROLE, READER_ROLE, SEALER_ROLE, VERIFIER_ROLE } from './roles.js';
 export {
@@ -66,7 +68,17 @@ export {
   type WaitingFrame,
   type WaitingRow,
 } from './sql/frame.js';
+export { positionsOf } from './sql/identity.js';
 export { listGaps, type GapRow } from './sql/gap.js';
+export {
+  blockAt,
+  blocksBetween,
+  cosignedAt,
+  endOfBody,
+  firstSealedFrom,
+  newestCosigned,
+  type CosignedCheckpoint,
+} from './sql/published.js';
 export { closeLedger, readHead, type ExpectedHead, type LedgerHead, type StreamCursor } from './sql/head.js';
 export { acquireLease, releaseLease, renewLease } from './sql/lease.js';
 export { createLedger, findLedger, listLedgers, type Ledger } from './sql/ledger.js';

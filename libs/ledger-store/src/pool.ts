@@ -40,6 +40,8 @@ export interface PoolOptions extends DatabaseAddress {
    * never does, for sweeps and for the index, whose batch must get through on a slow disk as well.
    */
   transactions: 'short' | 'long';
+  /** For who answers strangers: a statement ends after this time, and nothing can be written. Milliseconds; default no bound. */
+  readStatementMs?: number;
   /** Called when an idle connection breaks; the pool replaces it by itself. */
   onIdleError: (error: Error) => void;
 }
@@ -63,6 +65,19 @@ const SESSION = [
   `-c idle_in_transaction_session_timeout=${IDLE_IN_TRANSACTION_TIMEOUT}`,
 ].join(' ');
 
+/**
+ * Session settings of who answers questions of strangers. Pages as cheap as this make every index look better than the
+ * walk along the primary key, which for a rare value would read the whole ledger.
+ */
+const readingSession = (statementMs: number): string =>
+  ` -c default_transaction_read_only=on -c statement_timeout=${statementMs}` +
+  ' -c random_page_cost=0.01 -c seq_page_cost=0.01 -c enable_seqscan=off';
+
+/** The start-up options of a session. @param readStatementMs see PoolOptions */
+export function sessionOptions(readStatementMs?: number): string {
+  return SESSION + (readStatementMs === undefined ? '' : readingSession(readStatementMs));
+}
+
 /** Connection parameters as the driver wants them, without a pool; the migrations use them as well. */
 export function connectionConfig(address: DatabaseAddress): ClientConfig {
   const { host, port, database, user, tls } = address;
@@ -84,7 +99,7 @@ export function openPool(options: PoolOptions): Pool {
   const pool = new Pool({
     ...connectionConfig(options),
     application_name: options.name,
-    options: SESSION,
+    options: sessionOptions(options.readStatementMs),
     types: columnParsers,
     max: options.max,
     maxLifetimeSeconds: options.maxLifetimeSeconds ?? 3_600,

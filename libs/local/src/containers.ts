@@ -24,6 +24,7 @@ const INSIDE = '/everseal';
 
 const HOSTS = { nats: 'nats', postgres: 'postgres', operations: '0.0.0.0' };
 const OPERATIONS_PORT = 9100;
+const API_PORTS = { certificate: 9443, open: 9444 };
 /** Usually the first account of a machine, and the user `node` of the image. */
 const ORDINARY_USER = 1000;
 /** Networks that a container engine gives out; who comes from there still needs a certificate. */
@@ -45,7 +46,8 @@ export async function prepareContainers(dir: string, policyFile: string): Promis
   const notices = ensureKeys(policy, keys, Date.now());
 
   const operations = Object.fromEntries(services.map(({ id }) => [id, OPERATIONS_PORT]));
-  const ports: Ports = { nats: 4222, postgres: 5432, operations };
+  const api = Object.fromEntries(policy.readers.map(({ name }) => [`reader-${name}`, API_PORTS]));
+  const ports: Ports = { nats: 4222, postgres: 5432, operations, api };
   const place = { layout, keys, policy, policyFile: policyCopy, ports, database: DATABASE, hosts: HOSTS };
   for (const instance of services) writeSettings(place, instance);
 

@@ -14,7 +14,7 @@ import type { Policy } from '@everseal/policy';
 import { freePort } from './port.js';
 
 /** The services of an installation, in the order in which they are started; they are stopped in the reverse one. */
-const SERVICES = ['verifier', 'sealer', 'ingest'] as const;
+const SERVICES = ['verifier', 'sealer', 'ingest', 'reader'] as const;
 export type ServiceKind = (typeof SERVICES)[number];
 
 /** One running service: kind and the name that the policy gives it. */
@@ -25,17 +25,26 @@ export interface ServiceInstance {
   id: string;
 }
 
-/** TCP ports at 127.0.0.1. `operations`: /live, /ready and /metrics of each service, by id. */
+/** TCP ports at 127.0.0.1. */
 export interface Ports {
   nats: number;
   postgres: number;
+  /** /live, /ready and /metrics of each service, by id. */
   operations: Record<string, number>;
+  /** The read API of each reader, by id: for clients with a certificate, and for those without. */
+  api: Record<string, ApiPorts>;
+}
+
+export interface ApiPorts {
+  certificate: number;
+  open: number;
 }
 
 /** Off the usual 4222 and 5432, which a developer's machine often has in use. */
 const NATS_PORT = 14_222;
 const POSTGRES_PORT = 15_432;
 const OPERATIONS_PORT = 19_100;
+const API_PORT = 19_200;
 
 export class InstallationLayout {
   readonly dir: string;
@@ -83,7 +92,8 @@ export class InstallationLayout {
 
 /** Every service instance that the policy names, in starting order. */
 export function servicesOf(policy: Policy): ServiceInstance[] {
-  const named = { ingest: policy.ingest, sealer: policy.sealers, verifier: policy.verifiers };
+  const { ingest, sealers, verifiers, readers } = policy;
+  const named = { ingest, sealer: sealers, verifier: verifiers, reader: readers };
   return SERVICES.flatMap((service) => named[service].map(({ name }) => ({ service, name, id: `${service}-${name}` })));
 }
 
@@ -94,6 +104,9 @@ export function fixedPorts(policy: Policy): Ports {
     nats: NATS_PORT,
     postgres: POSTGRES_PORT,
     operations: Object.fromEntries(ids.sort().map((id, i) => [id, OPERATIONS_PORT + i])),
+    api: Object.fromEntries(
+      readersOf(policy).map((id, i) => [id, { certificate: API_PORT + 2 * i, open: API_PORT + 2 * i + 1 }]),
+    ),
   };
 }
 
@@ -101,5 +114,11 @@ export function fixedPorts(policy: Policy): Ports {
 export async function freePorts(policy: Policy): Promise<Ports> {
   const operations: Record<string, number> = {};
   for (const { id } of servicesOf(policy)) operations[id] = await freePort();
-  return { nats: await freePort(), postgres: await freePort(), operations };
+  const api: Record<string, ApiPorts> = {};
+  for (const id of readersOf(policy)) api[id] = { certificate: await freePort(), open: await freePort() };
+  return { nats: await freePort(), postgres: await freePort(), operations, api };
+}
+
+function readersOf(policy: Policy): string[] {
+  return policy.readers.map(({ name }) => `reader-${name}`).sort();
 }

@@ -229,6 +229,7 @@ export class LocalInstallation {
 
   private async launch({ service, id }: ServiceInstance): Promise<ManagedProcess> {
     const port = this.ports.operations[id] as number;
+    const { certificate, open } = this.ports.api[id] ?? {};
     const main = path.join(repositoryRoot(), 'dist', 'apps', service, 'src', 'main.js');
     if (!existsSync(main)) throw new LocalError('not-built', `${shown(main)} does not exist: run npm run build`);
     const ops = this.logins.certificate('ops', this.policy.ops[0]?.name ?? '');
@@ -240,7 +241,7 @@ export class LocalInstallation {
       dir: this.layout.services,
       cwd: this.layout.state(id),
       stopSignal: 'SIGTERM',
-      ports: [port],
+      ports: [port, certificate, open].filter((one) => one !== undefined),
       readyWithinMs: this.options.readyWithinMs ?? 60_000,
       abort: this.ending.signal,
       ready: async () => {

@@ -6,6 +6,7 @@ import { readPolicy } from '@everseal/policy';
 import { readConfig } from '@everseal/process';
 import { cliSettings } from '../../../apps/cli/src/config.js';
 import { ingestSettings } from '../../../apps/ingest/src/config.js';
+import { readerSettings } from '../../../apps/reader/src/config.js';
 import { sealerSettings } from '../../../apps/sealer/src/config.js';
 import { verifierSettings } from '../../../apps/verifier/src/config.js';
 import { fixedPorts, InstallationLayout, servicesOf } from './installation-layout.js';
@@ -13,7 +14,12 @@ import { repositoryRoot } from './repository-root.js';
 import { LOOPBACK, writeCliSettings, writeSettings } from './service-settings.js';
 import { KeyFolder } from './signing-keys.js';
 
-const schemas = { ingest: ingestSettings, sealer: sealerSettings, verifier: verifierSettings };
+const schemas = {
+  ingest: ingestSettings,
+  sealer: sealerSettings,
+  verifier: verifierSettings,
+  reader: readerSettings,
+};
 const policyFile = path.join(repositoryRoot(), 'everseal.yaml');
 const policy = readPolicy(policyFile);
 
@@ -35,13 +41,16 @@ describe('the settings files', () => {
   it.each(servicesOf(policy))('$id: its app reads them, and every path leads where the files are', (instance) => {
     const { layout, keys } = place();
     writeSettings(place(), instance);
-    const settings = readConfig<{ name: string; policyFile: string; alertKeyFile: string; nats: { certFile: string } }>(
-      layout.configFile(instance.id),
-      schemas[instance.service] as never,
-    );
+    const settings = readConfig<{
+      name: string;
+      policyFile: string;
+      alertKeyFile?: string;
+      nats: { certFile: string };
+    }>(layout.configFile(instance.id), schemas[instance.service] as never);
     expect(settings.name).toBe(instance.name);
     expect(settings.policyFile).toBe(policyFile);
-    expect(settings.alertKeyFile).toBe(keys.alerts(instance.service, instance.name));
+    const alertKey = instance.service === 'reader' ? undefined : keys.alerts(instance.service, instance.name);
+    expect(settings.alertKeyFile).toBe(alertKey);
     expect(settings.nats.certFile).toBe(path.join(layout.pki, 'client', instance.id, 'cert.pem'));
   });
 

@@ -75,7 +75,12 @@ export function writeCliSettings(place: SettingsPlace): void {
   );
 }
 
-const SETTINGS = { ingest: ingestSettings, sealer: sealerSettings, verifier: verifierSettings };
+const SETTINGS = {
+  ingest: ingestSettings,
+  sealer: sealerSettings,
+  verifier: verifierSettings,
+  reader: readerSettings,
+};
 
 function ingestSettings(place: SettingsPlace, instance: ServiceInstance): object {
   const { keys, layout, policy } = place;
@@ -128,6 +133,27 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
     ...systemLedger(place),
     nats: nats(place, instance),
     postgres: postgres(place, instance, 'everseal_verifier'),
+    operations: operations(place, instance),
+  };
+}
+
+/** Every ledger, to auditors with a certificate alone: what is public, and who has a token, is for whoever runs it to say. */
+function readerSettings(place: SettingsPlace, instance: ServiceInstance): object {
+  const { layout, policy, ports, hosts } = place;
+  const api = ports.api[instance.id];
+  return {
+    name: instance.name,
+    policyFile: relative(place, place.policyFile),
+    stateDir: relative(place, layout.state(instance.id)),
+    ledgers: policy.ledgers.map(({ name }) => ({ name })),
+    ...systemLedger(place),
+    api: {
+      ...certificate(place, 'server', instance.id),
+      certificate: { host: hosts.operations, port: api?.certificate },
+      open: { host: hosts.operations, port: api?.open },
+    },
+    ...(policy.systemLedger === undefined ? {} : { nats: nats(place, instance) }),
+    postgres: postgres(place, instance, 'everseal_reader'),
     operations: operations(place, instance),
   };
 }

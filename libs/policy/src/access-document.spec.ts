@@ -16,6 +16,7 @@ const PLACEHOLDERS = {
   sealer: '<sealer>',
   verifier: '<verifier>',
   ops: '<ops>',
+  reader: '<reader>',
 };
 
 const named = (name: string): { name: string }[] => [{ name }];
@@ -29,6 +30,8 @@ const POLICY: Policy = {
   sealers: named('<sealer>'),
   verifiers: named('<verifier>'),
   ops: named('<ops>'),
+  readers: named('<reader>'),
+  auditors: [],
   replicas: 1,
   broker: {
     maxConnections: 0,

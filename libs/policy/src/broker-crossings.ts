@@ -36,7 +36,7 @@ import {
 } from './subjects.js';
 import { systemProducers } from './system-producers.js';
 
-export type ServiceAccount = 'INGEST' | 'SEALER' | 'VERIFIER' | 'OPS';
+export type ServiceAccount = 'INGEST' | 'SEALER' | 'VERIFIER' | 'OPS' | 'READER';
 
 export interface Crossing {
   kind: 'service' | 'stream';
@@ -102,7 +102,7 @@ function announcementCrossings(): Crossing[] {
     live('SEALER', any, ['INGEST', 'VERIFIER', 'OPS']),
     api(`STREAM.INFO.${ANNOUNCEMENTS}`, ['VERIFIER', 'OPS']),
     api(`DIRECT.GET.${ANNOUNCEMENTS}`, ['VERIFIER', 'OPS'], true),
-    api(`DIRECT.GET.${ANNOUNCEMENTS}.${any}`, ['INGEST', 'SEALER', 'VERIFIER', 'OPS']),
+    api(`DIRECT.GET.${ANNOUNCEMENTS}.${any}`, ['INGEST', 'SEALER', 'VERIFIER', 'OPS', 'READER']),
   ];
 }
 
@@ -114,7 +114,7 @@ function announcementCrossings(): Crossing[] {
 function systemCrossings(policy: Policy): Crossing[] {
   const { systemLedger } = policy;
   if (systemLedger === undefined) return [];
-  const accounts = { ingest: null, sealer: 'SEALER', verifier: 'VERIFIER' } as const;
+  const accounts = { ingest: null, sealer: 'SEALER', verifier: 'VERIFIER', reader: 'READER' } as const;
   return systemProducers(policy).flatMap(({ service: kind, producer }) => {
     const account = accounts[kind];
     return account === null ? [] : [service('INGEST', submitSubject(systemLedger, producer), [account])];

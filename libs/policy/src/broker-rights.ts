@@ -36,7 +36,7 @@ import {
   submitSubject,
   witnessSubject,
 } from './subjects.js';
-import { systemProducers, type AlertingService } from './system-producers.js';
+import { systemProducers, type SystemService } from './system-producers.js';
 
 /**
  * How long the server keeps a responder's right to answer one request. It must be longer than any request waits: an
@@ -64,12 +64,12 @@ function ledgersOf(policy: Policy, ingester: string): string[] {
 }
 
 /** How a service hands what it has to say to the system ledger, as a producer of that one ledger. */
-function systemRights(policy: Policy, service: AlertingService, name: string): BrokerRight[] {
+function systemRights(policy: Policy, service: SystemService, name: string, what = 'own alerts'): BrokerRight[] {
   const { systemLedger } = policy;
   const own = systemProducers(policy).find((one) => one.service === service && one.name === name);
   if (own === undefined || systemLedger === undefined) return [];
   const submit = submitSubject(systemLedger, own.producer);
-  return [{ way: 'request', subject: submit, what: 'own alerts, into the system ledger' }];
+  return [{ way: 'request', subject: submit, what: `${what}, into the system ledger` }];
 }
 
 /** An ingester that does not serve the system ledger still has to learn which keys sign its receipts. */
@@ -194,6 +194,17 @@ function opsRights(policy: Policy): BrokerRight[] {
   ];
 }
 
+/** A reader reads the database; at the broker it only says who read what. Without a system ledger it has nothing to do there. */
+function readerRights(policy: Policy, reader: string): BrokerRight[] {
+  const { systemLedger } = policy;
+  if (systemLedger === undefined) return [];
+  const announcement = last(ANNOUNCEMENTS, announceSubject(systemLedger));
+  return [
+    ...systemRights(policy, 'reader', reader, 'who read what'),
+    { way: 'request', subject: announcement, what: 'the keys that receipts are checked with' },
+  ];
+}
+
 function provisionerRights(policy: Policy): BrokerRight[] {
   const streams = [...policy.ledgers.map(({ name }) => framesStream(name)), ANNOUNCEMENTS, ALERTS];
   return streams.flatMap((stream) =>
@@ -218,10 +229,13 @@ export function brokerRightsOf(policy: Policy, { service, name }: Pick<Identity,
       return verifierRights(policy, name);
     case 'ops':
       return opsRights(policy);
+    case 'reader':
+      return readerRights(policy, name);
     case 'provisioner':
       return provisionerRights(policy);
     case 'migrator':
     case 'admin':
+    case 'auditor':
       return [];
   }
 }

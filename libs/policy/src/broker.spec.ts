@@ -39,6 +39,8 @@ ingest: [{ name: a }, { name: b }]
 sealers: [{ name: s1 }, { name: s2 }]
 verifiers: [{ name: v1 }, { name: v2 }]
 ops: [{ name: ops }]
+readers: [{ name: r1 }, { name: r2 }]
+auditors: [{ name: anna, ledgers: [main] }]
 broker: { alertBytes: 4194304, maxConnectionsPerProducer: 3 }
 `;
 const POLICY = parsePolicy(TEXT, 'everseal.yaml');
@@ -293,6 +295,7 @@ describe('one message along every way', () => {
     ['producer-orders', 'audit.submit.extra.orders', /^ingest-b$/],
     ['sealer-s2', 'audit.submit.system.sealer-s2', /^ingest-b$/],
     ['verifier-v1', 'audit.submit.system.verifier-v1', /^ingest-b$/],
+    ['reader-r2', 'audit.submit.system.reader-r2', /^ingest-b$/],
     ['ingest-a', 'audit.submit.system.ingest-a', /^ingest-b$/],
     ['ingest-b', 'audit.submit.system.ingest-b', /^ingest-b$/],
     ['producer-billing', 'audit.claim.main.billing', /^verifier-v[12]$/],

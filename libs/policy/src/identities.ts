@@ -4,7 +4,8 @@
  * A client certificate carries the identity twice, because its two readers look in different places: NATS maps the one
  * URI SAN to a user, Postgres maps the common name to a role (it never reads SANs).
  *
- * - URI: `spiffe://<domain>/svc/<service>/<name>`, producers `spiffe://<domain>/producer/<name>`.
+ * - URI: `spiffe://<domain>/svc/<service>/<name>`, producers `spiffe://<domain>/producer/<name>`, auditors
+ *   `spiffe://<domain>/auditor/<name>`.
  * - common name: `<service>-<name>`, producers `producer-<name>`. No service name holds a hyphen, so two identities
  *   never share one; a producer called `sealer-s1` is `producer-sealer-s1` and no sealer. At most 64 bytes (X.520).
  * - inbox prefix: `_INBOX_<service>-<name>`, producers `_INBOX_<name>`; nobody may subscribe to another's.
@@ -14,7 +15,8 @@
  */
 import type { Policy } from './policy.js';
 
-export type Service = 'ingest' | 'sealer' | 'verifier' | 'ops' | 'provisioner' | 'migrator' | 'admin' | 'producer';
+export type Service =
+  'ingest' | 'sealer' | 'verifier' | 'ops' | 'reader' | 'provisioner' | 'migrator' | 'admin' | 'producer' | 'auditor';
 
 /** The database's superuser. */
 export const SUPERUSER = 'postgres';
@@ -41,11 +43,12 @@ export interface Identity {
 /** Name of the one provisioner, the one migrator and the one admin. */
 export const DEPLOY = 'deploy';
 
-const PLACES: Record<Exclude<Service, 'producer'>, { account: string | null; role: LoginRole | null }> = {
+const PLACES: Record<Exclude<Service, 'producer' | 'auditor'>, { account: string | null; role: LoginRole | null }> = {
   ingest: { account: 'INGEST', role: null },
   sealer: { account: 'SEALER', role: 'everseal_sealer' },
   verifier: { account: 'VERIFIER', role: 'everseal_verifier' },
   ops: { account: 'OPS', role: 'everseal_reader' },
+  reader: { account: 'READER', role: 'everseal_reader' },
   provisioner: { account: 'AUDIT', role: null },
   migrator: { account: null, role: 'everseal_migrator' },
   admin: { account: null, role: SUPERUSER },
@@ -56,13 +59,22 @@ export function commonNameOf(service: Service, name: string): string {
   return `${service}-${name}`;
 }
 
-/** The identity of one service instance, or of a producer. Does not ask whether the policy names it. */
+/** An auditor meets readers alone, over HTTPS. */
+const NOWHERE = { account: null, inboxPrefix: null, role: null };
+
+/** The one name in the certificate of an auditor. */
+export function auditorUri(domain: string, name: string): string {
+  return `spiffe://${domain}/auditor/${name}`;
+}
+
+/** The identity of one service instance, of a producer or of an auditor. Does not ask whether the policy names it. */
 export function identityOf(domain: string, service: Service, name: string): Identity {
   const commonName = commonNameOf(service, name);
   if (service === 'producer') {
     const uri = `spiffe://${domain}/producer/${name}`;
     return { service, name, uri, commonName, account: name, inboxPrefix: `_INBOX_${name}`, role: null };
   }
+  if (service === 'auditor') return { service, name, uri: auditorUri(domain, name), commonName, ...NOWHERE };
   const { account, role } = PLACES[service];
   const inboxPrefix = account === null ? null : `_INBOX_${commonName}`;
   return { service, name, uri: `spiffe://${domain}/svc/${service}/${name}`, commonName, account, inboxPrefix, role };
@@ -77,9 +89,11 @@ export function identitiesOf(policy: Policy): Identity[] {
     ...of('sealer', policy.sealers),
     ...of('verifier', policy.verifiers),
     ...of('ops', policy.ops),
+    ...of('reader', policy.readers),
     ...of('provisioner', [{ name: DEPLOY }]),
     ...of('migrator', [{ name: DEPLOY }]),
     ...of('admin', [{ name: DEPLOY }]),
     ...of('producer', policy.producers),
+    ...of('auditor', policy.auditors),
   ];
 }

@@ -4,9 +4,10 @@
  */
 export { isSourcePattern, maySource, mayWrite, sourceRule } from './access.js';
 export { brokerRightsOf, REPLY_WITHIN_MS, type BrokerRight } from './broker-rights.js';
+export { auditorByNames } from './auditors.js';
 export { DEPLOY, identitiesOf, identityOf, type Identity, type LoginRole, type Service } from './identities.js';
 export { parsePolicy, readPolicy } from './parse-policy.js';
-export type { BrokerPolicy, LedgerPolicy, NamedService, Policy, ProducerPolicy } from './policy.js';
+export type { AuditorPolicy, BrokerPolicy, LedgerPolicy, NamedService, Policy, ProducerPolicy } from './policy.js';
 export { PolicyError, type PolicyCode, type PolicyProblem } from './policy-error.js';
 export { provisionStreams, type ProvisionedStream, type ProvisionOptions } from './provision.js';
 export { renderNats, type NatsCluster, type NatsOptions, type NatsTlsFiles } from './render-nats.js';
@@ -14,4 +15,4 @@ export { renderPostgres, type PostgresAccess, type PostgresOptions } from './ren
 export { compareStream, epochOf, type ActualStream, type StreamDifference } from './stream-difference.js';
 export { expectedFrames, expectedStreams, MAX_PAYLOAD_BYTES, type ExpectedStream } from './streams.js';
 export * from './subjects.js';
-export { systemProducers, type AlertingService, type SystemProducer } from './system-producers.js';
+export { systemProducers, type AlertingService, type SystemProducer, type SystemService } from './system-producers.js';

@@ -12,12 +12,17 @@ import type { Path, ValueProblem } from './policy-yaml.js';
 /** X.520 bounds a common name; a certificate with a longer one is refused by some readers and cut by others. */
 const MOST_COMMON_NAME_BYTES = 64;
 
-const SERVICE_LISTS: readonly { list: 'ingest' | 'sealers' | 'verifiers' | 'ops' | 'producers'; service: Service }[] = [
+const SERVICE_LISTS: readonly {
+  list: 'ingest' | 'sealers' | 'verifiers' | 'ops' | 'readers' | 'producers' | 'auditors';
+  service: Service;
+}[] = [
   { list: 'ingest', service: 'ingest' },
   { list: 'sealers', service: 'sealer' },
   { list: 'verifiers', service: 'verifier' },
   { list: 'ops', service: 'ops' },
+  { list: 'readers', service: 'reader' },
   { list: 'producers', service: 'producer' },
+  { list: 'auditors', service: 'auditor' },
 ];
 
 /** All problems, in the order of the checks. */
@@ -82,6 +87,7 @@ function duplicateProblems(policy: Policy): ValueProblem[] {
     ),
     ...policy.ledgers.flatMap(({ ingesters }, l) => repeated(ingesters, (i) => ['ledgers', l, 'ingesters', i])),
     ...policy.producers.flatMap(({ ledgers }, p) => repeated(ledgers, (i) => ['producers', p, 'ledgers', i])),
+    ...policy.auditors.flatMap(({ ledgers }, a) => repeated(ledgers, (i) => ['auditors', a, 'ledgers', i])),
     ...policy.producers.flatMap(({ sources }, p) => repeated(sources, (i) => ['producers', p, 'sources', i])),
   ];
 }
@@ -102,6 +108,9 @@ function referenceProblems(policy: Policy): ValueProblem[] {
     ),
     ...policy.producers.flatMap((producer, p) =>
       missing(producer.ledgers, ledgers, 'ledger', (i) => ['producers', p, 'ledgers', i]),
+    ),
+    ...policy.auditors.flatMap((auditor, a) =>
+      missing(auditor.ledgers, ledgers, 'ledger', (i) => ['auditors', a, 'ledgers', i]),
     ),
     ...policy.ingest.flatMap(({ name }, i): ValueProblem[] =>
       policy.ledgers.some((ledger) => ledger.ingesters.includes(name))

@@ -48,6 +48,8 @@ export const policySchema = z.strictObject({
   sealers: services,
   verifiers: services,
   ops: services,
+  readers: list(z.strictObject({ name }), 0, 32).default([]),
+  auditors: list(z.strictObject({ name, ledgers: list(name, 1, 64) }), 0, 1_000).default([]),
   replicas: z.literal([1, 3, 5]).default(1),
   broker: brokerSchema.prefault({}),
 });

@@ -30,6 +30,12 @@ export interface ProducerPolicy {
   sources: string[];
 }
 
+export interface AuditorPolicy {
+  name: string;
+  /** Ledgers that it may read, events included, through a reader. */
+  ledgers: string[];
+}
+
 export interface NamedService {
   name: string;
 }
@@ -63,6 +69,10 @@ export interface Policy {
   sealers: NamedService[];
   verifiers: NamedService[];
   ops: NamedService[];
+  /** Instances of the read API; may be none. */
+  readers: NamedService[];
+  /** Who reads through it with a certificate; tokens are the reader's own (docs/operations/reader.md). */
+  auditors: AuditorPolicy[];
   /** Copies of each stream: 1 on one server, 3 or 5 on a cluster; default 1. */
   replicas: 1 | 3 | 5;
   broker: BrokerPolicy;

@@ -123,7 +123,7 @@ function renderAccounts(out: ConfigWriter, policy: Policy): void {
   const crossings = crossingsOf(policy);
   const identities = identitiesOf(policy);
   const producers = policy.producers.map(({ name }) => name);
-  for (const account of ['SYS', 'AUDIT', 'INGEST', 'SEALER', 'VERIFIER', 'OPS', ...producers]) {
+  for (const account of ['SYS', 'AUDIT', 'INGEST', 'SEALER', 'VERIFIER', 'OPS', 'READER', ...producers]) {
     out.block(quoted(account), () => {
       if (account === 'AUDIT') renderAccountStore(out, policy);
       if (producers.includes(account)) {

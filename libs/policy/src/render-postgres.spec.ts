@@ -24,6 +24,8 @@ ingest: [{ name: a }]
 sealers: [{ name: s1 }, { name: s2 }]
 verifiers: [{ name: v1 }]
 ops: [{ name: ops }]
+readers: [{ name: r1 }, { name: r2 }]
+auditors: [{ name: anna, ledgers: [main] }]
 `,
   'everseal.yaml',
 );

@@ -7,7 +7,7 @@ import {
   announceSubject,
   submitSubject,
   systemProducers,
-  type AlertingService,
+  type SystemService,
   type Policy,
 } from '@everseal/policy';
 import { StopProcess, type Health, type Logger, type Registry } from '@everseal/process';
@@ -21,7 +21,7 @@ const ANSWER_WITHIN_MS = 10_000;
 
 export interface SystemLedgerPlace {
   policy: Policy;
-  service: AlertingService;
+  service: SystemService;
   /** Name of the instance in the policy. */
   name: string;
   /** The system ledger's genesis note; needed where the policy names a system ledger. */

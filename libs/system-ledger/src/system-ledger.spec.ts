@@ -81,6 +81,16 @@ describe('the way into the system ledger', () => {
     expect([system.sealAlert(Buffer.from('{"alert":{},"note":""}')), outbox.waiting]).toEqual([true, 0]);
   });
 
+  it('says of an event that something depends on whether it is on the disk, and nothing else', async () => {
+    const event = Buffer.from('{"id":"read-1"}');
+    expect([system.take(event), outbox.waiting, outbox.first?.equals(event)]).toEqual([true, 1, true]);
+    await system.stop();
+    expect(system.take(Buffer.from('{"id":"read-2"}'))).toBe(false);
+    system = open({ waitingBytes: event.length });
+    // Full: an alert is then left out and called taken, so that none waits behind it; this is not.
+    expect([system.take(Buffer.from('{"id":"read-3"}')), outbox.waiting]).toEqual([false, 1]);
+  });
+
   it('seals so many alerts about the system ledger itself and no more; control: those about others all', () => {
     const many = SELF_ALERTS_AN_HOUR + 10;
     for (let n = 1; n <= many; n++) system.sealAlert(alert(n, ORIGIN));

@@ -112,6 +112,23 @@ export class SystemLedger {
     return true;
   }
 
+  /**
+   * Takes an event that something depends on: what it tells of happens only after this has returned true.
+   * @param event as for `seal`
+   * @returns true when it is on the disk and will be brought into the ledger; false when it is not, for whatever reason
+   */
+  take(event: Buffer): boolean {
+    if (this.isEnding) return false;
+    try {
+      if (this.parts.outbox.put(event) === 'full') return false;
+    } catch (err) {
+      this.parts.logger.error({ err }, 'the outbox of the system ledger cannot be written');
+      return false;
+    }
+    this.loop?.wake();
+    return true;
+  }
+
   private leaveOut(why: keyof typeof this.left, reason: string): true {
     this.left[why]++;
     this.parts.logger.error({ why }, `an event is not brought into the system ledger: ${reason}`);

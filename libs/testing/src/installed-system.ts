@@ -14,6 +14,7 @@ import { freePorts, LocalInstallation, repositoryRoot, servicesOf, waitUntil, ty
 import { readPolicy } from '@everseal/policy';
 import { parse, stringify } from 'yaml';
 import { copyCluster } from './cluster-template.js';
+import { GatedProxy } from './gated-proxy.js';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 
 /** A busy machine takes its time; nothing is measured by this. */
@@ -32,9 +33,18 @@ export interface InstalledSystemOptions {
   settings?: Readonly<Record<string, object>>;
   /** Whether `setClock` works: every service runs with settable-clock.ts. */
   settableClocks?: boolean;
+  /** Whether `link` works: every service reaches the engines through proxies of its own. */
+  links?: boolean;
+  /** Called when certificates, keys and settings are there and nothing is started, e.g. to mount something. */
+  prepared?: (installation: LocalInstallation) => void;
 }
 
+/** What services connect to. */
+export type Engine = 'nats' | 'postgres';
+
 export class InstalledSystem {
+  private readonly links = new Map<string, GatedProxy>();
+
   private constructor(
     readonly installation: LocalInstallation,
     private readonly folder: TemporaryFolder,
@@ -43,11 +53,8 @@ export class InstalledSystem {
     readonly said: readonly string[],
   ) {}
 
-  static async start({
-    policyFile,
-    settings = {},
-    settableClocks,
-  }: InstalledSystemOptions = {}): Promise<InstalledSystem> {
+  static async start(options: InstalledSystemOptions = {}): Promise<InstalledSystem> {
+    const { policyFile, settings = {}, settableClocks, links, prepared } = options;
     const file = policyFile ?? ONE_LEDGER;
     const policy = readPolicy(file);
     for (const { service } of servicesOf(policy)) requireBuild(service);
@@ -66,6 +73,8 @@ export class InstalledSystem {
       await installation.prepare();
       copyCluster(installation.layout.postgres);
       for (const [id, over] of Object.entries(settings)) system.changeSettings(id, over);
+      if (links) await system.putLinks();
+      prepared?.(installation);
       await installation.startInfra();
       await installation.startServices();
       return system;
@@ -77,7 +86,15 @@ export class InstalledSystem {
 
   async stop(): Promise<void> {
     await this.installation.stop();
+    for (const link of this.links.values()) await link.stop();
     this.folder.remove();
+  }
+
+  /** The way of a service to an engine; needs `links`. */
+  link(id: string, engine: Engine): GatedProxy {
+    const link = this.links.get(`${id} ${engine}`);
+    if (!link) throw new Error(`there is no proxy between ${id} and ${engine}`);
+    return link;
   }
 
   get origin(): string {
@@ -133,11 +150,36 @@ export class InstalledSystem {
     return readFileSync(this.installation.keys.genesis(this.ledger));
   }
 
+  private async putLinks(): Promise<void> {
+    const { policy, ports } = this.installation;
+    for (const { id, service } of servicesOf(policy)) {
+      const nats = await this.putLink(id, 'nats', ports.nats);
+      this.changeSettings(id, { nats: { servers: [nats.server] } });
+      if (service === 'ingest') continue;
+      const postgres = await this.putLink(id, 'postgres', ports.postgres);
+      this.changeSettings(id, { postgres: { port: postgres.port } });
+    }
+  }
+
+  private async putLink(id: string, engine: Engine, port: number): Promise<GatedProxy> {
+    const link = await GatedProxy.start(port);
+    this.links.set(`${id} ${engine}`, link);
+    return link;
+  }
+
+  /** Members of an object are put over, a member each; everything else is replaced. */
   private changeSettings(id: string, over: object): void {
     const file = this.installation.layout.configFile(id);
-    const settings = parse(readFileSync(file, 'utf8')) as object;
-    writeFileSync(file, stringify({ ...settings, ...over }));
+    const settings = parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    for (const [field, value] of Object.entries(over)) {
+      settings[field] = isMap(value) && isMap(settings[field]) ? { ...settings[field], ...value } : value;
+    }
+    writeFileSync(file, stringify(settings));
   }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function requireBuild(service: string): void {

@@ -1,12 +1,13 @@
 /**
  * A producer that keeps a journal: every event that it means to send is written down first, every receipt is verified and
  * written down when it comes, and a request without a receipt is sent again with the same bytes until there is one. What
- * the journal says afterwards is what the log has to hold (log-oracle.ts).
+ * the journal says afterwards is what the log has to hold (log-oracle.ts). In memory, and in a file too where one is given.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FormatError, parseAnswer, verifyReceipt, type VerifierKey } from '@everseal/audit-core';
 import type { NatsLogin } from '@everseal/local';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import type { EventJournal } from './event-journal.js';
 
 /** One event of the journal. */
 export interface JournalEntry {
@@ -26,12 +27,16 @@ export interface JournalProducerOptions {
   readonly ingestKeys: readonly VerifierKey[];
   /** The CloudEvents attribute of every event. */
   readonly source: string;
+  /** Gets every intent before it is sent and every receipt before it counts, each synced. */
+  readonly journal?: EventJournal;
+  /** How long one attempt waits for its answer, milliseconds; default 5,000. */
+  readonly answerWithinMs?: number;
 }
 
 const BATCH = headers();
 BATCH.set('Content-Type', 'application/cloudevents-batch+json');
-/** How long one attempt waits for its answer, and the pause after one that brought none. */
 const ANSWER_WITHIN_MS = 5_000;
+/** After an attempt that brought no receipt. */
 const PAUSE_MS = 100;
 
 export class JournalProducer {
@@ -41,6 +46,9 @@ export class JournalProducer {
   receipts = 0;
   /** Requests that were sent, repetitions included. */
   attempts = 0;
+  /** Answers that said "unavailable", and those of them that did not say when to come again. */
+  unavailable = 0;
+  unavailableWithoutHint = 0;
   private readonly nc: NatsConnection;
   private stopping = false;
 
@@ -80,17 +88,25 @@ export class JournalProducer {
     await Promise.all(Array.from({ length: inFlight }, worker));
   }
 
-  /** New events, in the journal from now on. */
-  newEntries(count: number): JournalEntry[] {
-    const { producer, source } = this.options;
-    return Array.from({ length: count }, () => {
+  /**
+   * New events, in the journal from now on.
+   *
+   * @param ballastBytes of text in every event, beside the rest
+   */
+  newEntries(count: number, ballastBytes = 0): JournalEntry[] {
+    const { producer, source, journal } = this.options;
+    const ballast = ballastBytes > 0 ? { ballast: 'x'.repeat(ballastBytes) } : {};
+    const entries = Array.from({ length: count }, () => {
       const id = `${producer}-${this.journal.length}`;
-      const data = { actor: { id: `user-${this.journal.length % 7}` }, action: 'order.create', outcome: 'success' };
+      const actor = { id: `user-${this.journal.length % 7}` };
+      const data = { actor, action: 'order.create', outcome: 'success', ...ballast };
       const event = { specversion: '1.0', id, source, type: 'com.example.order', subject: `order/${id}`, data };
       const entry: JournalEntry = { id, source, bytes: Buffer.from(JSON.stringify(event)), frame: null };
       this.journal.push(entry);
       return entry;
     });
+    journal?.intend(producer, entries);
+    return entries;
   }
 
   /** Sends these events as one request until there is a receipt that verifies. */
@@ -99,6 +115,7 @@ export class JournalProducer {
     while (!this.stopping) {
       const frame = await this.attempt(body, entries);
       if (frame) {
+        this.options.journal?.receipted(this.options.producer, entries, frame);
         for (const entry of entries) entry.frame = frame;
         this.receipts += entries.length;
         return;
@@ -109,12 +126,12 @@ export class JournalProducer {
 
   /** Null when the outcome is not known, or the answer is to try again. */
   private async attempt(body: Buffer, entries: readonly JournalEntry[]): Promise<JournalEntry['frame']> {
-    const { ledger, producer, origin, ingestKeys } = this.options;
+    const { ledger, producer, origin, ingestKeys, answerWithinMs: timeout = ANSWER_WITHIN_MS } = this.options;
     this.attempts++;
     let data: Uint8Array;
     try {
       const subject = `audit.submit.${ledger}.${producer}`;
-      ({ data } = await this.nc.request(subject, body, { timeout: ANSWER_WITHIN_MS, headers: BATCH }));
+      ({ data } = await this.nc.request(subject, body, { timeout, headers: BATCH }));
     } catch {
       return null; // nobody there, no answer in time, the connection is down
     }
@@ -125,7 +142,11 @@ export class JournalProducer {
         const { ingester, number } = verifyReceipt(answer.receipt, submitted, ingestKeys);
         return { ingester, number };
       }
-      if (answer.refusal.code === 'unavailable') return null;
+      if (answer.refusal.code === 'unavailable') {
+        this.unavailable++;
+        if (answer.refusal.retryAfterMs === null) this.unavailableWithoutHint++;
+        return null;
+      }
       throw new Error(`the request was refused: ${answer.refusal.code}: ${answer.refusal.message}`);
     } catch (error) {
       if (error instanceof FormatError) throw new Error(`the answer is no good: ${error.message}`, { cause: error });

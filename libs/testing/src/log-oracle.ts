@@ -60,6 +60,7 @@ export class LogOracle {
   /** @param login anybody who may read */
   static async open(login: ClientConfig, trust: LogTrust): Promise<LogOracle> {
     const client = new pg.Client(login);
+    client.on('error', () => {}); // a connection that breaks fails the query that comes next
     await client.connect();
     await client.query('SET search_path = everseal');
     return new LogOracle(client, trust);

@@ -19,6 +19,7 @@ const applied = path.join(folder, 'clock-applied');
 const realNow = Date.now;
 const RealDate = Date;
 let offset = 0;
+let isKnown = false;
 
 const now = (): number => realNow() + offset;
 
@@ -29,7 +30,8 @@ function look(): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  if (!Number.isSafeInteger(wanted) || wanted === offset) return;
+  if (!Number.isSafeInteger(wanted) || (isKnown && wanted === offset)) return;
+  isKnown = true; // told at the start as well: an earlier process may have applied another one
   offset = wanted;
   if (!isMainThread) return;
   writeFileSync(`${applied}.new`, String(offset));

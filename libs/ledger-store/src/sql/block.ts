@@ -75,9 +75,21 @@ async function moveHead(client: PoolClient, { expect, block, frontier, keysIndex
      WHERE ledger_id = $1 AND fence = $2 AND height = $3 AND size = $4 AND previous IS NOT DISTINCT FROM $5
        AND state = 'open'`,
     [
-      ...[ledgerId, fence, height, size, previous],
-      ...[block.height, block.next, block.hash, Buffer.concat(frontier), block.sealed, keysIndex],
-      ...[cursor.epoch, cursor.created, cursor.sequence, cursor.hash],
+      ledgerId,
+      fence,
+      height,
+      size,
+      previous,
+      block.height,
+      block.next,
+      block.hash,
+      Buffer.concat(frontier),
+      block.sealed,
+      keysIndex,
+      cursor.epoch,
+      cursor.created,
+      cursor.sequence,
+      cursor.hash,
     ],
   );
   if (rowCount === 1) return;
@@ -100,7 +112,14 @@ async function insertBlock(client: PoolClient, { expect, block, body, tiles, fra
      )
      SELECT count(*) AS sealed FROM new_frames`,
     [
-      ...[expect.ledgerId, block.height, block.first, block.next, block.entries, block.hash, block.sealed, body],
+      expect.ledgerId,
+      block.height,
+      block.first,
+      block.next,
+      block.entries,
+      block.hash,
+      block.sealed,
+      body,
       ...tileValues(tiles),
       ...frameValues(frames),
     ],

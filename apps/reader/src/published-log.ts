@@ -1,0 +1,77 @@
+/**
+ * The newest checkpoint of one ledger, as this reader shows it: nothing beyond its size is ever served.
+ *
+ * A checkpoint is stored a moment before its cosignatures, so the one shown is the largest that has a cosignature, as long as
+ * it is among the newest few; only where none of those has one, the newest as it is. Its cosignatures are looked for anew
+ * each time. It never goes back: a smaller one than was shown before, found in the database, is a reason to be not ready.
+ */
+import { appendSignatures, FormatError, parseCheckpointText, parseNote, type Hash } from '@everseal/audit-core';
+import { findLedger, newestCosigned, type CosignedCheckpoint } from '@everseal/ledger-store';
+import { RetryLater } from '@everseal/process';
+import type { Pool } from 'pg';
+
+/** At most one checkpoint a second is made, and a witness answers within seconds or not at all. */
+const NEWEST = 16;
+
+export interface Published {
+  readonly size: number;
+  readonly root: Hash;
+  /** The signed checkpoint with its cosignatures. */
+  readonly note: string;
+  /** Cosignature lines in it. */
+  readonly cosignatures: readonly string[];
+}
+
+export class PublishedLog {
+  private shown: Published | null = null;
+  private id: number | null = null;
+
+  constructor(
+    private readonly pool: Pool,
+    readonly name: string,
+    readonly origin: string,
+  ) {}
+
+  /** Null until a first checkpoint was seen. */
+  get newest(): Published | null {
+    return this.shown;
+  }
+
+  /** Its number in the database; null until its sealer has made it. */
+  get ledgerId(): number | null {
+    return this.id;
+  }
+
+  /**
+   * Looks for a newer checkpoint.
+   * @throws RetryLater log.missing, log.damaged, log.back; StoreError
+   */
+  async look(): Promise<void> {
+    this.id ??= await findLedger(this.pool, this.origin);
+    if (this.id === null) {
+      throw new RetryLater('log.missing', `the database has no ledger ${this.origin} yet: start its sealer`);
+    }
+    const rows = await newestCosigned(this.pool, this.id, NEWEST);
+    const row = rows.find(({ cosignatures }) => cosignatures.length > 0) ?? rows[0];
+    if (row === undefined) return;
+    const found = openStored(row, this.origin);
+    if (this.shown !== null && found.size < this.shown.size && (rows[0]?.size ?? 0) < this.shown.size) {
+      const message = `the newest checkpoint of ${this.origin} has size ${found.size}, ${this.shown.size} was shown before`;
+      throw new RetryLater('log.back', `${message}: the database was set back`);
+    }
+    if (this.shown === null || found.size >= this.shown.size) this.shown = found;
+  }
+}
+
+/** A stored checkpoint with its cosignatures in it. Nothing is verified: that is for whoever reads it. @throws RetryLater log.damaged */
+export function openStored({ size, note, cosignatures }: CosignedCheckpoint, origin: string): Published {
+  try {
+    const text = parseCheckpointText(parseNote(note).text);
+    if (text.size !== size || text.origin !== origin) throw new FormatError('checkpoint.size', 'it is another one');
+    return { size, root: text.root, note: appendSignatures(note, cosignatures), cosignatures };
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    const message = `the stored checkpoint of size ${size} of ${origin} is damaged: ${cause.message}`;
+    throw new RetryLater('log.damaged', message, { cause });
+  }
+}
