@@ -58,6 +58,26 @@ describe('the event index behind sealing', () => {
     expect(ledger.alertCodes).toEqual([]);
   });
 
+  it('raises none when another sealer has gone on with it, and follows. Control: moved beyond the log it is one', async () => {
+    const pool = await ledger.store.sealer({ transactions: 'long', max: 2 });
+    const other = new IndexLedger(pool, ledger.ledgerId, ORIGIN, ledger.alerts, () => {});
+    index.offer(ledger.tree.size, null);
+    expect(await index.round()).toBe(0);
+    await ledger.sealEvents(5);
+    for (const one of [other, index]) one.offer(ledger.tree.size, null);
+    expect(await other.round()).toBe(0);
+    await expect(index.round()).rejects.toMatchObject({ code: 'index.moved', fate: 'retry' });
+    expect(await index.round()).toBeGreaterThan(0);
+    expect([await head(), ledger.alertCodes]).toEqual([ledger.tree.size, []]);
+
+    await moveHead(9_000);
+    await ledger.sealEvents(5);
+    index.offer(ledger.tree.size, null);
+    await expect(index.round()).rejects.toMatchObject({ code: 'index.moved' });
+    await expect(index.round()).rejects.toMatchObject({ code: 'index.altered' });
+    expect(ledger.alertCodes).toEqual(['index.altered']);
+  });
+
   it('raises an alert for an event that bears an earlier id with other bytes, and goes on; a copy raises none', async () => {
     const event = (content: number): string => `{"id":"x","source":"urn:a","data":${content}}`;
     await ledger.seal(ledger.writer.frame('a', [event(1), event(1)]));

@@ -20,6 +20,7 @@ import {
   readBodies,
   readIndexHead,
   readLeafHashes,
+  StoreError,
 } from '@everseal/ledger-store';
 import { fateOf, RetryLater, type AlertBook } from '@everseal/process';
 import type { Pool } from 'pg';
@@ -91,6 +92,8 @@ export class IndexLedger {
       if (this.position === this.sealedSize) return IDLE_MS;
       if (this.position > this.sealedSize) throw this.altered(`its head ${this.position} is beyond ${this.sealedSize}`);
       const blocks = await this.nextBlocks(this.position);
+      const [next] = blocks;
+      if (next && next.first !== this.position) throw this.altered(`its head ${this.position} is inside a block`);
       for (const block of blocks) await this.indexBlock(block);
       if (blocks.length === 0) return IDLE_MS;
       this.alerts.reconcile(this.scope, []);
@@ -99,6 +102,10 @@ export class IndexLedger {
       // The answer to a COMMIT may be among what was lost: only the database knows how far the index is.
       this.position = null;
       if (fateOf(error) === 'retry' || isUnknown(error)) throw error;
+      // Another sealer has taken over, or somebody moved the head between two looks: the next round asks where it is.
+      if (error instanceof StoreError && error.code === 'store.index-moved') {
+        throw new RetryLater('index.moved', error.message, { cause: error });
+      }
       throw this.altered(error);
     }
   }
