@@ -9,7 +9,15 @@ import { originOf } from '@everseal/audit-core';
 import { assertSchema, createReadSource, openPool } from '@everseal/ledger-store';
 import { connectNats, type NatsLink } from '@everseal/messaging';
 import { identityOf, readPolicy, type Policy } from '@everseal/policy';
-import { Counter, exposeNumber, Gauge, Loop, StopProcess, type ServiceContext } from '@everseal/process';
+import {
+  Counter,
+  exposeNumber,
+  Gauge,
+  Loop,
+  StopProcess,
+  watchCertificate,
+  type ServiceContext,
+} from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
@@ -88,12 +96,9 @@ export async function composeReader(
 
 async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool; index: DataSource }> {
   const { host, port, database, user } = settings.postgres;
-  const material = await MaterialWatch.open(settings.postgres, 'client', Date.now);
-  material.listen({
-    onRenewed: () => logger.info({}, 'new Postgres connections use the renewed certificate'),
-    onProblem: (err) => logger.error({ err }, `Postgres client certificate: ${err.message}`),
-  });
-  material.start();
+  const material = await watchCertificate(settings.postgres, 'Postgres', logger, () =>
+    logger.info({}, 'new Postgres connections use the renewed certificate'),
+  );
   const shared = {
     host,
     port,
@@ -129,12 +134,7 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
     firstConnectMs,
     onClosed: stop,
   });
-  const material = await MaterialWatch.open(settings.nats, 'client', Date.now);
-  material.listen({
-    onRenewed: () => void link.reconnect(),
-    onProblem: (err) => logger.error({ err }, `NATS client certificate: ${err.message}`),
-  });
-  material.start();
+  await watchCertificate(settings.nats, 'NATS', logger, () => void link.reconnect());
   return link;
 }
 

@@ -54,12 +54,13 @@ import {
   KeyFile,
   Loop,
   StopProcess,
+  watchCertificate,
   type Condition,
   type Pulse,
   type ServiceContext,
 } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
-import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
+import { postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { ask, askFrame } from './ask.js';
 import { CheckpointLedger } from './checkpoint-ledger.js';
@@ -133,12 +134,9 @@ export async function composeSealer(context: Context): Promise<SealerService> {
 /** `indexPool` has no bound on transactions: a batch of the event index may take its time, and holds nobody up. */
 async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool; indexPool: Pool }> {
   const { host, port, database, user } = settings.postgres;
-  const material = await MaterialWatch.open(settings.postgres, 'client', Date.now);
-  material.listen({
-    onRenewed: () => logger.info({}, 'new Postgres connections use the renewed certificate'),
-    onProblem: (err) => logger.error({ err }, `Postgres client certificate: ${err.message}`),
-  });
-  material.start();
+  const material = await watchCertificate(settings.postgres, 'Postgres', logger, () =>
+    logger.info({}, 'new Postgres connections use the renewed certificate'),
+  );
   const common = {
     host,
     port,
@@ -166,12 +164,7 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
     firstConnectMs,
     onClosed: stop,
   });
-  const material = await MaterialWatch.open(settings.nats, 'client', Date.now);
-  material.listen({
-    onRenewed: () => void link.reconnect(),
-    onProblem: (err) => logger.error({ err }, `NATS client certificate: ${err.message}`),
-  });
-  material.start();
+  await watchCertificate(settings.nats, 'NATS', logger, () => void link.reconnect());
   return link;
 }
 

@@ -33,9 +33,9 @@ import {
   witnessSubject,
   type Policy,
 } from '@everseal/policy';
-import { AlertBook, Gauge, KeyFile, Loop, StopProcess, type ServiceContext } from '@everseal/process';
+import { AlertBook, Gauge, KeyFile, Loop, StopProcess, watchCertificate, type ServiceContext } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
-import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
+import { postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
 import { composeGuards, type GuardedLedger } from './compose-guards.js';
@@ -136,12 +136,9 @@ export async function composeVerifier(context: Context): Promise<VerifierService
 
 async function openDatabase({ settings, logger }: Context): Promise<Pool> {
   const { host, port, database, user } = settings.postgres;
-  const material = await MaterialWatch.open(settings.postgres, 'client', Date.now);
-  material.listen({
-    onRenewed: () => logger.info({}, 'new Postgres connections use the renewed certificate'),
-    onProblem: (err) => logger.error({ err }, `Postgres client certificate: ${err.message}`),
-  });
-  material.start();
+  const material = await watchCertificate(settings.postgres, 'Postgres', logger, () =>
+    logger.info({}, 'new Postgres connections use the renewed certificate'),
+  );
   const pool = openPool({
     host,
     port,
@@ -169,12 +166,7 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
     firstConnectMs,
     onClosed: stop,
   });
-  const material = await MaterialWatch.open(settings.nats, 'client', Date.now);
-  material.listen({
-    onRenewed: () => void link.reconnect(),
-    onProblem: (err) => logger.error({ err }, `NATS client certificate: ${err.message}`),
-  });
-  material.start();
+  await watchCertificate(settings.nats, 'NATS', logger, () => void link.reconnect());
   return link;
 }
 

@@ -31,3 +31,4 @@ export {
 export type { ServiceSettings } from './service-settings.js';
 export { filePath, settingsFields } from './settings.js';
 export type { SettingsField } from './settings.js';
+export { watchCertificate } from './watch-certificate.js';
