@@ -4,7 +4,7 @@
  *
  *   npm run bench                  all figures, about four minutes
  *   npm run bench -- --quick       one short run of each, for a look
- *   npm run bench -- --reads       the read API alone, after a few seconds of load; --rows 10000000 for a search on as many
+ *   npm run bench -- --reads       the read API alone, on a log of --events 200000; searches in an index of --rows 1000000
  *   npm run bench -- --json        one JSON object a figure
  *   npm run bench -- --markdown    the table of README.md
  *
@@ -30,6 +30,7 @@ const { values: options } = parseArgs({
     markdown: { type: 'boolean' },
     quick: { type: 'boolean' },
     reads: { type: 'boolean' },
+    events: { type: 'string', default: '200000' },
     rows: { type: 'string', default: '1000000' },
     keep: { type: 'boolean' },
   },
@@ -51,7 +52,7 @@ let exitCode = 0;
 try {
   await installation.start();
   if (options.reads) {
-    await fill(bench);
+    await fill(bench, Number(options.events));
     await reads(bench);
   } else {
     await baselines(bench);

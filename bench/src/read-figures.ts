@@ -11,10 +11,13 @@ import { cpuSeconds } from './machine.js';
 import { readLoad, readOnce } from './read-load.js';
 import { fillIndex, searchPages } from './search-load.js';
 
-/** Some seconds of full load, so that there is something to read. */
-export async function fill(bench: Bench): Promise<void> {
+/** Full load until at least so many events are accepted, so that there is something to read. */
+export async function fill(bench: Bench, events: number): Promise<void> {
   const producer = await EventLoad.open(bench.installation.logins.nats('producer', 'demo'), bench.ledger, 'demo');
-  await producer.run({ eventsPerRequest: 50, inFlight: 16, seconds: bench.seconds });
+  for (let accepted = 0; accepted < events;) {
+    accepted += (await producer.run({ eventsPerRequest: 50, inFlight: 16, seconds: bench.seconds })).events;
+    bench.say(`${accepted} events accepted`);
+  }
   await producer.close();
   await indexWritten(bench);
 }
@@ -28,6 +31,7 @@ export async function reads(bench: Bench): Promise<void> {
   await bench.installation.startService('reader', 'r1');
   const login = bench.login(bench.ports.api['reader-r1']!.certificate, 'auditor', 'auditor');
   const size = Number((await readOnce(login, `/log/${bench.ledger}/checkpoint`)).split('\n')[1]);
+  bench.say(`reads of a log of ${size} entries`);
   const anyOf = (count: number): number => Math.floor(Math.random() * count);
   const tile = (): string =>
     `/log/${bench.ledger}/${tilePath({ level: 0, number: anyOf(fullTiles(size, 0)), width: TILE_WIDTH })}`;
