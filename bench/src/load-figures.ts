@@ -4,6 +4,7 @@ import { EventLoad, type LoadPlan, type LoadResult } from './event-load.js';
 import { median, percentile } from './figures.js';
 import { indexWritten, settle } from './index-written.js';
 import { cpuSeconds, peakMegabytes } from './machine.js';
+import { NO_SWEEPS, restartVerifier } from './restart-verifier.js';
 import { reachedAt, SealWatch } from './seal-watch.js';
 import { TailWatch } from './tail-watch.js';
 
@@ -68,17 +69,14 @@ export async function load(bench: Bench): Promise<void> {
   const p = (runs: readonly LoadRun[], of: (r: LoadRun) => number[], share: number): number =>
     median(runs.map((r) => percentile(of(r), share)));
 
+  const fullLoad = { eventsPerRequest: 50, inFlight: 16, seconds: bench.seconds };
   await run('warm-up', { eventsPerRequest: 50, inFlight: 16, seconds: 3 });
   const tail = await TailWatch.open(
     await bench.installation.logins.postgres('ops', 'ops'),
     bench.operations('verifier', 'v1'),
     bench.origin,
   );
-  const full = await repeat('50 events a request, 16 in flight', {
-    eventsPerRequest: 50,
-    inFlight: 16,
-    seconds: bench.seconds,
-  });
+  const full = await repeat('50 events a request, 16 in flight', fullLoad);
   const judgedMs = await tail.stop();
   const inserts = bench.figures.find(({ figure }) => figure.includes('32 connections'))!.value;
   bench.add('sealed, 50 events a request, 16 in flight', rate(full), 'events/s', 30_000);
@@ -109,6 +107,11 @@ export async function load(bench: Bench): Promise<void> {
   const memory = EVENT_PATH.map(([service, name]) => peakMegabytes(bench.installation.service(service, name).pid));
   for (const [i, [service]] of EVENT_PATH.entries())
     bench.add(`peak memory, ${service}`, memory[i]!, 'MB', 400, 'less');
+
+  await restartVerifier(bench, NO_SWEEPS);
+  const unswept = await repeat('the same without sweeps', fullLoad);
+  bench.add('sealed at that load, as a multiple of the same without sweeps', rate(full) / rate(unswept), '×', 0.9);
+  await restartVerifier(bench, null);
 
   const single = await repeat('single events, 256 in flight', {
     eventsPerRequest: 1,

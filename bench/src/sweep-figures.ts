@@ -1,10 +1,10 @@
 /** What the verifier does by itself over a log that stands. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { leafHash, LogState } from '@everseal/audit-core';
 import pg from 'pg';
 import type { Bench } from './bench.js';
 import { metric } from './metrics.js';
+import { NO_SWEEPS, restartVerifier } from './restart-verifier.js';
 
 /** The verifier alone over what was just stored, each sweep by itself at full speed; then a first pass, signatures and all. */
 export async function sweeps(bench: Bench): Promise<void> {
@@ -17,14 +17,7 @@ export async function sweeps(bench: Bench): Promise<void> {
 }
 
 async function sweep(bench: Bench, name: 'bodies' | 'index', floor: number): Promise<void> {
-  const config = path.join(bench.dir, 'config', 'verifier-v1.yaml');
-  const usual = readFileSync(config, 'utf8');
-  // One entry a second: as good as off.
-  const rates = ['bodies', 'index', 'stored'].map((other) => `  ${other}: ${other === name ? 0 : 1}\n`).join('');
-  writeFileSync(config, `${usual}\nsweep:\n${rates}  pauseMs: 600000\n`);
-  await bench.installation.service('verifier', 'v1').stop();
-  await bench.installation.startService('verifier', 'v1');
-  writeFileSync(config, usual);
+  await restartVerifier(bench, { ...NO_SWEEPS, [name]: 0 });
   const login = bench.operations('verifier', 'v1');
   for (const deadline = Date.now() + 300_000; (await metric(login, `everseal_sweep_${name}_passes_total`)) < 1;) {
     if (Date.now() > deadline) throw new Error(`the ${name} sweep did not end within five minutes`);
