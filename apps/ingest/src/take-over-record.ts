@@ -43,12 +43,14 @@ export const takeOverFile = (directory: string): string => path.join(directory, 
 /** @param directory the closed ledger's spool */
 const takenOverFile = (directory: string): string => path.join(directory, 'taken-over');
 
-/** Writes both copies; durable when it returns. */
+/**
+ * Writes both copies; durable when it returns. The one that counts says last that it is done: killed in between, the next
+ * start writes both again.
+ */
 export function writeTakeOver(successor: string, closed: string, record: TakeOverRecord): void {
   const bytes = formatTakeOver(record);
-  replaceFile(takeOverFile(successor), bytes);
-  // Crash here: the next start finds the copy that counts, and writes this one again.
-  replaceFile(takenOverFile(closed), bytes);
+  const files = [takeOverFile(successor), takenOverFile(closed)];
+  for (const file of record.done ? files.toReversed() : files) replaceFile(file, bytes);
 }
 
 /** Null before one began. @param directory the successor's spool @throws StopProcess spool.corrupt */
