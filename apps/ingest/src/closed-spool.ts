@@ -23,6 +23,7 @@ import type { LaneName } from './frame-builder.js';
 import { frameHash, inspectFrame } from './frame-store.js';
 import { SegmentDamaged } from './segment.js';
 import { readRecord, surveySpool, type HeldSegment } from './spool-recovery.js';
+import type { FrameRange } from './spool.js';
 import type { FrameId } from './spool-state.js';
 import { stop } from './stop.js';
 
@@ -66,14 +67,19 @@ export class ClosedSpool {
     }
   }
 
-  holds(number: number): boolean {
-    return this.segmentOf(number) !== undefined || this.debts.numbers.has(number);
+  /** The numbers of the frames that are here, ascending and apart. */
+  get held(): FrameRange[] {
+    const ahead = [...this.debts.numbers].filter((number) => this.segmentOf(number) === undefined);
+    const single = ahead.sort((a, b) => a - b).map((number): FrameRange => [number, number]);
+    const dense = this.segments.filter(({ offsets }) => offsets.length > 0);
+    return [...single, ...dense.map(({ first, offsets }): FrameRange => [first, first + offsets.length - 1])];
   }
 
   /** The hash of a frame that was built; null when it is not known any more. */
   async hashOf(number: number): Promise<Hash | null> {
     for (const known of [this.newest, this.covered]) if (known.number === number) return known.hash;
-    return this.holds(number) ? frameHash(await this.bytes(number)) : null;
+    const isHeld = this.segmentOf(number) !== undefined || this.debts.numbers.has(number);
+    return isHeld ? frameHash(await this.bytes(number)) : null;
   }
 
   /**

@@ -70,7 +70,9 @@ const continues = z
       .describe(
         'Only for a ledger that continues a closed one: name of that one, which then is not among the ledgers here. What this ingester accepted for it and what does not survive is accepted anew, before anything else.',
       ),
-    successorNoteFile: filePath('With continues: the note that is entry 1 of the ledger, made by everseal restore --close.'),
+    successorNoteFile: filePath(
+      'With continues: the note that is entry 1 of the ledger, made by everseal restore --close.',
+    ),
     headsFile: filePath('With continues: which frames of the closed ledger survive, made beside that note.'),
   })
   .describe('The closed ledger that this one continues.');

@@ -15,27 +15,31 @@ export type TakeOverPlan = {
 
 /**
  * @param newest number of the newest frame ever built
- * @param isHeld whether the spool has the frame
+ * @param held what the spool has: ascending, apart
  * @param head the newest frame that survives; null when none does
  */
-export function planTakeOver(
-  newest: number,
-  isHeld: (number: number) => boolean,
-  head: SurvivingHead | null,
-): TakeOverPlan {
+export function planTakeOver(newest: number, held: readonly FrameRange[], head: SurvivingHead | null): TakeOverPlan {
   const frames: FrameRange[] = [];
   const missing: FrameRange[] = [];
-  const lost: FrameRange[] = [...(head?.debts ?? []), [(head?.number ?? 0) + 1, newest]];
-  for (const [first, last] of lost) {
-    for (let number = first; number <= last; number += 1) append(isHeld(number) ? frames : missing, number);
+  for (const [first, last] of [...(head?.debts ?? []), [(head?.number ?? 0) + 1, newest] as const]) {
+    let next = first;
+    for (const [from, to] of held) {
+      const [start, end] = [Math.max(from, next), Math.min(to, last)];
+      if (start > end) continue;
+      append(missing, next, start - 1);
+      append(frames, start, end);
+      next = end + 1;
+    }
+    append(missing, next, last);
   }
   return { frames, missing };
 }
 
-function append(ranges: FrameRange[], number: number): void {
+function append(ranges: FrameRange[], first: number, last: number): void {
+  if (first > last) return;
   const before = ranges.at(-1);
-  if (before?.[1] === number - 1) ranges.splice(-1, 1, [before[0], number]);
-  else ranges.push([number, number]);
+  if (before?.[1] === first - 1) ranges.splice(-1, 1, [before[0], last]);
+  else ranges.push([first, last]);
 }
 
 /** Every number of the ranges, in order. */

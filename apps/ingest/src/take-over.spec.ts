@@ -62,20 +62,6 @@ let lab: IngestLab;
 const running: RunningIngest[] = [];
 const processes: IngestProcess[] = [];
 
-beforeAll(() => {
-  main = buildSources(built.path, 'ingest');
-});
-afterAll(() => built.remove());
-beforeEach(async () => {
-  lab = await IngestLab.start(POLICY);
-  writeFileSync(lab.file('genesis-r1.note'), genesis({ origin: SUCCESSOR }, LOG));
-});
-afterEach(async () => {
-  await Promise.all(processes.splice(0).map((one) => one.end('SIGKILL')));
-  await Promise.all(running.splice(0).map((one) => one.stop()));
-  await lab.stop();
-});
-
 type Which = 'both ledgers' | 'the successor, which continues';
 
 async function settings(which: Which, spool = 'spool-a', name: 'a' | 'b' = 'a'): Promise<IngestSettings> {
@@ -143,6 +129,20 @@ async function inSuccessor(): Promise<string[]> {
 }
 
 describe('a successor', () => {
+  beforeAll(() => {
+    main = buildSources(built.path, 'ingest');
+  });
+  afterAll(() => built.remove());
+  beforeEach(async () => {
+    lab = await IngestLab.start(POLICY);
+    writeFileSync(lab.file('genesis-r1.note'), genesis({ origin: SUCCESSOR }, LOG));
+  });
+  afterEach(async () => {
+    await Promise.all(processes.splice(0).map((one) => one.end('SIGKILL')));
+    await Promise.all(running.splice(0).map((one) => one.stop()));
+    await lab.stop();
+  });
+
   it('begins with what was accepted for the closed ledger and does not survive', async () => {
     const before = await start('both ledgers');
     await before.ready();
@@ -158,6 +158,7 @@ describe('a successor', () => {
     await billing.accepted(texts[1]);
     await billing.accepted(texts[2], texts[3]);
     await orders.accepted(texts[4]);
+    await (await lab.producer('billing', 'main-r1')).accepted(event('early'));
     // The second frame was sealed, and its ingester knows: its block is what was lost.
     const old = await lab.frames();
     const log = new FakeLog();
@@ -171,7 +172,7 @@ describe('a successor', () => {
     // Control: without the take-over nothing of it comes.
     const without = await start('both ledgers');
     await without.ready();
-    expect(await inSuccessor()).toEqual([]);
+    expect(await inSuccessor()).toEqual([`billing: ${event('early')}`]);
     await stop(without);
 
     const successor = await start('the successor, which continues');
@@ -193,7 +194,8 @@ describe('a successor', () => {
       successor: SUCCESSOR,
       frames: [[2, 4]],
       missing: [],
-      done: { events: 4, last: { number: 3 } },
+      behind: 1,
+      done: { events: 4, last: { number: 4 } },
     });
     expect(successor.intake.takeOver?.progress).toMatchObject({ events: 4, framesLeft: 0, framesMissing: 0 });
     expect(successor.lines.join('')).toContain(`4 events of ${ORIGIN} are taken over`);
@@ -202,7 +204,7 @@ describe('a successor', () => {
     // A later start takes nothing more; the closed ledger is not served any more.
     const later = await start('the successor, which continues');
     await later.ready();
-    expect(await inSuccessor()).toHaveLength(5);
+    expect(await inSuccessor()).toHaveLength(6);
     await stop(later);
     await expect(start('both ledgers')).rejects.toThrow('serve it no more');
   }, 90_000);
@@ -356,17 +358,23 @@ describe('a successor', () => {
 
 describe('what is taken over', () => {
   const hash = leafHash(Buffer.from('frame'));
-  const held =
-    (...numbers: number[]) =>
-    (number: number): boolean =>
-      numbers.includes(number);
-
   it('are the frames behind the newest that survives and those that it owes; what is not held any more is said', () => {
-    expect(planTakeOver(5, held(1, 2, 3, 4, 5), { number: 3, hash, debts: [] })).toEqual({
+    expect(planTakeOver(5, [[1, 5]], { number: 3, hash, debts: [] })).toEqual({
       frames: [[4, 5]],
       missing: [],
     });
-    expect(planTakeOver(9, held(2, 3, 7, 8, 9), { number: 5, hash, debts: [[2, 4]] })).toEqual({
+    expect(
+      planTakeOver(
+        9,
+        [
+          [2, 2],
+          [3, 3],
+          [7, 8],
+          [9, 9],
+        ],
+        { number: 5, hash, debts: [[2, 4]] },
+      ),
+    ).toEqual({
       frames: [
         [2, 3],
         [7, 9],
@@ -376,8 +384,9 @@ describe('what is taken over', () => {
         [6, 6],
       ],
     });
-    expect(planTakeOver(2, held(1, 2), null)).toEqual({ frames: [[1, 2]], missing: [] });
-    expect(planTakeOver(0, held(), null)).toEqual({ frames: [], missing: [] });
+    expect(planTakeOver(2, [[1, 2]], null)).toEqual({ frames: [[1, 2]], missing: [] });
+    expect(planTakeOver(1e12, [[1e12, 1e12]], null)).toEqual({ frames: [[1e12, 1e12]], missing: [[1, 1e12 - 1]] });
+    expect(planTakeOver(0, [], null)).toEqual({ frames: [], missing: [] });
   });
 
   it('is recorded in one form, and no byte of it can be changed', () => {

@@ -194,7 +194,7 @@ export class TakeOver {
       successor: name.origin,
       ingester: name.ingester,
       behind: spool.newest.number,
-      ...planTakeOver(old.newest.number, (number) => old.holds(number), head),
+      ...planTakeOver(old.newest.number, old.held, head),
       done: null,
     });
     // A plan that was made stays: what is done is counted by it.
