@@ -18,9 +18,13 @@ import {
   type Restore,
 } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
+import { parsePolicy } from '@everseal/policy';
 import { temporaryFolder } from '@everseal/testing';
 import { buildSources } from './build-source.fixture.js';
+import { ClosedSpool } from './closed-spool.js';
 import type { IngestSettings } from './config.js';
+import { buildFrame, envelopeBytes } from './frame-builder.js';
+import { inspectFrame } from './frame-store.js';
 import {
   DOMAIN,
   event,
@@ -33,7 +37,10 @@ import {
   type RunningIngest,
 } from './ingest.fixture.js';
 import { IngestProcess } from './ingest-process.fixture.js';
+import { PendingRequest } from './pending-request.js';
 import { encodeRecordHeader, RECORD_HEADER, scanSegment } from './segment.js';
+import { servedLedgers } from './served-ledgers.js';
+import { Spool } from './spool.js';
 import { TakeOver } from './take-over.js';
 import { planTakeOver } from './take-over-plan.js';
 import { formatTakeOver, parseTakeOver, readTakenOver } from './take-over-record.js';
@@ -357,6 +364,8 @@ describe('a successor', () => {
 });
 
 describe('what is taken over', () => {
+  const folder = temporaryFolder('closed-spool');
+  afterAll(() => folder.remove());
   const hash = leafHash(Buffer.from('frame'));
   it('are the frames behind the newest that survives and those that it owes; what is not held any more is said', () => {
     expect(planTakeOver(5, [[1, 5]], { number: 3, hash, debts: [] })).toEqual({
@@ -387,6 +396,54 @@ describe('what is taken over', () => {
     expect(planTakeOver(2, [[1, 2]], null)).toEqual({ frames: [[1, 2]], missing: [] });
     expect(planTakeOver(1e12, [[1e12, 1e12]], null)).toEqual({ frames: [[1e12, 1e12]], missing: [[1, 1e12 - 1]] });
     expect(planTakeOver(0, [], null)).toEqual({ frames: [], missing: [] });
+  });
+
+  it('includes frames that were kept aside, and the spool is only read', async () => {
+    const directory = path.join(folder.path, 'main');
+    const name = { origin: ORIGIN, ingester: 'a' };
+    const sizes = { bound: 1_000_000, windowBytes: 0, segmentBytes: 2_048 };
+    const spool = Spool.open({ directory, ...name, inspect: inspectFrame(name), ...sizes });
+    for (let n = 1; n <= 8; n += 1) {
+      const body = Buffer.from(event(`frame-${n}`));
+      const entryBytes = envelopeBytes(ORIGIN, 'billing') + body.length;
+      const events = [{ start: 0, end: body.length, id: '', source: '' }];
+      const requests = [new PendingRequest('', 'billing', body, events, entryBytes, 0)];
+      const frame = buildFrame(name, KEYS.a, spool.newest, n, requests);
+      await spool.append(frame.id, n, frame.message);
+    }
+    await spool.release(spool.newest, [[2, 3]]);
+    expect(() => ClosedSpool.open(directory, name)).toThrow('in use by another process');
+    spool.close();
+
+    const evidence = filesIn(directory);
+    const closed = ClosedSpool.open(directory, name);
+    const [second, third, [first, last] = [0, 0], ...more] = closed.held;
+    expect([second, third, last, more]).toEqual([[2, 2], [3, 3], 8, []]);
+    expect(first).toBeGreaterThan(4);
+    for (const number of [2, 3, first, 8]) {
+      const { message } = await closed.read(number, [KEYS.a.verifier]);
+      expect(message.bytes.toString('latin1')).toContain(event(`frame-${number}`));
+    }
+    await expect(closed.read(2, [KEYS.b.verifier])).rejects.toMatchObject({ code: 'spool.corrupt' });
+    await expect(closed.read(4, [KEYS.a.verifier])).rejects.toMatchObject({ code: 'spool.corrupt' });
+    closed.close();
+    expect(filesIn(directory)).toEqual(evidence);
+    expect(() => ClosedSpool.open(directory, { ...name, ingester: 'b' })).toThrow('belongs to ingester a');
+  });
+
+  it('is of a ledger that is not served any more', () => {
+    const policy = parsePolicy(POLICY, 'everseal.yaml');
+    const successor = { name: 'main-r1', genesisFile: 'r1' };
+    const continues = { ledger: 'main', successorNoteFile: 'note', headsFile: 'heads' };
+    const served = (...ledgers: IngestSettings['ledgers']): string[] =>
+      servedLedgers(policy, { name: 'a', policyFile: 'everseal.yaml', ledgers } as IngestSettings).map(
+        ({ ledger }) => ledger.name,
+      );
+    expect(served({ ...successor, continues })).toEqual(['main-r1']);
+    expect(() => served(successor)).toThrow('Make them agree');
+    const main = { name: 'main', genesisFile: 'main' };
+    expect(() => served(main, { ...successor, continues })).toThrow('say that it is closed');
+    expect(served(main, successor)).toEqual(['main', 'main-r1']);
   });
 
   it('is recorded in one form, and no byte of it can be changed', () => {
