@@ -441,9 +441,9 @@ describe('what is taken over', () => {
       );
     expect(served({ ...successor, continues })).toEqual(['main-r1']);
     expect(() => served(successor)).toThrow('Make them agree');
-    const main = { name: 'main', genesisFile: 'main' };
-    expect(() => served(main, { ...successor, continues })).toThrow('say that it is closed');
-    expect(served(main, successor)).toEqual(['main', 'main-r1']);
+    const ended = { name: 'main', genesisFile: 'main' };
+    expect(() => served(ended, { ...successor, continues })).toThrow('say that it is closed');
+    expect(served(ended, successor)).toEqual(['main', 'main-r1']);
   });
 
   it('is recorded in one form, and no byte of it can be changed', () => {
