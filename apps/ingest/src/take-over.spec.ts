@@ -433,7 +433,9 @@ describe('what is taken over', () => {
     await expect(closed.read(2, [KEYS.b.verifier])).rejects.toMatchObject({ code: 'spool.corrupt' });
     await expect(closed.read(4, [KEYS.a.verifier])).rejects.toMatchObject({ code: 'spool.corrupt' });
     closed.close();
-    expect(filesIn(directory)).toEqual(evidence);
+    // The spool above may have had its next file in the making when it was closed.
+    const after = [...filesIn(directory)].filter(([file]) => evidence.has(file));
+    expect(new Map(after)).toEqual(evidence);
     expect(() => ClosedSpool.open(directory, { ...name, ingester: 'b' })).toThrow('belongs to ingester a');
   });
 
