@@ -13,6 +13,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { leafHash, openRestore, openGenesis, originOf, type KeySet } from '@everseal/audit-core';
 import { repositoryRoot, waitUntil, type LocalInstallation } from '@everseal/local';
 import { InstalledSystem, JournalProducer, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import { Client } from 'pg';
 import { parse, stringify } from 'yaml';
 
 const POLICY = `domain: audit.example.com
@@ -98,6 +99,17 @@ async function withOracle<T>(ledger: string, work: (oracle: LogOracle) => Promis
   return work(oracle).finally(() => oracle.close());
 }
 
+async function isBegun(ledger: string): Promise<boolean> {
+  const client = new Client(await system.installation.logins.postgres('ops', 'ops'));
+  await client.connect();
+  try {
+    const asked = 'SELECT 1 FROM everseal.ledger WHERE origin = $1';
+    return (await client.query(asked, [originOf('audit.example.com', ledger)])).rowCount === 1;
+  } finally {
+    await client.end();
+  }
+}
+
 async function close(out: string): Promise<void> {
   const { keys, layout } = system.installation;
   const orders = ['--close', '--log-key-lost', '--yes', '--reason', 'the log key is lost', '--out', out];
@@ -130,10 +142,14 @@ it(
     await close(out);
     const genesis: KeySet = openGenesis(readFileSync(installation.keys.genesis('main-r1')), SUCCESSOR);
     expect(openRestore(readFileSync(out), genesis, system.keys)).toMatchObject({ reason: 'the log key is lost' });
-    ledgersOf(installation, 'verifier-v1', ([main]) => [main!, successorFrom(main!)]);
-    await restart('verifier', 'v1');
     ledgersOf(installation, 'sealer-s1', ([main]) => [{ ...successorFrom(main!), successorNoteFile: out }]);
-    await installation.startService('sealer', 's1');
+    // Each waits for the other: a verifier for the ledger in the database, a sealer for the word of a verifier.
+    const answering = async (): Promise<void> => {
+      await waitUntil(() => isBegun('main-r1'), { what: 'the successor in the database', timeoutMs: WITHIN_MS });
+      ledgersOf(installation, 'verifier-v1', ([main]) => [main!, successorFrom(main!)]);
+      await restart('verifier', 'v1');
+    };
+    await Promise.all([installation.startService('sealer', 's1'), answering()]);
 
     // Control: the ingester serves both, and the successor has nothing but its beginning.
     await restart('ingest', 'a');

@@ -287,6 +287,13 @@ describe('a successor', () => {
     expect(await inSuccessor()).toEqual(texts.map((text) => `billing: ${text}`));
     expect((await lab.frames('main-r1')).map(({ frame }) => frame.number)).toEqual(texts.map((_, i) => i + 1));
     expect(readTakenOver(lab.file('spool-a/main'))).toMatchObject({ done: { events: texts.length } });
+
+    // Control: without its record it would begin anew.
+    await stop(last);
+    rmSync(lab.file('spool-a/main/taken-over'));
+    rmSync(lab.file('spool-a/main-r1/take-over'));
+    await start('the successor, which continues');
+    await waitUntil(async () => (await inSuccessor()).length > texts.length, { what: 'second copies', ...PATIENT });
   }, 120_000);
 
   it('takes over nothing that it cannot know to be what was accepted', async () => {
