@@ -6,6 +6,8 @@ export { FormatError } from './format-error.js';
 
 // C2SP layer
 export { agreedSeconds, type CosignedTime } from './agreed-time.js';
+export { anchorDue, isAnchorOverdue } from './anchor-schedule.js';
+export { formatAnchorLine, MOST_ANCHOR_LINE_BYTES, parseAnchorLine, type AnchorLine } from './anchor-file.js';
 export { decodeBase64, encodeBase64 } from './base64.js';
 export {
   formatCheckpointText,

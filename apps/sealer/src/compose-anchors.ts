@@ -1,0 +1,110 @@
+/**
+ * The anchors of one ledger: what the settings name becomes a target and a supervised loop of its own. None of them holds up another,
+ * nor sealing, nor checkpoints; an anchor that is away does not make the sealer unready, it raises `anchor.overdue`.
+ */
+import { readFileSync } from 'node:fs';
+import { fateOf, Loop, type AlertBook, type ServiceContext } from '@everseal/process';
+import { parsePinnedAuthority } from '@everseal/timestamps';
+import type { Pool } from 'pg';
+import { AnchorLedger } from './anchor-ledger.js';
+import type { AnchorMetrics } from './anchor-metrics.js';
+import type { AnchorTarget } from './anchor-target.js';
+import type { SealerSettings } from './config.js';
+import { FileTarget } from './file-target.js';
+import { isUnknown } from './lease.js';
+import { readObjectCredentials } from './object-credentials.js';
+import { ObjectTarget } from './object-target.js';
+import type { Sealed } from './sealing.js';
+import { TimestampTarget } from './timestamp-target.js';
+
+/** A round is one attempt, bounded by its time-out, between a few short questions to Postgres. */
+const ROUND_BOUND_MS = 180_000;
+/** Between two time stamps that are filled in: the authority is somebody else's. */
+const TIMESTAMP_PACE_MS = 1_000;
+
+type Context = ServiceContext<SealerSettings>;
+
+export interface AnchoredLedger {
+  readonly name: string;
+  readonly origin: string;
+  readonly ledgerId: number;
+  /** The note that is entry 0. */
+  readonly genesis: Buffer;
+  readonly pool: Pool;
+  readonly alerts: AlertBook;
+  readonly metrics: AnchorMetrics;
+}
+
+export interface Anchors {
+  /** A block was committed: this sealer holds the ledger. */
+  offer(sealed: Sealed): void;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export function composeAnchors(context: Context, ledger: AnchoredLedger): Anchors {
+  const { logger, health, stop } = context;
+  let keySets: readonly Buffer[] = [];
+  let newest: Sealed | null = null;
+  const planned = targetsOf(context, ledger);
+  const anchors = planned.map(({ target, everyMs, paceMs }) => {
+    const { origin, ledgerId, pool, alerts } = ledger;
+    const common = { origin, ledgerId, pool, alerts, log: logger, now: Date.now, keySets: () => keySets };
+    return new AnchorLedger({ ...common, target, everyMs, paceMs });
+  });
+  ledger.metrics.show(anchors);
+  const loops: Loop[] = [];
+  return {
+    offer(sealed) {
+      if (sealed.keysNote !== newest?.keysNote) keySets = keySetsOf(ledger.genesis, sealed);
+      newest = sealed;
+    },
+    start() {
+      for (const anchor of anchors) {
+        const name = `anchor ${ledger.name} ${anchor.name}`;
+        const pulse = health.pulse(name, ROUND_BOUND_MS);
+        const fate = (error: unknown): ReturnType<typeof fateOf> => (isUnknown(error) ? 'retry' : fateOf(error));
+        const body = (signal: AbortSignal): Promise<number> => anchor.round(signal);
+        loops.push(Loop.run({ name, body, logger, pulse, within: ROUND_BOUND_MS, onStop: stop, fate }));
+      }
+    },
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()));
+      await Promise.all(planned.map(({ target }) => target.close()));
+    },
+  };
+}
+
+/** From entry 0 to the newest, each once. */
+function keySetsOf(genesis: Buffer, { keysBefore, keysNote }: Sealed): Buffer[] {
+  const notes = [genesis.toString(), ...keysBefore, keysNote];
+  return [...new Set(notes)].map((note) => Buffer.from(note));
+}
+
+interface Planned {
+  readonly target: AnchorTarget;
+  readonly everyMs: number;
+  readonly paceMs: number;
+}
+
+function targetsOf({ settings, logger }: Context, { name: ledger, origin }: AnchoredLedger): Planned[] {
+  const now = Date.now;
+  const isHere = ({ ledgers }: { ledgers?: string[] | undefined }): boolean => ledgers?.includes(ledger) ?? true;
+  const { timestamps, files, objectStores } = settings.anchors;
+  return [
+    ...timestamps.filter(isHere).map(({ url, certificatesFile, caFile, policy, everyMs, ...rest }) => {
+      const pinned = parsePinnedAuthority(readFileSync(certificatesFile));
+      const ca = caFile === undefined ? undefined : readFileSync(caFile);
+      const target = new TimestampTarget({ ...rest, url: new URL(url), pinned, ca, policy: policy ?? null, now });
+      return { target, everyMs, paceMs: TIMESTAMP_PACE_MS };
+    }),
+    ...files.filter(isHere).map(({ everyMs, ...rest }) => {
+      return { target: new FileTarget({ ...rest, ledger, origin, log: logger }), everyMs, paceMs: 0 };
+    }),
+    ...objectStores.filter(isHere).map(({ endpoint, credentialsFile, everyMs, ...rest }) => {
+      const credentials = readObjectCredentials(credentialsFile);
+      const target = new ObjectTarget({ ...rest, endpoint: endpoint ?? null, credentials, now });
+      return { target, everyMs, paceMs: 0 };
+    }),
+  ];
+}
