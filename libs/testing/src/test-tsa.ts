@@ -41,6 +41,8 @@ export class TestTsa {
   answer: TsaAnswer = 'good';
   /** Requests that came. */
   requests = 0;
+  /** Its own for good, also while it is down. */
+  port = 0;
 
   private constructor(
     private readonly folder: TemporaryFolder,
@@ -65,12 +67,8 @@ export class TestTsa {
     const server = createServer();
     const tsa = new TestTsa(folder, server, identity);
     server.on('request', (request, response) => void tsa.serve(request, response));
-    await tsa.listen(0);
+    await tsa.up();
     return tsa;
-  }
-
-  get port(): number {
-    return (this.server.address() as AddressInfo).port;
   }
 
   get url(): string {
@@ -119,16 +117,16 @@ export class TestTsa {
     return `${stdout}${stderr}`;
   }
 
-  /** Stops answering; the port stays its own. */
-  async down(): Promise<number> {
-    const { port } = this;
+  /** Nobody listens any more, until `up`. */
+  async down(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
     this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
-    return port;
+    await closed;
   }
 
-  async listen(port: number): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+  async up(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
   }
 
   async stop(): Promise<void> {
