@@ -7,7 +7,7 @@
  * `npm run test:tamper` runs a thousand of them with a seed of its own; here a few with a fixed one.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { recordTamper, tamperRun, TestPostgres } from '@everseal/testing';
+import { opensslMissing, recordTamper, tamperRun, TestPostgres, TestTsa } from '@everseal/testing';
 import type { Client } from 'pg';
 import { Draw, Mutator, NUMBERS, type Mutation } from './mutation.fixture.js';
 import { BESIDE, expectedOf, OPEN } from './mutation-oracle.fixture.js';
@@ -20,13 +20,17 @@ const MOST_MS = START_MS + MUTATIONS * 1_000;
 const SHOWN = 60;
 
 let server: TestPostgres;
+let authority: TestTsa | null = null;
 let swept: SweptLog;
 let dba: Client;
 let mutator: Mutator;
 
 beforeAll(async () => {
   server = await TestPostgres.start();
-  swept = await SweptLog.create(server, 'mutations');
+  const missing = opensslMissing();
+  if (missing === null) authority = await TestTsa.start();
+  else process.stderr.write(`mutations.spec, rows of time stamps: ${missing}\n`);
+  swept = await SweptLog.create(server, 'mutations', { anchors: { authority } });
   dba = await swept.log.store.superuser();
   mutator = await Mutator.open(dba);
 }, START_MS);
@@ -34,6 +38,7 @@ afterAll(async () => {
   await dba?.end();
   await swept?.close();
   await server?.stop();
+  await authority?.stop();
 });
 
 /** Null when all is as it should be; what is wrong, for people. */

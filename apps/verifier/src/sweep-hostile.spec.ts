@@ -60,10 +60,11 @@ beforeEach(async () => {
   const keys = () => follow.memory;
   const pace = new Pace(() => 1_000_000);
   const { verifier, ledgerId } = log;
+  const anchors = new SweepAnchors(verifier, ledgerId, [], pace);
   sweeps = {
     bodies: new SweepBodies(verifier, ledgerId, tree, keys, pace),
     index: new SweepIndex(verifier, ledgerId, ORIGIN, tree, () => follow.memory, pace),
-    stored: new SweepStored(verifier, ledgerId, ORIGIN, tree, keys, () => log.size, pace),
+    stored: new SweepStored(verifier, ledgerId, ORIGIN, tree, keys, () => log.size, pace, anchors),
   };
 });
 afterEach(async () => {
