@@ -49,6 +49,24 @@ export const OPERATIONS = {
     summary: 'The checkpoint of this size with its cosignatures',
     holds: 'As the newest checkpoint.',
   },
+  anchors: {
+    id: 'anchors',
+    path: '/api/{ledger}/anchors',
+    reading: 'hashes',
+    summary: 'What others outside of the installation have of its checkpoints: time stamps, copies',
+    query: z.strictObject({
+      after: count(
+        0,
+        Number.MAX_SAFE_INTEGER,
+        'Anchors of checkpoints above this size: the first cover this index. Default 0.',
+      ),
+    }),
+    answer: 'application/json',
+    holds:
+      '`anchors`, by size: `size`, `kind` (rfc3161, file, s3), `anchor` (its name), `evidence` (base64): of rfc3161 a time-stamp token ' +
+      'over the `signed` note of that size, of the others a copy of it; `signed`, that note without cosignatures, null where no row ' +
+      'has it. `next`: `after` of the next page, null after the last.',
+  },
   keys: {
     ...json,
     id: 'keys',

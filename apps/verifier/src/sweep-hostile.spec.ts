@@ -10,6 +10,7 @@ import { LeafFile } from './leaf-file.js';
 import { Pace } from './pace.js';
 import { RememberedTree } from './remembered-tree.js';
 import { StoredLog } from './stored-log.fixture.js';
+import { SweepAnchors } from './sweep-anchors.js';
 import { SweepBodies, type SweepResult } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
 import { SweepStored } from './sweep-stored.js';

@@ -14,6 +14,7 @@ export {
   openCheckpoint,
   parseCheckpointText,
   signCheckpoint,
+  signedByLog,
   type Checkpoint,
   type OpenedCheckpoint,
 } from './checkpoint.js';
@@ -334,6 +335,10 @@ export {
   EXPORT_FOLDERS,
   exportedTiles,
   keysFile,
+  numbersIn,
+  readExported,
+  stampedFile,
+  tokenFile,
   type ExportFiles,
 } from './export-layout.js';
 export { exportWords, verifyExport, verifyExportExtends, type VerifiedExport } from './verify-export.js';

@@ -21,6 +21,7 @@ export {
 export type { IndexRow } from './copy/index-row.js';
 export { SCHEMA_CATALOG } from './schema-catalog.js';
 export {
+  anchorPage,
   anchorProgress,
   anchorsAfter,
   anchorsAt,
@@ -30,6 +31,7 @@ export {
   newestAnchored,
   strayAnchor,
   type AnchoredRow,
+  type AnchorPage,
   type AnchorPlace,
   type AnchorProgress,
   type AnchorRow,

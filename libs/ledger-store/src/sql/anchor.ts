@@ -82,6 +82,33 @@ export async function anchorsAt(pool: Pool, ledgerId: number, size: number): Pro
   });
 }
 
+/** What a page of anchors holds at most, and how large one of them is: ours are smaller. */
+const MOST_A_PAGE = 50;
+const MOST_EVIDENCE_BYTES = 262_144;
+
+export interface AnchorPage {
+  readonly anchors: AnchorRow[];
+  /** `after` of the next page; null after the last. */
+  readonly next: number | null;
+}
+
+/** Anchors of checkpoints of sizes above `after` up to `upTo`, by size, kind and target; those of one size are on one page. */
+export async function anchorPage(pool: Pool, ledgerId: number, after: number, upTo: number): Promise<AnchorPage> {
+  return onConnection(pool, `reading anchors of ledger ${ledgerId} after ${after}`, async (client) => {
+    const { rows } = await client.query<AnchorRow>(
+      `SELECT size, kind, target, evidence FROM anchor
+       WHERE ledger_id = $1 AND size > $2 AND size <= $3 AND octet_length(evidence) <= ${MOST_EVIDENCE_BYTES}
+       ORDER BY size, kind, target LIMIT ${MOST_A_PAGE + 1}`,
+      [ledgerId, after, upTo],
+    );
+    if (rows.length <= MOST_A_PAGE) return { anchors: rows, next: null };
+    const last = rows.at(-1)!.size;
+    const whole = rows.filter(({ size }) => size < last);
+    const anchors = whole.length > 0 ? whole : rows;
+    return { anchors, next: anchors.at(-1)!.size };
+  });
+}
+
 export interface AnchorProgress extends AnchorPlace {
   /** The newest size, and how many there are. */
   readonly size: number;
