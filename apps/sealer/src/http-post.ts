@@ -35,7 +35,7 @@ export function httpPost(post: HttpPost): Promise<Buffer> {
       void take(response, post).then(resolve, (error: unknown) => {
         request.destroy();
         if (bounded.aborted) fail(error);
-        else reject(error as Error);
+        else reject(error);
       });
     });
     request.end(body);

@@ -37,7 +37,7 @@ describeStore('an object store with Object Lock', () => {
   }, START_MS);
   afterAll(async () => {
     s3?.destroy();
-    await Promise.all(targets.map((target) => target.close()));
+    await Promise.all(targets.map((made) => made.close()));
     await store?.stop();
   });
 

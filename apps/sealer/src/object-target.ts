@@ -11,7 +11,7 @@
  * The SDK is loaded by the first use: a sealer that anchors nowhere does not carry it.
  */
 import { leafHash } from '@everseal/audit-core';
-import type { S3Client } from '@aws-sdk/client-s3';
+import type * as AwsS3 from '@aws-sdk/client-s3';
 import { AnchorContradiction, type AnchorTarget, type ToAnchor } from './anchor-target.js';
 import type { ObjectCredentials } from './object-credentials.js';
 
@@ -36,11 +36,11 @@ export interface ObjectTargetOptions {
   readonly now: () => number;
 }
 
-type Sdk = typeof import('@aws-sdk/client-s3');
+type Sdk = typeof AwsS3;
 
 export class ObjectTarget implements AnchorTarget {
   readonly kind = 's3';
-  private client: { sdk: Sdk; s3: S3Client } | null = null;
+  private client: { sdk: Sdk; s3: AwsS3.S3Client } | null = null;
   /** Key sets that are known to be there. */
   private readonly kept = new Set<string>();
 
@@ -116,7 +116,7 @@ export class ObjectTarget implements AnchorTarget {
     return held;
   }
 
-  private async connect(): Promise<{ sdk: Sdk; s3: S3Client }> {
+  private async connect(): Promise<{ sdk: Sdk; s3: AwsS3.S3Client }> {
     const { endpoint, region, pathStyle, credentials, timeoutMs } = this.options;
     const sdk = await import('@aws-sdk/client-s3');
     const s3 = new sdk.S3Client({

@@ -109,7 +109,7 @@ async function checkLedger(export_: Export): Promise<Found> {
   const { files, believed, note, onChecked } = export_;
   const { size, root, origin } = believed.checkpoint;
   const tree = TileBuilder.empty();
-  const log = new ExportedLog(export_, await olderCheckpoints(files));
+  const log = new ExportedLog(export_, await listOlder(files));
   for (let number = 0; number < bundlesOf(size); number++) {
     const entries = await readBundle(files, number, size);
     for (const entry of entries) {
@@ -134,7 +134,7 @@ interface OlderCheckpoint {
 }
 
 /** Those that are kept for their days and those that were time-stamped, by size. */
-async function olderCheckpoints(files: ExportFiles): Promise<OlderCheckpoint[]> {
+async function listOlder(files: ExportFiles): Promise<OlderCheckpoint[]> {
   const daily = await numbersIn(files, EXPORT_FOLDERS.checkpoints);
   const stamped = await numbersIn(files, EXPORT_FOLDERS.timestamps);
   const all = [

@@ -6,7 +6,7 @@
  * signature, that the issuer is a CA, and validity. Not checked: revocation, name constraints, policies. Who pins a certificate
  * takes it away when its TSA cannot be trusted any more.
  */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { FormatError } from '@everseal/audit-core';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { Certificate, ExtendedKeyUsage, id_ce_extKeyUsage, id_kp_timeStamping } from '@peculiar/asn1-x509';

@@ -3,7 +3,7 @@
  * one can be wrong has its code; each of them is the good one with one thing changed, so the good one is the control.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes, type X509Certificate } from 'node:crypto';
 import { FormatError } from '@everseal/audit-core';
 import { opensslMissing, TestTsa, TSA_POLICY, type TsaAnswer, type TsaPlan } from '@everseal/testing';
 import {
@@ -101,7 +101,7 @@ describeTsa('a token of openssl ts', () => {
       const unnoticed: number[] = [];
       for (let at = 0; at < token.length; at++) {
         const changed = Buffer.from(token);
-        changed[at]! ^= at % 3 === 0 ? 0x0a : 1 << at % 8;
+        changed[at]! ^= at % 3 === 0 ? 0x0a : 1 << (at % 8);
         try {
           verifyTimestamp(changed, MESSAGE, trust);
           unnoticed.push(at);
