@@ -132,5 +132,3 @@ export const anchorSettings = z
   .strictObject({ timestamps, files, objectStores })
   .prefault({})
   .describe('Where checkpoints are anchored, outside of this installation.');
-
-export type AnchorSettings = z.output<typeof anchorSettings>;

@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { fateOf, Loop, type AlertBook, type ServiceContext } from '@everseal/process';
-import { parsePinnedAuthority } from '@everseal/timestamps';
 import type { Pool } from 'pg';
 import { AnchorLedger } from './anchor-ledger.js';
 import type { AnchorMetrics } from './anchor-metrics.js';
@@ -15,7 +14,6 @@ import { isUnknown } from './lease.js';
 import { readObjectCredentials } from './object-credentials.js';
 import { ObjectTarget } from './object-target.js';
 import type { Sealed } from './sealing.js';
-import { TimestampTarget } from './timestamp-target.js';
 
 /** A round is one attempt, bounded by its time-out, between a few short questions to Postgres. */
 const ROUND_BOUND_MS = 180_000;
@@ -42,11 +40,11 @@ export interface Anchors {
   stop(): Promise<void>;
 }
 
-export function composeAnchors(context: Context, ledger: AnchoredLedger): Anchors {
+export async function composeAnchors(context: Context, ledger: AnchoredLedger): Promise<Anchors> {
   const { logger, health, stop } = context;
   let keySets: readonly Buffer[] = [];
   let newest: Sealed | null = null;
-  const planned = targetsOf(context, ledger);
+  const planned = await targetsOf(context, ledger);
   const anchors = planned.map(({ target, everyMs, paceMs }) => {
     const { origin, ledgerId, pool, alerts } = ledger;
     const common = { origin, ledgerId, pool, alerts, log: logger, now: Date.now, keySets: () => keySets };
@@ -87,24 +85,31 @@ interface Planned {
   readonly paceMs: number;
 }
 
-function targetsOf({ settings, logger }: Context, { name: ledger, origin }: AnchoredLedger): Planned[] {
-  const now = Date.now;
+async function targetsOf(context: Context, { name: ledger, origin }: AnchoredLedger): Promise<Planned[]> {
+  const { settings, logger } = context;
   const isHere = ({ ledgers }: { ledgers?: string[] | undefined }): boolean => ledgers?.includes(ledger) ?? true;
   const { timestamps, files, objectStores } = settings.anchors;
   return [
-    ...timestamps.filter(isHere).map(({ url, certificatesFile, caFile, policy, everyMs, ...rest }) => {
-      const pinned = parsePinnedAuthority(readFileSync(certificatesFile));
-      const ca = caFile === undefined ? undefined : readFileSync(caFile);
-      const target = new TimestampTarget({ ...rest, url: new URL(url), pinned, ca, policy: policy ?? null, now });
-      return { target, everyMs, paceMs: TIMESTAMP_PACE_MS };
-    }),
+    ...(await timestampTargets(timestamps.filter(isHere))),
     ...files.filter(isHere).map(({ everyMs, ...rest }) => {
       return { target: new FileTarget({ ...rest, ledger, origin, log: logger }), everyMs, paceMs: 0 };
     }),
     ...objectStores.filter(isHere).map(({ endpoint, credentialsFile, everyMs, ...rest }) => {
       const credentials = readObjectCredentials(credentialsFile);
-      const target = new ObjectTarget({ ...rest, endpoint: endpoint ?? null, credentials, now });
+      const target = new ObjectTarget({ ...rest, endpoint: endpoint ?? null, credentials, now: Date.now });
       return { target, everyMs, paceMs: 0 };
     }),
   ];
+}
+
+/** What reads ASN.1 takes 16 MB of memory (measured): it is loaded where there is an authority. */
+async function timestampTargets(authorities: SealerSettings['anchors']['timestamps']): Promise<Planned[]> {
+  if (authorities.length === 0) return [];
+  const { TimestampTarget } = await import('./timestamp-target.js');
+  return authorities.map(({ url, certificatesFile, caFile, policy, everyMs, ...rest }) => {
+    const pinned = TimestampTarget.pinned(readFileSync(certificatesFile));
+    const ca = caFile === undefined ? undefined : readFileSync(caFile);
+    const common = { ...rest, url: new URL(url), pinned, ca, policy: policy ?? null, now: Date.now };
+    return { target: new TimestampTarget(common), everyMs, paceMs: TIMESTAMP_PACE_MS };
+  });
 }

@@ -249,7 +249,7 @@ async function composeLedger(
     metrics.indexed.set({ ledger: name }, position),
   );
   const anchored = { name, origin, ledgerId, genesis, pool, alerts, metrics: metrics.anchors };
-  const anchors = composeAnchors(context, anchored);
+  const anchors = await composeAnchors(context, anchored);
   const lease = new Lease(pool, ledgerId, settings.name, context.stop);
   let size = 0;
   const seal = new SealLedger({

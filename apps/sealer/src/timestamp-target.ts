@@ -13,6 +13,7 @@ import {
   NONCE_BYTES,
   normalToken,
   openTimestampResponse,
+  parsePinnedAuthority,
   verifyTimestamp,
 } from '@everseal/timestamps';
 import type { AnchorTarget, ToAnchor } from './anchor-target.js';
@@ -35,6 +36,8 @@ export interface TimestampTargetOptions {
 
 export class TimestampTarget implements AnchorTarget {
   readonly kind = 'rfc3161';
+  /** What a file of certificates holds. @throws FormatError timestamp.authority */
+  static readonly pinned: (pem: Uint8Array) => X509Certificate[] = parsePinnedAuthority;
 
   constructor(private readonly options: TimestampTargetOptions) {}
 
