@@ -105,9 +105,9 @@ async function targetsOf(context: Context, { name: ledger, origin }: AnchoredLed
 /** What reads ASN.1 takes 16 MB of memory (measured): it is loaded where there is an authority. */
 async function timestampTargets(authorities: SealerSettings['anchors']['timestamps']): Promise<Planned[]> {
   if (authorities.length === 0) return [];
-  const { TimestampTarget } = await import('./timestamp-target.js');
+  const { readPinned, TimestampTarget } = await import('./timestamp-target.js');
   return authorities.map(({ url, certificatesFile, caFile, policy, everyMs, ...rest }) => {
-    const pinned = TimestampTarget.pinned(readFileSync(certificatesFile));
+    const pinned = readPinned(certificatesFile);
     const ca = caFile === undefined ? undefined : readFileSync(caFile);
     const common = { ...rest, url: new URL(url), pinned, ca, policy: policy ?? null, now: Date.now };
     return { target: new TimestampTarget(common), everyMs, paceMs: TIMESTAMP_PACE_MS };

@@ -7,6 +7,9 @@
  * looked up.
  */
 import { randomBytes, type X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { FormatError } from '@everseal/audit-core';
+import { StopProcess } from '@everseal/process';
 import {
   formatTimestampRequest,
   MOST_RESPONSE_BYTES,
@@ -34,10 +37,18 @@ export interface TimestampTargetOptions {
   readonly now: () => number;
 }
 
+/** The certificates that an authority is known by. @throws StopProcess anchor.certificates */
+export function readPinned(file: string): X509Certificate[] {
+  try {
+    return parsePinnedAuthority(readFileSync(file));
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('anchor.certificates', `${file}: ${cause.message}`, { cause });
+  }
+}
+
 export class TimestampTarget implements AnchorTarget {
   readonly kind = 'rfc3161';
-  /** What a file of certificates holds. @throws FormatError timestamp.authority */
-  static readonly pinned: (pem: Uint8Array) => X509Certificate[] = parsePinnedAuthority;
 
   constructor(private readonly options: TimestampTargetOptions) {}
 

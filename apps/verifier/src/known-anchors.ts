@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { FormatError } from '@everseal/audit-core';
+import { StopProcess } from '@everseal/process';
 import { parsePinnedAuthority, verifyTimestamp } from '@everseal/timestamps';
 import type { VerifierSettings } from './config.js';
 
@@ -19,16 +20,24 @@ export interface KnownAnchor {
   readonly check: (evidence: Buffer, note: Buffer) => void;
 }
 
-/** Those of one ledger. @throws FormatError timestamp.authority for a file without certificates */
+/** Those of one ledger. @throws StopProcess anchor.certificates */
 export function knownAnchors({ anchors }: Pick<VerifierSettings, 'anchors'>, ledger: string): KnownAnchor[] {
   const isHere = ({ ledgers }: { ledgers?: string[] | undefined }): boolean => ledgers?.includes(ledger) ?? true;
   return [
     ...anchors.timestamps.filter(isHere).map(({ name, certificatesFile, policy, everyMs }) => {
-      const pinned = parsePinnedAuthority(readFileSync(certificatesFile));
-      return timestampAnchor(name, everyMs, pinned, policy ?? null);
+      return timestampAnchor(name, everyMs, readPinned(certificatesFile), policy ?? null);
     }),
     ...anchors.copies.filter(isHere).map(({ name, kind, everyMs }) => copyAnchor(kind, name, everyMs)),
   ];
+}
+
+function readPinned(file: string): ReturnType<typeof parsePinnedAuthority> {
+  try {
+    return parsePinnedAuthority(readFileSync(file));
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('anchor.certificates', `${file}: ${cause.message}`, { cause });
+  }
 }
 
 export function timestampAnchor(
