@@ -5,7 +5,7 @@ import {
   logSettings,
   natsSettings,
   operationsSettings,
-  postgresSettings,
+  servicePostgresSettings,
   systemGenesisFile,
 } from '@everseal/process';
 import { z } from 'zod';
@@ -204,7 +204,7 @@ export const verifierSettings = z.strictObject({
     .prefault({})
     .describe('How far the newest blocks may be behind.'),
   nats: natsSettings.describe('The NATS connection.'),
-  postgres: postgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
+  postgres: servicePostgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),
   log: logSettings.describe('Logging.'),
 });
