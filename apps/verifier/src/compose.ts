@@ -242,7 +242,7 @@ async function composeLedger(
   const paces = { bodies: pace(sweep.bodies), index: pace(sweep.index), stored: pace(sweep.stored) };
   const cosigned = (): number => witness.cosignedSize;
   const anchors = knownAnchors(settings, name);
-  const sweepAnchors = new SweepAnchors(pool, ledgerId, anchors, paces.stored);
+  const sweepAnchors = new SweepAnchors(pool, ledgerId, origin, keys, anchors, paces.stored);
   const sweeps = {
     bodies: new SweepBodies(pool, ledgerId, tree, keys, paces.bodies),
     index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory, paces.index),

@@ -121,7 +121,7 @@ const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: num
       isOneOf(index, mutation, 'position') ||
       (mutation.value === null && height !== null && isIn(Number(mutation.row.position), height, firstOf)),
   }),
-  // Where it is anchored, the anchors contradict it as well.
+  // One that is gone is contradicted by its anchors as well.
   checkpoint: (mutation) => ({
     looks: ['stored'],
     codes: ['checkpoint.signature', 'checkpoint.mismatch', 'anchor.mismatch'],

@@ -83,7 +83,7 @@ async function storedPass(name: string, knows: (keys: KeysOfLog) => KeysOfLog): 
   const keys = (): KeysOfLog => knows(state.memory());
   const { verifier: pool, ledgerId } = log;
   const pace = new Pace(() => Infinity);
-  const anchors = new SweepAnchors(pool, ledgerId, [], pace);
+  const anchors = new SweepAnchors(pool, ledgerId, ORIGIN, keys, [], pace);
   const sweep = new SweepStored(pool, ledgerId, ORIGIN, tree, keys, () => log.size, pace, anchors);
   const { findings } = await sweep.pass(new AbortController().signal);
   tree.close();

@@ -4,7 +4,7 @@
  *
  * Rows of an anchor that this verifier was not told of are nobody's to judge here.
  */
-import { FormatError, type Finding } from '@everseal/audit-core';
+import { FormatError, logKeyAt, openCheckpoint, type Finding, type KeysOfLog } from '@everseal/audit-core';
 import { anchorsAfter, strayAnchor, type AnchoredRow } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { CheckpointCensus } from './checkpoint-census.js';
@@ -28,6 +28,8 @@ export class SweepAnchors {
   constructor(
     private readonly pool: Pool,
     private readonly ledgerId: number,
+    private readonly origin: string,
+    private readonly keys: () => KeysOfLog,
     anchors: readonly KnownAnchor[],
     private readonly pace: Pace,
   ) {
@@ -53,7 +55,7 @@ export class SweepAnchors {
     let newest: number | null = null;
     for await (const row of this.rows(anchor, findings)) {
       if (row === null || signal.aborted || findings.length >= MOST_FINDINGS) return findings;
-      const wrong = row.size === newest ? twice(anchor, row.size) : wrongAnchor(anchor, row);
+      const wrong = row.size === newest ? twice(anchor, row.size) : this.wrongAnchor(anchor, row);
       if (wrong) findings.push(wrong);
       newest = row.size;
       pass.take(row.size, 0);
@@ -85,25 +87,37 @@ export class SweepAnchors {
     }
   }
 
+  /** What is wrong with a stored anchor; null when it is good, and where its checkpoint is not one that the log signed: that is another finding. */
+  private wrongAnchor(anchor: KnownAnchor, { size, evidence, note }: AnchoredRow): Finding | null {
+    if (note === null) return mismatch(anchor, size, 'there is no checkpoint of this size');
+    if (!this.isSigned(size, note)) return null;
+    if (!Buffer.isBuffer(evidence)) return mismatch(anchor, size, 'it holds nothing');
+    try {
+      anchor.check(evidence, Buffer.from(note));
+      return null;
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      return mismatch(anchor, size, `${error.message} (${error.code})`);
+    }
+  }
+
+  private isSigned(size: number, note: string): boolean {
+    const logKey = logKeyAt(this.keys(), size);
+    if (!logKey) return false; // not derived yet: the next pass
+    try {
+      return openCheckpoint(note, [logKey], this.origin).size === size;
+    } catch (error) {
+      if (error instanceof FormatError) return false;
+      throw error;
+    }
+  }
+
   /** Rows that reading by size may pass by: of no size, or a second one behind the last that was read. */
   private async stray(anchor: KnownAnchor): Promise<Finding | null> {
     const stray = await strayAnchor(this.pool, this.ledgerId, anchor);
     if (!stray) return null;
     if (stray.size !== null) return twice(anchor, stray.size);
     return mismatch(anchor, null, 'an anchor row of no size stands');
-  }
-}
-
-/** What is wrong with a stored anchor; null when it is good. */
-function wrongAnchor(anchor: KnownAnchor, { size, evidence, note }: AnchoredRow): Finding | null {
-  if (note === null) return mismatch(anchor, size, 'there is no checkpoint of this size');
-  if (!Buffer.isBuffer(evidence)) return mismatch(anchor, size, 'it holds nothing');
-  try {
-    anchor.check(evidence, Buffer.from(note));
-    return null;
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    return mismatch(anchor, size, `${error.message} (${error.code})`);
   }
 }
 

@@ -61,7 +61,7 @@ beforeEach(async () => {
   const keys = () => follow.memory;
   const pace = new Pace(() => 1_000_000);
   const { verifier, ledgerId } = log;
-  const anchors = new SweepAnchors(verifier, ledgerId, [], pace);
+  const anchors = new SweepAnchors(verifier, ledgerId, ORIGIN, keys, [], pace);
   sweeps = {
     bodies: new SweepBodies(verifier, ledgerId, tree, keys, pace),
     index: new SweepIndex(verifier, ledgerId, ORIGIN, tree, () => follow.memory, pace),

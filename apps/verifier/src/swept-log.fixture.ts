@@ -116,7 +116,7 @@ export class SweptLog {
     const never = new AbortController().signal;
     const bodies = new SweepBodies(pool, ledgerId, tree, keys, pace);
     const index = new SweepIndex(pool, ledgerId, ORIGIN, tree, () => follow.memory, pace);
-    const anchors = new SweepAnchors(pool, ledgerId, known, pace);
+    const anchors = new SweepAnchors(pool, ledgerId, ORIGIN, keys, known, pace);
     const stored = new SweepStored(pool, ledgerId, ORIGIN, tree, keys, () => newest, pace, anchors);
     const places = new SweepPlaces(path.join(folder.path, 'sweeps.json'));
     const coverage = new LedgerCoverage(() => follow.size, BOUNDS, CLOCKS, {});
