@@ -62,7 +62,7 @@ export function composeGuards(context: Context, parts: GuardParts): Guards {
     durability: () => durability.look(),
     clocks: () => clocks.look(),
     keys: () => Promise.resolve(keys.forEach((guard) => guard.look())),
-    anchors: () => anchors.look(),
+    ...(anchors && { anchors: () => anchors.look() }),
     ...(catalog && { catalog: () => catalog.look() }),
   };
   const counts = Object.fromEntries(Object.keys(looks).map((guard) => [guard, 0]));
@@ -127,7 +127,9 @@ function clockGuard({ settings, stop }: Context, { policy, pool, link, alerts, l
   return guard;
 }
 
-function anchorGuard({ pool, alerts, ledgers }: GuardParts): AnchorGuard {
+/** Null when the settings name no anchor. */
+function anchorGuard({ pool, alerts, ledgers }: GuardParts): AnchorGuard | null {
+  if (ledgers.every(({ anchors }) => anchors.length === 0)) return null;
   const logs = ledgers.map(({ trust, ledgerId, anchors }) => ({ origin: trust.origin, ledgerId, anchors }));
   return new AnchorGuard(pool, alerts, logs, () => performance.now());
 }
