@@ -4,6 +4,7 @@ const libs = [
   'ledger-store',
   'messaging',
   'tls',
+  'timestamps',
   'process',
   'system-ledger',
   'client',
