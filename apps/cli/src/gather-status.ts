@@ -22,6 +22,7 @@ import type {
   StoredFacts,
   StreamFacts,
   VerifierFacts,
+  WitnessFacts,
 } from './status-facts.js';
 
 const SWEEPS = ['bodies', 'index', 'stored'] as const;
@@ -32,9 +33,10 @@ export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> 
   const trusts = settings.ledgers.map(({ name }) => readTrust(settings, name));
   // What was announced before the rest: whoever is asked later has to have come as far.
   const broker = await askBroker(settings, trusts);
-  const [services, verifiers, stored] = await Promise.all([
+  const [services, verifiers, witnesses, stored] = await Promise.all([
     Promise.all(settings.services.map((service) => askHealth(service, ops))),
     askVerifiers(settings, ops),
+    askWitnesses(settings, ops),
     askDatabase(settings, trusts),
   ]);
   const ledgers = trusts.map(({ ledger, origin }, i): LedgerFacts => ({
@@ -43,7 +45,7 @@ export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> 
     stored: stored[i]!,
     announced: broker.announced[i]!,
   }));
-  return { services, ledgers, streams: broker.streams, verifiers, alerts: broker.alerts };
+  return { services, ledgers, streams: broker.streams, verifiers, witnesses, alerts: broker.alerts };
 }
 
 async function asked<T>(work: () => Promise<T>): Promise<Asked<T>> {
@@ -124,6 +126,37 @@ function verifierFacts(name: string, metrics: string): VerifierFacts[] {
       notCovered: valueOf(`sweep_${sweep}_not_covered`, origin),
     })),
   }));
+}
+
+/** Of several sealers of a ledger one asks; the others have nothing to say. */
+async function askWitnesses({ services }: CliSettings, ops: OpsSettings): Promise<WitnessFacts[]> {
+  const sealers = services.filter(({ service }) => service === 'sealer');
+  const answers = await Promise.all(sealers.map(({ url }) => askService(url, '/metrics', ops)));
+  const newest = new Map<string, WitnessFacts>();
+  for (const facts of answers.flatMap(({ body }) => witnessFacts(body))) {
+    const key = `${facts.ledger} ${facts.witness}`;
+    const known = newest.get(key);
+    if (!known || facts.overdue || facts.size > known.size) newest.set(key, facts);
+  }
+  return [...newest.values()];
+}
+
+function witnessFacts(metrics: string): WitnessFacts[] {
+  const samples = parseMetrics(metrics);
+  return samples.flatMap(({ name, labels, value: size }) => {
+    if (name !== 'everseal_witness_cosigned_size_entries') return [];
+    const { ledger = '', witness = '' } = labels;
+    const valueOf = (what: string): number =>
+      samples.find(
+        (sample) =>
+          sample.name === `everseal_witness_${what}` &&
+          sample.labels['ledger'] === ledger &&
+          sample.labels['witness'] === witness,
+      )?.value ?? 0;
+    const seconds = valueOf('cosigned_timestamp_seconds');
+    const at = seconds === 0 ? null : Math.round(seconds * 1_000);
+    return [{ ledger, witness, size, at, overdue: valueOf('overdue') > 0, failures: valueOf('failures') }];
+  });
 }
 
 interface BrokerFacts {

@@ -35,6 +35,7 @@ function tell(terminal: Terminal, facts: StatusFacts, problems: readonly string[
   );
   tellLedgers(terminal, facts.ledgers, now);
   tellVerifiers(terminal, facts, now);
+  tellWitnesses(terminal, facts, now);
   tellStreams(terminal, facts);
   terminal.line();
   for (const problem of problems) terminal.line(`${red('problem')}: ${printable(problem)}`);
@@ -100,6 +101,23 @@ function tellVerifiers(terminal: Terminal, { verifiers }: StatusFacts, now: numb
         count(sweep.notCovered),
       ]),
     ),
+  );
+}
+
+function tellWitnesses(terminal: Terminal, { witnesses }: StatusFacts, now: number): void {
+  if (witnesses.length === 0) return;
+  terminal.line();
+  terminal.heading('witnesses of others');
+  terminal.table(
+    ['witness', 'ledger', 'cosigned', 'when', 'in time', 'not answered'],
+    witnesses.map(({ witness, ledger, size, at, overdue, failures }) => [
+      printable(witness),
+      printable(ledger),
+      count(size),
+      at === null ? '-' : `${formatAge(now - at)} ago`.replace('now ago', 'now'),
+      overdue ? terminal.colors.red('OVERDUE') : terminal.colors.green('yes'),
+      count(failures),
+    ]),
   );
 }
 

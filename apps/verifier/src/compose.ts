@@ -42,6 +42,7 @@ import { composeGuards, type GuardedLedger } from './compose-guards.js';
 import type { VerifierSettings } from './config.js';
 import { composeCustody } from './custody-compose.js';
 import { FollowLedger } from './follow-ledger.js';
+import type { HeldLedger } from './lost-keys.js';
 import { loadTree } from './load-tree.js';
 import { coverageMetrics } from './coverage-metrics.js';
 import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
@@ -54,6 +55,7 @@ import { restAfter } from './sweep-rest.js';
 import { SweepStored } from './sweep-stored.js';
 import { MemoryFile } from './verifier-memory.js';
 import { VerifyLedger } from './verify-ledger.js';
+import { composeWitnessing } from './witness-compose.js';
 import { WitnessLedger, type WitnessAnswer } from './witness-ledger.js';
 
 const TAIL_EVERY_MS = 250;
@@ -77,7 +79,7 @@ export interface VerifierService {
   stop(): Promise<void>;
 }
 
-interface LedgerService extends GuardedLedger {
+interface LedgerService extends GuardedLedger, HeldLedger {
   readonly witness: WitnessLedger;
   readonly verify: VerifyLedger;
   readonly start: () => void;
@@ -109,6 +111,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const guards = composeGuards(context, { policy, pool, link, alerts, ledgers });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
+  const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
     setInterval(() => void alerts.flush(), ALERT_TIMEOUT_MS),
@@ -118,12 +121,13 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       for (const ledger of ledgers) ledger.start();
       guards.start();
       start();
+      witnessing.start();
       systemLedger?.start();
       void alerts.flush();
     },
     async stop() {
       timers.forEach(clearInterval);
-      await stop();
+      await Promise.all([stop(), witnessing.stop()]);
       await Promise.all([guards, ...ledgers].map((part) => part.stop()));
       beat(link, settings.name, ledgers);
       await systemLedger?.stop();
@@ -255,6 +259,8 @@ async function composeLedger(
   listen(link, announceSubject(name), { onMessage: () => loops.wakeTail(), onFault: end });
   return {
     trust,
+    ledgerId,
+    remembered: remembered?.memory.size ?? 0,
     memory: () => follow.memory,
     witness,
     verify,

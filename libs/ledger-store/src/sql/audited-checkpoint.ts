@@ -5,27 +5,37 @@ import { readInt8 } from '../copy/row-parser.js';
 import { StoreError } from '../store-error.js';
 import { onConnection } from '../transaction.js';
 import type { CheckpointRow } from './checkpoint.js';
+import type { CosignedCheckpoint } from './published.js';
 
 const MOST_NOTE_BYTES = 65_536;
 
+/** Sizes that are looked through for checkpoints of certain signers. */
+const LOOKED_THROUGH = 100_000;
+
 /**
- * The checkpoint over an entry that a verifier has cosigned: of the smallest size, so the one that was there first, or of the
- * largest. Null when there is none.
+ * Checkpoints over an entry that were cosigned, with the cosignatures, at most `most`: from the smallest size on, so those that
+ * were there first, or from the largest down.
+ * @param signers key names of which one must be among the cosigners; null for anybody
  */
-export async function cosignedCheckpoint(
+export async function cosignedCheckpoints(
   pool: Pool,
   ledgerId: number,
   position: number,
-  which: 'first' | 'newest',
-): Promise<CheckpointRow | null> {
-  return onConnection(pool, `looking for a cosigned checkpoint of ledger ${ledgerId}`, async (client) => {
-    const { rows } = await client.query<CheckpointRow>(
-      `SELECT size, note FROM checkpoint c WHERE ledger_id = $1 AND size > $2
-         AND EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = c.ledger_id AND s.size = c.size)
-       ORDER BY size ${which === 'first' ? 'ASC' : 'DESC'} LIMIT 1`,
-      [ledgerId, position],
+  { which, signers, most }: { which: 'first' | 'newest'; signers: readonly string[] | null; most: number },
+): Promise<CosignedCheckpoint[]> {
+  const order = which === 'first' ? 'ASC' : 'DESC';
+  return onConnection(pool, `looking for cosigned checkpoints of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<CosignedCheckpoint>(
+      `SELECT size, note, (SELECT array_agg(line ORDER BY signer, key_id) FROM cosignature s
+                           WHERE s.ledger_id = $1 AND s.size = c.size) AS cosignatures
+       FROM (SELECT size, note FROM checkpoint WHERE ledger_id = $1 AND size > $2
+             ORDER BY size ${order} LIMIT ${LOOKED_THROUGH}) AS c
+       WHERE EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = $1 AND s.size = c.size
+                       AND ($3::text[] IS NULL OR s.signer = ANY($3)))
+       ORDER BY size ${order} LIMIT $4`,
+      [ledgerId, position, signers, most],
     );
-    return rows[0] ?? null;
+    return rows;
   });
 }
 
