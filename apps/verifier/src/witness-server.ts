@@ -19,6 +19,8 @@ const HTTP = { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout:
 const HANDSHAKE_MS = 10_000;
 /** As much as the parser takes. */
 const MOST_BODY_BYTES = 65_536;
+/** Of a body that is too long, read so that its sender comes to read the answer. */
+const MOST_DISCARDED_BYTES = 1_048_576;
 const PATH = '/add-checkpoint';
 const TEXT = 'text/plain; charset=utf-8';
 const SIZE = 'text/x.tlog.size';
@@ -96,10 +98,10 @@ export class WitnessServer {
     const reply = await this.reply(request);
     this.parts.onAnswer(reply.status);
     const headers = { 'Content-Type': TEXT, 'Cache-Control': 'no-store', ...reply.headers };
-    response.writeHead(reply.status, { ...headers, 'Content-Length': Buffer.byteLength(reply.body) });
+    const last = request.complete ? {} : { Connection: 'close' };
+    response.writeHead(reply.status, { ...headers, ...last, 'Content-Length': Buffer.byteLength(reply.body) });
     response.end(reply.body);
-    // What was not read of a request would be taken for the next one.
-    if (!request.complete) response.once('finish', () => request.socket.destroySoon());
+    if (!request.complete) discardRest(request);
   }
 
   private async reply(request: IncomingMessage): Promise<Reply> {
@@ -138,20 +140,31 @@ export class WitnessServer {
 }
 
 /** The body; null when it is too long, or broke off. */
-async function readBounded(request: IncomingMessage): Promise<Buffer | null> {
-  if (Number(request.headers['content-length'] ?? 0) > MOST_BODY_BYTES) return null;
+function readBounded(request: IncomingMessage): Promise<Buffer | null> {
+  if (Number(request.headers['content-length'] ?? 0) > MOST_BODY_BYTES) return Promise.resolve(null);
   const chunks: Buffer[] = [];
   let bytes = 0;
   return new Promise((resolve) => {
-    request.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       bytes += chunk.length;
-      if (bytes > MOST_BODY_BYTES) {
-        request.pause();
-        resolve(null);
-      } else chunks.push(chunk);
-    });
+      chunks.push(chunk);
+      if (bytes <= MOST_BODY_BYTES) return;
+      request.off('data', take);
+      resolve(null);
+    };
+    request.on('data', take);
     request.on('end', () => resolve(Buffer.concat(chunks)));
     request.on('error', () => resolve(null));
     request.on('close', () => resolve(null));
   });
+}
+
+/** A client that still writes would not read the answer if the connection were closed at once; but it may not go on for ever. */
+function discardRest(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MOST_DISCARDED_BYTES) request.destroy();
+  });
+  request.on('error', () => {});
 }

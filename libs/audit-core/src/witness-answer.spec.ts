@@ -28,6 +28,7 @@ describe('the answer of a witness', () => {
     ['a later checkpoint', asked, 409, '12\n', { kind: 'ahead', size: 12 }],
     ['a tree that the log never had', asked, 409, '13\n', { kind: 'other-history' }],
     ['no continuation', asked, 422, 'no\n', { kind: 'other-history' }],
+    ['no continuation of nothing', { ...asked, old: 0 }, 422, 'no\n', { kind: 'refused' }],
     ['another root', { ...asked, old: 8 }, 409, '', { kind: 'other-history' }],
     ['another root, with a size', { ...asked, old: 8 }, 409, '8\n', { kind: 'other-history' }],
     ['another root, with words', { ...asked, old: 8 }, 409, 'conflict', { kind: 'other-history' }],

@@ -37,7 +37,7 @@ const MOST_SHOWN = 200;
 export function readWitnessAnswer(asked: WitnessAsked, status: number, body: Uint8Array): WitnessSaid {
   const { old, size, longest } = asked;
   if (status === 200) return { kind: 'cosigned' };
-  if (status === 422) {
+  if (status === 422 && old > 0) {
     return { kind: 'other-history', why: `it does not take the log for a continuation of its tree of ${old} entries` };
   }
   const its = status === 409 ? sizeIn(body) : null;
