@@ -47,7 +47,7 @@ beforeAll(async () => {
   certificates = await CertificateFolder.create();
   await certificates.put('roots.crt', authority.pem);
   const { cert, key: private_ } = await authority.issueServer();
-  server = createServer({ cert, key: private_ }, (request, response) => void answer(request, response));
+  server = createServer({ cert, key: private_ }, (request, response) => answer(request, response));
   server.on('connection', (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
@@ -285,8 +285,8 @@ describe('an answer that is none', () => {
 
 function alternately(...sizes: number[]): RequestListener {
   let next = 0;
-  return async (request, response) => {
-    await always(409, `${sizes[next++ % sizes.length]}\n`, 'text/x.tlog.size')(request, response);
+  return (request, response) => {
+    always(409, `${sizes[next++ % sizes.length]}\n`, 'text/x.tlog.size')(request, response);
   };
 }
 
@@ -344,7 +344,7 @@ describe('the connection', () => {
   async function sendTo(options: ServerOptions, tls: Partial<WitnessTls>): Promise<number | null> {
     answer = honest();
     const { cert, key: private_ } = await authority.issueServer();
-    const listener: RequestListener = (request, response) => void answer(request, response);
+    const listener: RequestListener = (request, response) => answer(request, response);
     const other = createServer({ cert, key: private_, ...options }, listener);
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const url = `https://localhost:${(other.address() as AddressInfo).port}`;

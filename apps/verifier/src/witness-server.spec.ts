@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request, type RequestOptions } from 'node:https';
 import path from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   COSIGNATURE_KEY,
@@ -338,7 +339,7 @@ describe('the listener', () => {
       );
       sent.on('socket', (socket) =>
         socket.on('secureConnect', () => {
-          resolve((socket as import('node:tls').TLSSocket).getPeerCertificate().serialNumber);
+          resolve((socket as TLSSocket).getPeerCertificate().serialNumber);
         }),
       );
       sent.end();
