@@ -22,8 +22,8 @@ import { withOthers, type LedgerTrust } from './ledger-trust.js';
 import { altered, StoredProofs } from './stored-proofs.js';
 import { count } from './terminal.js';
 
-/** Checkpoints that are looked at for one that enough cosigned. */
-const MOST_CANDIDATES = 64;
+/** The first is it, as a rule. */
+const CHECKPOINTS_A_READ = 16;
 
 export class AuditedLedger {
   private constructor(
@@ -54,13 +54,18 @@ export class AuditedLedger {
    */
   async coveringCheckpoint(index: number, which: 'first' | 'newest'): Promise<{ size: number; note: string }> {
     const { witnesses } = this.trust;
-    const needed = witnesses === null || witnesses.quorum === NO_QUORUM ? null : witnesses.witnesses;
-    const signers = needed?.map(({ key }) => key.name) ?? null;
-    const rows = await cosignedCheckpoints(this.pool, this.ledgerId, index, { which, signers, most: MOST_CANDIDATES });
-    for (const { size, note, cosignatures } of rows) {
-      const cosigned = this.checked(() => appendSignatures(note, cosignatures));
-      const policy = await this.policyAt(size);
-      if (this.checked(() => isBelieved(cosigned, policy))) return { size, note: cosigned };
+    const signers =
+      witnesses === null || witnesses.quorum === NO_QUORUM ? null : witnesses.witnesses.map(({ key }) => key.name);
+    for (let behind: number | null = null; ;) {
+      const search = { over: index, which, behind, signers, most: CHECKPOINTS_A_READ };
+      const rows = await cosignedCheckpoints(this.pool, this.ledgerId, search);
+      for (const { size, note, cosignatures } of rows) {
+        const cosigned = this.checked(() => appendSignatures(note, cosignatures));
+        const policy = await this.policyAt(size);
+        if (this.checked(() => isBelieved(cosigned, policy))) return { size, note: cosigned };
+        behind = size;
+      }
+      if (rows.length < CHECKPOINTS_A_READ) break;
     }
     const { size } = this;
     const why =

@@ -14,12 +14,20 @@ import {
   type Hash,
   type TlogPolicy,
 } from '@everseal/audit-core';
-import { findLedger, newestCosigned, newestCosignedBy, type CosignedCheckpoint } from '@everseal/ledger-store';
+import {
+  cosignedAt,
+  findLedger,
+  newestCosigned,
+  newestCosignedBy,
+  type CosignedCheckpoint,
+} from '@everseal/ledger-store';
 import { RetryLater } from '@everseal/process';
 import type { Pool } from 'pg';
 
 /** At most one checkpoint a second is made, and a witness answers within seconds or not at all. */
 const NEWEST = 16;
+/** Longer than a sealer may pause between two checkpoints that witnesses are asked about. */
+const LATE_MS = 3_600_000;
 
 export interface Published {
   readonly size: number;
@@ -33,6 +41,9 @@ export interface Published {
 export class PublishedLog {
   private shown: Published | null = null;
   private id: number | null = null;
+  /** Sizes of the log: an hour ago and more, and since. */
+  private before = { size: 0, at: -Infinity };
+  private after = { size: 0, at: -Infinity };
 
   constructor(
     private readonly pool: Pool,
@@ -65,17 +76,36 @@ export class PublishedLog {
     const found = this.witnesses === null ? unwitnessed(rows, this.origin) : this.witnessed(rows, this.witnesses);
     const largest = rows[0]?.size ?? 0;
     const isBack = this.shown !== null && (found?.size ?? 0) < this.shown.size && largest < this.shown.size;
-    if (isBack && (rows.length > 0 || this.witnesses !== null)) {
+    if (isBack && (rows.length > 0 || (await this.isGone()))) {
       const message = `the newest checkpoint of ${this.origin} has size ${largest}, ${this.shown!.size} was shown before`;
       throw new RetryLater('log.back', `${message}: the database was set back`);
     }
     if (found !== null && (this.shown === null || found.size >= this.shown.size)) this.shown = found;
   }
 
-  private newestRows(ledgerId: number): Promise<CosignedCheckpoint[]> {
+  /** Whether what is shown is not there any more; where a quorum is asked for, it need not be among the rows that were read. */
+  private async isGone(): Promise<boolean> {
+    if (this.witnesses === null) return false;
+    return (await cosignedAt(this.pool, this.id!, this.shown!.size)) === null;
+  }
+
+  private async newestRows(ledgerId: number): Promise<CosignedCheckpoint[]> {
     if (this.witnesses === null) return newestCosigned(this.pool, ledgerId, NEWEST);
     const signers = this.witnesses.witnesses.map(({ key }) => key.name);
-    return newestCosignedBy(this.pool, ledgerId, signers, this.shown?.size ?? 0, NEWEST);
+    const least = Math.max(this.shown?.size ?? 0, this.before.size);
+    const rows = await newestCosignedBy(this.pool, ledgerId, signers, least, NEWEST);
+    await this.noteSize(ledgerId);
+    return rows;
+  }
+
+  /** A witness that is away for days must not make each look longer: what is old by now is not cosigned any more. */
+  private async noteSize(ledgerId: number): Promise<void> {
+    const now = performance.now();
+    if (now < this.after.at + LATE_MS) return;
+    const [newest] = await newestCosigned(this.pool, ledgerId, 1);
+    const mark = { size: newest?.size ?? 0, at: now };
+    this.before = this.after.at === -Infinity ? mark : this.after;
+    this.after = mark;
   }
 
   private witnessed(rows: readonly CosignedCheckpoint[], witnesses: TlogPolicy): Published | null {

@@ -575,6 +575,8 @@ describe('a ledger whose checkpoints wait for witnesses', () => {
     expect(await shown()).toBe(size);
     expect(reader.ledger.published.size).toBeGreaterThan(size);
     await log.tamper('DELETE FROM everseal.cosignature');
+    expect(await shown()).toBe(size);
+    await log.tamper(`DELETE FROM everseal.checkpoint WHERE size >= ${size}`);
     await expect(shown()).rejects.toMatchObject({ code: 'log.back', fate: 'retry' });
     expect(waiting.newest!.size).toBe(size);
   });

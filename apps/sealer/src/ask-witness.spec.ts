@@ -274,6 +274,16 @@ describe('an answer that is none', () => {
     expect(asking.stored).toHaveLength(1);
   });
 
+  it('is one that is not waited for when we stop', async () => {
+    const asked = new Promise<void>((resolve) => (answer = () => resolve()));
+    const asking = new Asking(log, {}, 1_000_000);
+    const round = asking.ask(8);
+    await asked;
+    connections.forEach((connection) => connection.close());
+    await round;
+    expect(asking.witness.record.failures).toBe(1);
+  });
+
   it('is a proof that we cannot make: the loop tries again, and says nothing about the witness', async () => {
     answer = honest({ size: 5, root: log.root(5) });
     const asking = new Asking();

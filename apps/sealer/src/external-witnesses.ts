@@ -72,6 +72,7 @@ export class WitnessRounds {
 export class ExternalWitnesses {
   private readonly rounds: WitnessRounds;
   private readonly loops: Loop[] = [];
+  private readonly connections: WitnessConnection[] = [];
 
   constructor(
     private readonly context: Context,
@@ -93,6 +94,7 @@ export class ExternalWitnesses {
   }
 
   async stop(): Promise<void> {
+    for (const connection of this.connections) connection.close();
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
@@ -101,6 +103,7 @@ export class ExternalWitnesses {
     const { everyMs, timeoutMs, overdueMs } = settings.witnesses;
     const { name, origin, alerts } = this.ledger;
     const connection = new WitnessConnection(place.url, this.tls, timeoutMs);
+    this.connections.push(connection);
     const witness = new AskWitness({
       origin,
       place,
@@ -123,9 +126,7 @@ export class ExternalWitnesses {
       return LOOK_EVERY_MS;
     };
     const fate = (error: unknown): ReturnType<typeof fateOf> => (isUnknown(error) ? 'retry' : fateOf(error));
-    const loop = Loop.run({ name: what, body, logger, pulse, within: ROUND_BOUND_MS, onStop: stop, fate });
-    void loop.ended.then(() => connection.close());
-    return loop;
+    return Loop.run({ name: what, body, logger, pulse, within: ROUND_BOUND_MS, onStop: stop, fate });
   }
 
   private async store(size: number, { line, name: signer, keyId }: SignatureLine): Promise<void> {

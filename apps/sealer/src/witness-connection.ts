@@ -25,6 +25,9 @@ export type WitnessReply =
 
 export class WitnessConnection {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
+  /** Of the request under way; one at a time. */
+  private current: AbortController | null = null;
+  private isClosed = false;
 
   /** @param url prefix of its `add-checkpoint`, without a slash at its end */
   constructor(
@@ -35,16 +38,23 @@ export class WitnessConnection {
 
   /** Never rejects. */
   async addCheckpoint(body: string): Promise<WitnessReply> {
-    const signal = AbortSignal.timeout(this.timeoutMs);
+    if (this.isClosed) return { status: null, problem: 'we are stopping' };
+    const { signal } = (this.current = new AbortController());
+    const timer = setTimeout(() => this.current?.abort(), this.timeoutMs);
     try {
       return await this.post(Buffer.from(body), signal);
     } catch (error) {
       if (signal.aborted) return { status: null, problem: `no answer within ${this.timeoutMs} ms` };
       return { status: null, problem: problemOf(error) };
+    } finally {
+      clearTimeout(timer);
     }
   }
 
+  /** Gives up what is under way. */
   close(): void {
+    this.isClosed = true;
+    this.current?.abort();
     this.agent.destroy();
   }
 

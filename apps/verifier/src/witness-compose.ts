@@ -46,6 +46,10 @@ export async function composeWitnessing(
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lost = LostKeys.open(folder);
   await lost.look(pool, ledgers, key.keys);
+  for (const { verifier } of key.keys.filter((one) => !lost.without([one]).includes(one))) {
+    const what = 'cosigned what this verifier does not remember: its folder was lost or set back';
+    logger.warn({ key: verifier.vkey }, `${verifier.name} (${verifier.idHex}) ${what}; it is not used for other logs`);
+  }
   const { witness } = settings;
   if (witness === undefined) return { start: () => {}, stop: async () => {} };
   const keys = (): SigningKey[] => lost.without(key.keys);

@@ -9,31 +9,34 @@ import type { CosignedCheckpoint } from './published.js';
 
 const MOST_NOTE_BYTES = 65_536;
 
-/** Sizes that are looked through for checkpoints of certain signers. */
-const LOOKED_THROUGH = 100_000;
+export interface CosignedSearch {
+  /** Entry that they are to cover. */
+  over: number;
+  /** From the smallest size on, so those that were there first, or from the largest down. */
+  which: 'first' | 'newest';
+  /** Size of the last one that is known already, to go on behind it; null to begin. */
+  behind: number | null;
+  /** Key names of which one must be among the cosigners; null for anybody. */
+  signers: readonly string[] | null;
+  most: number;
+}
 
-/**
- * Checkpoints over an entry that were cosigned, with the cosignatures, at most `most`: from the smallest size on, so those that
- * were there first, or from the largest down.
- * @param signers key names of which one must be among the cosigners; null for anybody
- */
+/** Checkpoints over an entry that were cosigned, with the cosignatures. What nobody of these signed costs an index look each. */
 export async function cosignedCheckpoints(
   pool: Pool,
   ledgerId: number,
-  position: number,
-  { which, signers, most }: { which: 'first' | 'newest'; signers: readonly string[] | null; most: number },
+  { over, which, behind, signers, most }: CosignedSearch,
 ): Promise<CosignedCheckpoint[]> {
-  const order = which === 'first' ? 'ASC' : 'DESC';
+  const [order, side] = which === 'first' ? ['ASC', '>'] : ['DESC', '<'];
   return onConnection(pool, `looking for cosigned checkpoints of ledger ${ledgerId}`, async (client) => {
     const { rows } = await client.query<CosignedCheckpoint>(
       `SELECT size, note, (SELECT array_agg(line ORDER BY signer, key_id) FROM cosignature s
-                           WHERE s.ledger_id = $1 AND s.size = c.size) AS cosignatures
-       FROM (SELECT size, note FROM checkpoint WHERE ledger_id = $1 AND size > $2
-             ORDER BY size ${order} LIMIT ${LOOKED_THROUGH}) AS c
-       WHERE EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = $1 AND s.size = c.size
-                       AND ($3::text[] IS NULL OR s.signer = ANY($3)))
-       ORDER BY size ${order} LIMIT $4`,
-      [ledgerId, position, signers, most],
+                           WHERE s.ledger_id = c.ledger_id AND s.size = c.size) AS cosignatures
+       FROM checkpoint c WHERE ledger_id = $1 AND size > $2 AND ($3::bigint IS NULL OR size ${side} $3)
+         AND EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = c.ledger_id AND s.size = c.size
+                       AND ($4::text[] IS NULL OR s.signer = ANY($4)))
+       ORDER BY size ${order} LIMIT $5`,
+      [ledgerId, over, behind, signers, most],
     );
     return rows;
   });

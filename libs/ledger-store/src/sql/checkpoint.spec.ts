@@ -106,13 +106,22 @@ describe('what others say about a checkpoint', () => {
     expect(await newest(['south'])).toEqual([]);
     const [both] = await newestCosignedBy(pool, ledgerId, ['north'], 0, 1);
     expect(both).toEqual({ size: 8, note: 'note 8', cosignatures: ['— v1 AAAA', '— north AAAA'] });
-    const over = async (position: number, which: 'first' | 'newest', signers: string[] | null): Promise<number[]> =>
-      (await cosignedCheckpoints(pool, ledgerId, position, { which, signers, most: 9 })).map(({ size }) => size);
+    const over = async (
+      entry: number,
+      which: 'first' | 'newest',
+      signers: string[] | null,
+      behind: number | null = null,
+    ): Promise<number[]> => {
+      const rows = await cosignedCheckpoints(pool, ledgerId, { over: entry, which, signers, behind, most: 9 });
+      return rows.map(({ size }) => size);
+    };
     expect(await over(0, 'first', null)).toEqual([4, 8]);
     expect(await over(0, 'newest', null)).toEqual([8, 4]);
     expect(await over(4, 'first', null)).toEqual([8]);
     expect(await over(0, 'first', ['north'])).toEqual([8]);
     expect(await over(8, 'first', null)).toEqual([]);
+    expect(await over(0, 'first', null, 4)).toEqual([8]);
+    expect(await over(0, 'newest', null, 8)).toEqual([4]);
     expect(await newestCosignatureBy(pool, ledgerId, line.signer, line.keyId)).toEqual({
       size: 8,
       note: 'note 8',
