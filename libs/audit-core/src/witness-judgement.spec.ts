@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { judgeWitnessRequest, type WitnessJudgementInput } from '../vectors/make/witness-judgement.js';
+import { expected, keysOf, outcome, readVectors } from '../vectors/vector-file.js';
 import { ForeignLog } from './foreign-log.fixture.js';
 import { sha256 } from './hash.js';
 import { formatAddCheckpoint } from './witness-message.js';
@@ -16,7 +18,13 @@ function judge(request: string, latest: WitnessedHead | null): { status: number;
   return judgeAddCheckpoint(read.request, known, latest);
 }
 
+const file = readVectors<WitnessJudgementInput>('witness-judgement');
+
 describe('the judgement of a witness', () => {
+  it.each(file.cases)('vector: $name', (vector) => {
+    expect(outcome(() => judgeWitnessRequest(vector, keysOf(file)))).toEqual(expected(vector));
+  });
+
   it('is 200 for every step that a log can make, from every size to every size', () => {
     for (let old = 0; old <= 20; old++) {
       const latest = old === 0 ? null : at(old);
