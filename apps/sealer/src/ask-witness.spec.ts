@@ -264,6 +264,30 @@ describe('an answer that is none', () => {
     },
   );
 
+  it('keeps it overdue over a restart of ours, until it cosigns or another asks it', async () => {
+    answer = always(503, '');
+    const before = new Asking();
+    await before.ask(8);
+    before.steady += OVERDUE_MS;
+    await before.ask(8);
+    expect(before.open).toEqual(['witness.overdue']);
+    const after = new Asking();
+    await after.ask(8);
+    expect([after.open, after.witness.record.overdue]).toEqual([['witness.overdue'], true]);
+    answer = honest();
+    await after.ask(8);
+    expect(after.open).toEqual([]);
+    // Control: a sealer that begins anew has nothing to be overdue.
+    answer = always(503, '');
+    await after.ask(9);
+    expect(after.open).toEqual([]);
+    after.steady += OVERDUE_MS;
+    await after.ask(9);
+    const standby = new Asking();
+    standby.witness.idle();
+    expect(standby.open).toEqual([]);
+  });
+
   it('is one that does not come in time', async () => {
     answer = () => {};
     const asking = new Asking(log, {}, 300);

@@ -41,7 +41,7 @@ export interface AskWitnessParts {
   /** One request; never rejects. */
   readonly send: (body: string) => Promise<WitnessReply>;
   readonly store: (size: number, line: SignatureLine) => Promise<void>;
-  readonly alerts: Pick<AlertBook, 'raise' | 'reconcile'>;
+  readonly alerts: Pick<AlertBook, 'open' | 'raise' | 'reconcile'>;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Wall clock and steady clock, milliseconds. */
   readonly now: () => number;
@@ -70,11 +70,14 @@ export class AskWitness {
   private asked = { size: 0, at: -Infinity };
   /** Steady time since which a checkpoint waits; null when none does. */
   private waitingSince: number | null = null;
-  private isOverdue = false;
+  private isOverdue: boolean;
   private failures = 0;
   private problem = 'it was not asked yet';
 
-  constructor(private readonly parts: AskWitnessParts) {}
+  constructor(private readonly parts: AskWitnessParts) {
+    // A restart is no cosignature.
+    this.isOverdue = parts.alerts.open.some(({ scope }) => scope === this.scope);
+  }
 
   get record(): WitnessRecord {
     return { ...this.cosigned, overdue: this.isOverdue, failures: this.failures };
@@ -95,17 +98,26 @@ export class AskWitness {
     this.judge(null);
   }
 
+  /** There is nothing to ask: another sealer does it, or the ledger has no checkpoint. */
+  idle(): void {
+    this.judge(null);
+  }
+
+  private get scope(): string {
+    return overdueScope(this.parts.place.name, this.parts.origin);
+  }
+
   /** Raises and clears `witness.overdue`. @param now steady time at which a checkpoint waits; null when none does */
   private judge(now: number | null): void {
     const { alerts, origin, place, overdueMs } = this.parts;
     this.waitingSince = now === null ? null : (this.waitingSince ?? now);
-    this.isOverdue = now !== null && now - this.waitingSince! > overdueMs;
+    this.isOverdue = now !== null && (this.isOverdue || now - this.waitingSince! > overdueMs);
     const { size } = this.cosigned;
     const last = size === 0 ? 'nothing since this sealer started' : `up to size ${size}`;
     const detail = `witness ${place.name} (${place.url}) cosigned ${last}: ${this.problem}`;
     const finding: Finding = { code: 'witness.overdue', index: null, height: null, detail };
     const context = { ledger: origin, subject: place.name };
-    alerts.reconcile(`witness ${place.name} of ${origin}`, this.isOverdue ? [{ finding, context }] : []);
+    alerts.reconcile(this.scope, this.isOverdue ? [{ finding, context }] : []);
   }
 
   private async ask({ size, note, prove }: WitnessedCheckpoint, longest: number): Promise<SignatureLine[] | null> {
@@ -158,6 +170,9 @@ export class AskWitness {
     return this.failed(why);
   }
 }
+
+/** Scope of `witness.overdue`. */
+export const overdueScope = (witness: string, origin: string): string => `witness ${witness} of ${origin}`;
 
 function shown({ status, body }: { status: number; body: Buffer }): { status: string; answer: string } {
   return { status: String(status), answer: shownAnswer(body) };

@@ -16,7 +16,7 @@ import { fateOf, Loop, StopProcess, watchCertificate, type AlertBook, type Servi
 import type { Material } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { proveGrowth } from './announce.js';
-import { AskWitness, type WitnessedCheckpoint } from './ask-witness.js';
+import { AskWitness, overdueScope, type WitnessedCheckpoint } from './ask-witness.js';
 import type { SealerSettings } from './config.js';
 import { isUnknown } from './lease.js';
 import type { Sealed } from './sealing.js';
@@ -90,12 +90,21 @@ export class ExternalWitnesses {
   }
 
   start(): void {
+    this.clearFormer();
     for (const place of this.places) this.loops.push(this.follow(place));
   }
 
   async stop(): Promise<void> {
     for (const connection of this.connections) connection.close();
     await Promise.all(this.loops.map((loop) => loop.stop()));
+  }
+
+  /** A witness that is not in the file any more is not overdue. */
+  private clearFormer(): void {
+    const { origin, alerts } = this.ledger;
+    const scopes = this.places.map(({ name }) => overdueScope(name, origin));
+    const former = alerts.open.filter(({ code, ledger }) => code === 'witness.overdue' && ledger === origin);
+    for (const { scope } of former) if (!scopes.includes(scope)) alerts.reconcile(scope, []);
   }
 
   private follow(place: WitnessPlace): Loop {
@@ -120,9 +129,11 @@ export class ExternalWitnesses {
     const what = `witness ${place.name} of ${name}`;
     const pulse = health.pulse(what, ROUND_BOUND_MS);
     // No condition: a witness that is away makes nobody not ready.
+    const started = performance.now();
     const body = async (): Promise<number> => {
       const checkpoint = this.rounds.current();
       if (checkpoint) await witness.round(checkpoint, this.rounds.longest);
+      else if (performance.now() > started + overdueMs) witness.idle();
       return LOOK_EVERY_MS;
     };
     const fate = (error: unknown): ReturnType<typeof fateOf> => (isUnknown(error) ? 'retry' : fateOf(error));
