@@ -247,6 +247,7 @@ describe('two installations that watch each other', () => {
       expect(await published(one)).toBe(before);
       const status = await everseal(one, 'status');
       expect(status.out).toMatch(/other +main .*OVERDUE/);
+      expect(status.out).toMatch(/v1 +audit\.two\.example\/main +\d+/);
       expect(status.out).toContain('witness other of ledger main does not cosign in time');
       await two.system.installation.startService('verifier', 'v1');
       await waitUntil(async () => (await published(one)) >= before + 20, { what: 'published', timeoutMs: WITHIN_MS });

@@ -22,6 +22,7 @@ import type {
   StoredFacts,
   StreamFacts,
   VerifierFacts,
+  WitnessedFacts,
   WitnessFacts,
 } from './status-facts.js';
 
@@ -33,7 +34,7 @@ export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> 
   const trusts = settings.ledgers.map(({ name }) => readTrust(settings, name));
   // What was announced before the rest: whoever is asked later has to have come as far.
   const broker = await askBroker(settings, trusts);
-  const [services, verifiers, witnesses, stored] = await Promise.all([
+  const [services, { verifiers, witnessed }, witnesses, stored] = await Promise.all([
     Promise.all(settings.services.map((service) => askHealth(service, ops))),
     askVerifiers(settings, ops),
     askWitnesses(settings, ops),
@@ -45,7 +46,7 @@ export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> 
     stored: stored[i]!,
     announced: broker.announced[i]!,
   }));
-  return { services, ledgers, streams: broker.streams, verifiers, witnesses, alerts: broker.alerts };
+  return { services, ledgers, streams: broker.streams, verifiers, witnesses, witnessed, alerts: broker.alerts };
 }
 
 async function asked<T>(work: () => Promise<T>): Promise<Asked<T>> {
@@ -91,10 +92,22 @@ function listIn(body: string, member: string): Record<string, unknown>[] {
   }
 }
 
-async function askVerifiers({ services }: CliSettings, ops: OpsSettings): Promise<VerifierFacts[]> {
-  const verifiers = services.filter(({ service }) => service === 'verifier');
-  const answers = await Promise.all(verifiers.map(({ url }) => askService(url, '/metrics', ops)));
-  return verifiers.flatMap(({ name }, i) => verifierFacts(name, answers[i]!.body));
+async function askVerifiers(
+  { services }: CliSettings,
+  ops: OpsSettings,
+): Promise<{ verifiers: VerifierFacts[]; witnessed: WitnessedFacts[] }> {
+  const instances = services.filter(({ service }) => service === 'verifier');
+  const answers = await Promise.all(instances.map(({ url }) => askService(url, '/metrics', ops)));
+  return {
+    verifiers: instances.flatMap(({ name }, i) => verifierFacts(name, answers[i]!.body)),
+    witnessed: instances.flatMap(({ name }, i) => witnessedFacts(name, answers[i]!.body)),
+  };
+}
+
+function witnessedFacts(verifier: string, metrics: string): WitnessedFacts[] {
+  return parseMetrics(metrics).flatMap(({ name, labels, value: size }) =>
+    name === 'everseal_witnessed_size_entries' ? [{ verifier, log: labels['log'] ?? '', size }] : [],
+  );
 }
 
 function verifierFacts(name: string, metrics: string): VerifierFacts[] {

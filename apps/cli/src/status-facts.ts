@@ -99,6 +99,14 @@ export interface WitnessFacts {
   readonly failures: number;
 }
 
+/** A log of others that a verifier is a witness of. */
+export interface WitnessedFacts {
+  readonly verifier: string;
+  readonly log: string;
+  /** Of the newest checkpoint that it cosigned; 0 before the first. */
+  readonly size: number;
+}
+
 export interface AlertFacts {
   readonly open: number;
   readonly openCodes: readonly string[];
@@ -112,5 +120,6 @@ export interface StatusFacts {
   readonly streams: Asked<readonly StreamFacts[]>;
   readonly verifiers: readonly VerifierFacts[];
   readonly witnesses: readonly WitnessFacts[];
+  readonly witnessed: readonly WitnessedFacts[];
   readonly alerts: Asked<AlertFacts>;
 }

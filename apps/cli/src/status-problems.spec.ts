@@ -40,6 +40,7 @@ function facts(over: Partial<StatusFacts> = {}, stored: Partial<StoredFacts> = {
       },
     ],
     witnesses: [{ ledger: 'main', witness: 'north', size: 100, at: NOW, overdue: false, failures: 0 }],
+    witnessed: [{ verifier: 'v1', log: 'audit.example.net/main', size: 90 }],
     alerts: { ok: true, value: { open: 0, openCodes: [], unverified: 0, gaps: 0 } },
     ...over,
   };

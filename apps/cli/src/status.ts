@@ -104,7 +104,15 @@ function tellVerifiers(terminal: Terminal, { verifiers }: StatusFacts, now: numb
   );
 }
 
-function tellWitnesses(terminal: Terminal, { witnesses }: StatusFacts, now: number): void {
+function tellWitnesses(terminal: Terminal, { witnesses, witnessed }: StatusFacts, now: number): void {
+  if (witnessed.length > 0) {
+    terminal.line();
+    terminal.heading('logs of others that are witnessed here');
+    terminal.table(
+      ['verifier', 'log', 'cosigned'],
+      witnessed.map(({ verifier, log, size }) => [printable(verifier), printable(log), count(size)]),
+    );
+  }
   if (witnesses.length === 0) return;
   terminal.line();
   terminal.heading('witnesses of others');
