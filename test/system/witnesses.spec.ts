@@ -246,8 +246,8 @@ describe('two installations that watch each other', () => {
       await waitUntil(() => overdue(one).includes('other'), { what: 'the other overdue', timeoutMs: WITHIN_MS });
       expect(await published(one)).toBe(before);
       const status = await everseal(one, 'status');
-      expect(status.out).toMatch(/other +main .*OVERDUE/);
-      expect(status.out).toMatch(/v1 +audit\.two\.example\/main +\d+/);
+      expect(status.out).toMatch(/other\s+main\s.*OVERDUE/);
+      expect(status.out).toMatch(/v1\s+audit\.two\.example\/main\s+\d+/);
       expect(status.out).toContain('witness other of ledger main does not cosign in time');
       await two.system.installation.startService('verifier', 'v1');
       await waitUntil(async () => (await published(one)) >= before + 20, { what: 'published', timeoutMs: WITHIN_MS });

@@ -573,6 +573,7 @@ describe('a ledger whose checkpoints wait for witnesses', () => {
     await grow(1, 'unwitnessed');
     await cosignNewest(north!);
     expect(await shown()).toBe(size);
+    await reader.ledger.log.look();
     expect(reader.ledger.published.size).toBeGreaterThan(size);
     await log.tamper('DELETE FROM everseal.cosignature');
     expect(await shown()).toBe(size);
