@@ -5,7 +5,7 @@ import {
   logSettings,
   natsSettings,
   operationsSettings,
-  postgresSettings,
+  servicePostgresSettings,
   systemGenesisFile,
 } from '@everseal/process';
 import { z } from 'zod';
@@ -206,7 +206,7 @@ export const verifierSettings = z.strictObject({
       'This verifier as a witness of other logs, over HTTPS (docs/operations/witnesses.md). Without it, it is none.',
     ),
   nats: natsSettings.describe('The NATS connection.'),
-  postgres: postgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
+  postgres: servicePostgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),
   log: logSettings.describe('Logging.'),
 });

@@ -283,6 +283,7 @@ export {
 } from './proof-words.js';
 export { verifyProofBundle, type ProofBundle, type ProvenEntry } from './proof-bundle.js';
 export { singleReceipts } from './single-receipts.js';
+export { formatSurvivingHeads, parseSurvivingHeads, survivingHead, type SurvivingHead } from './surviving-heads.js';
 export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
 
 export {
