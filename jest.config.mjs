@@ -4,6 +4,7 @@ const libs = [
   'ledger-store',
   'messaging',
   'tls',
+  'tls-posture',
   'process',
   'system-ledger',
   'client',
