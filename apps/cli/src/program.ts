@@ -23,6 +23,7 @@ import { INPUT_FORMATS } from './input-format.js';
 import { restore, type RestoreOptions } from './restore.js';
 import { status, type StatusOptions } from './status.js';
 import { submit, type SubmitOptions } from './submit.js';
+import { addTls } from './tls-command.js';
 import { printable, type Terminal } from './terminal.js';
 import { auditorPolicy, type PolicyOptions } from './auditor-policy.js';
 import { prove, type ProveOptions } from './prove.js';
@@ -114,6 +115,7 @@ function buildProgram(run: Run): Command {
   addRestore(program, run);
   addDrill(program, run);
   addAccess(program, run);
+  addTls(program, run);
   return program;
 }
 

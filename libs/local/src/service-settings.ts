@@ -66,6 +66,10 @@ export function writeCliSettings(place: SettingsPlace): void {
     services: servicesOf(policy).map(({ service, name, id }) => {
       return { service, name, url: `https://localhost:${ports.operations[id]}` };
     }),
+    endpoints: Object.values(ports.api).flatMap(({ certificate: asked, open }) => [
+      `https+mtls://localhost:${asked}`,
+      `https://localhost:${open}`,
+    ]),
   };
   mkdirSync(layout.config, { recursive: true });
   replaceFile(

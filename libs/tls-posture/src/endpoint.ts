@@ -42,7 +42,8 @@ export function parseEndpoint(text: string): Endpoint {
   if (match === null || known === undefined) throw refused(text, `a scheme is one of ${SCHEMES.join(', ')}`);
   const protocol = known.split('+')[0] as Endpoint['protocol'];
   const host = bracketed.replace(/^\[|\]$/g, '');
-  if (!isIPv6(host) && !/^[A-Za-z0-9.-]{1,253}$/.test(host)) throw refused(text, 'its host is no name or address');
+  const isHost = bracketed.startsWith('[') ? isIPv6(host) : /^[A-Za-z0-9.-]{1,253}$/.test(host);
+  if (!isHost) throw refused(text, 'its host is no name or address');
   const number = port === undefined ? DEFAULT_PORTS[protocol] : Number(port);
   if (number < 1 || number > 65_535) throw refused(text, 'its port is none');
   if (protocol !== 'postgres' && (role !== undefined || (database ?? '') !== '')) {

@@ -114,6 +114,12 @@ export const RULES: readonly Rule[] = [
     finds: ({ stranger }, { endpoint }) => (endpoint.wantsCertificate ? letIn(stranger) : null),
   },
   {
+    id: 'clients.own',
+    atMost: 'F',
+    what: "the scanner's own certificate, where it has one, is refused: that others are says nothing then",
+    finds: ({ own }) => (own?.outcome === 'refused' ? own.said : null),
+  },
+  {
     id: 'key.weak',
     atMost: 'F',
     what: 'a key below 2,048 bits (RSA) or 256 (elliptic curves), or of another kind, in the chain',
@@ -290,7 +296,7 @@ export const RULES: readonly Rule[] = [
 const letIn = (admission: Admission): string | null => (admission.outcome === 'let-in' ? admission.said : null);
 
 function unanswered(seen: Observation, { wantsCertificate }: Endpoint): string | null {
-  const { unreachable, versions, nobody, stranger, plaintext } = seen;
+  const { unreachable, versions, nobody, stranger, own, plaintext } = seen;
   // Without TLS that is said already; but whether it is spoken in the clear must be known all the same.
   if (unreachable !== null) return null;
   const open = [
@@ -298,6 +304,7 @@ function unanswered(seen: Observation, { wantsCertificate }: Endpoint): string |
     ...seen.unanswered,
     ...asked('a client without a certificate', wantsCertificate ? nobody : null),
     ...asked('a client of a foreign issuer', wantsCertificate ? stranger : null),
+    ...asked("the scanner's own certificate", own),
     ...asked('a client without TLS', plaintext),
   ];
   return open.length === 0 ? null : listed([...new Set(open)]);
