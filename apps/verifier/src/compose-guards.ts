@@ -1,6 +1,7 @@
 /**
- * The verifier's guards: what surrounds the log (the database's catalog and durability, clocks, keys) against what was agreed.
- * Each is a loop of its own: one that cannot look does not keep the others from looking. They raise alerts and nothing else.
+ * The verifier's guards: what surrounds the log (the database's catalog and durability, clocks, keys, the TLS of every
+ * endpoint) against what was agreed. Each is a loop of its own: one that cannot look does not keep the others from looking.
+ * They raise alerts; the one over TLS writes down what it saw besides.
  */
 import { readFileSync } from 'node:fs';
 import {
@@ -15,9 +16,11 @@ import { databaseTime } from '@everseal/ledger-store';
 import { listen, StreamReader, type NatsLink } from '@everseal/messaging';
 import { framesStream, heartbeatSubject, type Policy } from '@everseal/policy';
 import { exposeCounts, Loop, StopProcess, type AlertBook, type ServiceContext } from '@everseal/process';
+import type { SystemLedger } from '@everseal/system-ledger';
 import type { Pool } from 'pg';
 import { CatalogGuard } from './catalog-guard.js';
 import { ClockGuard } from './clock-guard.js';
+import { composePosture } from './compose-posture.js';
 import type { VerifierSettings } from './config.js';
 import { DurabilityGuard } from './durability-guard.js';
 import { KeyGuard } from './key-guard.js';
@@ -32,6 +35,7 @@ export interface GuardParts {
   readonly pool: Pool;
   readonly link: NatsLink;
   readonly alerts: AlertBook;
+  readonly systemLedger: SystemLedger | null;
   readonly ledgers: readonly GuardedLedger[];
 }
 
@@ -43,6 +47,8 @@ export interface GuardedLedger {
 
 export interface Guards {
   start(): void;
+  /** Scans the TLS of every endpoint at once. */
+  rescan(): void;
   stop(): Promise<void>;
 }
 
@@ -53,16 +59,22 @@ export function composeGuards(context: Context, parts: GuardParts): Guards {
   const durability = new DurabilityGuard(pool, alerts, policy.domain);
   const keys = parts.ledgers.map((ledger, i) => keyGuard(settings.ledgers[i]!, ledger, alerts));
   const catalog = catalogGuard(context, parts);
+  const posture = composePosture({ settings, ...parts });
   const looks: Readonly<Record<string, () => Promise<void>>> = {
     durability: () => durability.look(),
     clocks: () => clocks.look(),
     keys: () => Promise.resolve(keys.forEach((guard) => guard.look())),
+    posture: () => posture.look(),
     ...(catalog && { catalog: () => catalog.look() }),
   };
   const counts = Object.fromEntries(Object.keys(looks).map((guard) => [guard, 0]));
   exposeCounts(metrics, 'everseal_guard_looks_total', 'looks that a guard has finished', 'guard', () => counts);
   const loops: Loop[] = [];
   return {
+    rescan() {
+      posture.rescan();
+      for (const loop of loops) loop.wake();
+    },
     start() {
       for (const [guard, look] of Object.entries(looks)) {
         const name = `${guard} guard`;

@@ -73,6 +73,8 @@ type Context = ServiceContext<VerifierSettings>;
 export interface VerifierService {
   /** Starts the loops and answers requests from now on. */
   start(): void;
+  /** Scans the TLS of every endpoint at once. */
+  rescan(): void;
   /** Answers no further request, ends the loops after their present round, closes the connections. */
   stop(): Promise<void>;
 }
@@ -106,7 +108,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
   verifierMetrics(context, ledgers, alerts);
-  const guards = composeGuards(context, { policy, pool, link, alerts, ledgers });
+  const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
   const timers = [
@@ -121,6 +123,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       systemLedger?.start();
       void alerts.flush();
     },
+    rescan: () => guards.rescan(),
     async stop() {
       timers.forEach(clearInterval);
       await stop();
