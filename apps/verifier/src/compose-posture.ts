@@ -14,8 +14,8 @@ import type { VerifierSettings } from './config.js';
 import { PostureGuard, type WatchedEndpoint } from './posture-guard.js';
 import { PostureMemory } from './posture-memory.js';
 
-/** Long enough for what is started together to be there, and not so short that every restart is a scan. */
-const FIRST_AFTER_MS = 60_000;
+/** Of the period, before the first scan: long enough for what is started together to be there, a minute of a quarter of an hour. */
+const FIRST_AFTER = 1 / 15;
 
 export interface PostureParts {
   readonly settings: VerifierSettings;
@@ -37,7 +37,7 @@ export function composePosture({ settings, policy, alerts, systemLedger, ledgers
     revocationLists: posture.revocationLists.map(({ file }) => file),
     minimum: posture.minimum,
     everyMs: posture.everyMs,
-    firstAfterMs: Math.min(posture.everyMs, FIRST_AFTER_MS * (0.5 + Math.random())),
+    firstAfterMs: posture.everyMs * FIRST_AFTER * (0.5 + Math.random()),
     graceMs: posture.graceMs,
     patienceMs: posture.patienceMs,
     claims: { commonName, uri },

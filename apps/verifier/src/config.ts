@@ -168,7 +168,7 @@ export const verifierSettings = z.strictObject({
         .max(86_400_000)
         .default(900_000)
         .describe(
-          'Between two scans of all endpoints, milliseconds, give or take a fifth. They are scanned as well when a file named here changes, and at SIGHUP. Default 900000 (15 minutes).',
+          'Between two scans of all endpoints, milliseconds, give or take a fifth; the first comes after about a fifteenth of it. They are scanned as well when a file named here changes, and at SIGHUP. Default 900000 (15 minutes).',
         ),
       minimum: z
         .enum(['A+', 'A', 'A-', 'B', 'C'])
@@ -177,10 +177,10 @@ export const verifierSettings = z.strictObject({
       graceMs: z
         .int()
         .min(0)
-        .default(120_000)
+        .default(600_000)
         .describe(
           'How long an endpoint may be unreachable, or serve another certificate than the one in its files, before that is tls.posture, milliseconds. ' +
-            'Longer than a restart, and than the reload after a renewal, takes. Default 120000 (2 minutes).',
+            'Longer than a restart, a failover and the reload after a renewal take; who is silent is found out sooner elsewhere. Default 600000 (10 minutes).',
         ),
       patienceMs: z
         .int()

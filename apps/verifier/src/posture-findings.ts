@@ -15,8 +15,9 @@ import {
   type PostureFinding,
 } from '@everseal/tls-posture';
 
-/** Findings that a restart or a renewal makes, and that end with it. */
+/** Findings that a restart, a renewal or a clock that is set makes, and that end with it. */
 const PASSING: ReadonlySet<string> = new Set([
+  'certificate.early',
   'endpoint.unreachable',
   'scan.incomplete',
   'clients.own',
