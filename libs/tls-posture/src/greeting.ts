@@ -53,6 +53,14 @@ export function readGreeting({ protocol }: Endpoint, bytes: Buffer): Greeting | 
   return protocol === 'nats' ? readNats(bytes) : readPostgres(bytes);
 }
 
+/**
+ * Whether a peer that hung up after these bytes has said nothing to the point: then nobody was let in. Half an answer, or a
+ * Postgres that has no place just now, may have been anything.
+ */
+export function isSilence({ protocol }: Endpoint, bytes: Buffer): boolean {
+  return bytes.length === 0 || protocol === 'nats'; // NATS says INFO to everybody
+}
+
 function readHttp(bytes: Buffer): Greeting | null {
   const end = bytes.indexOf('\r\n\r\n');
   if (end === -1 || end > MOST_HEAD) return null;

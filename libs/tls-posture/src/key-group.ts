@@ -20,8 +20,6 @@ export const KEY_GROUPS = {
   'P-192': 0x0013,
 } as const;
 
-export type KeyGroup = keyof typeof KEY_GROUPS;
-
 const NAMES = new Map<number, string>(Object.entries(KEY_GROUPS).map(([name, number]) => [number, name]));
 
 /** The name, or `group 0x…` of one that is not listed. */

@@ -1,6 +1,6 @@
 /** A client that does not do TLS: is it let in? And a NATS server that ought to be silent: is it? */
 import type { Endpoint } from './endpoint.js';
-import { greet, readGreeting } from './greeting.js';
+import { greet, isSilence, readGreeting } from './greeting.js';
 import type { Admission } from './observation.js';
 import { natsLine, NoTls, parseInfo } from './to-tls.js';
 import { Wire, WireError } from './wire.js';
@@ -12,6 +12,8 @@ export interface PlainVisit {
 
 /** nats-server with `handshake_first: auto` gives up on TLS first after 50 ms, unless another time is set. */
 const INFO_WAIT_MS = 400;
+
+const NOTHING = Buffer.alloc(0);
 
 export async function visitInClear(endpoint: Endpoint, milliseconds: number): Promise<PlainVisit> {
   const infoInClear = endpoint.scheme === 'nats+tlsfirst' && (await saysInfo(endpoint, milliseconds));
@@ -25,8 +27,9 @@ export async function visitInClear(endpoint: Endpoint, milliseconds: number): Pr
     return { admission, infoInClear };
   } catch (error) {
     if (!(error instanceof WireError) && !(error instanceof NoTls)) throw error;
-    // A server that hangs up, or takes our words for a broken handshake and says nothing that we know, lets nobody in.
-    const isRefused = error instanceof NoTls || error.trouble === 'closed';
+    // A server that hangs up, or takes our words for a broken handshake, lets nobody in.
+    const isRefused =
+      error instanceof NoTls || (error.trouble === 'closed' && isSilence(endpoint, wire?.unread ?? NOTHING));
     const admission: Admission = isRefused
       ? { outcome: 'refused', by: 'tls', said: error.message }
       : { outcome: 'unknown', said: error.message };

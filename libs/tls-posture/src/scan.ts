@@ -36,6 +36,8 @@ export interface ScanOptions {
 const PATIENCE_MS = 1_500;
 const CONNECTIONS = 6;
 const NOBODY_KNOWN = { commonName: 'everseal-tls-scan', uri: 'spiffe://everseal.invalid/stranger' };
+/** What nginx says to a client without a certificate, and everybody to a request that they do not like. */
+const ANY_REASON = 'HTTP 400';
 const GROUPS: readonly number[] = Object.values(KEY_GROUPS);
 const OLD_SUITES = SUITE_FAMILIES.flat();
 /** The newest first: one that answers to it is asked no further. */
@@ -94,8 +96,8 @@ class Scan {
       resumes: await this.resumes(told, own ? identity : null),
       alpn: told.alpn ?? offers.alpn,
       chain: this.chain([nobody, stranger, ...(own ? [own] : [])], offers, library ?? null),
-      nobody: this.credible(nobody, offers),
-      stranger: this.credible(stranger, offers),
+      nobody: this.credible(nobody, offers, own),
+      stranger: this.credible(stranger, offers, own),
       own: own?.admission ?? null,
       plaintext,
       infoInClear,
@@ -143,12 +145,17 @@ class Scan {
 
   /**
    * Before TLS 1.3 a server that misses a certificate says the same as one with which we share no cipher. It is believed
-   * only where it asks for certificates at all.
+   * only where it asks for certificates at all. A 400 is believed where somebody else is let in.
    */
-  private credible({ admission, chain }: Visit, { asksForCertificate }: Offers): Admission {
-    if (admission.outcome !== 'refused' || admission.by !== 'tls' || chain !== null || asksForCertificate)
-      return admission;
-    return { outcome: 'unknown', said: `no handshake came about: ${admission.said}` };
+  private credible({ admission, chain }: Visit, { asksForCertificate }: Offers, own: Visit | null): Admission {
+    if (admission.outcome !== 'refused') return admission;
+    if (admission.by === 'tls' && chain === null && !asksForCertificate) {
+      return { outcome: 'unknown', said: `no handshake came about: ${admission.said}` };
+    }
+    if (admission.said === ANY_REASON && own?.admission.outcome !== 'let-in') {
+      return { outcome: 'unknown', said: `${ANY_REASON}, which may have any reason: look again with a certificate` };
+    }
+    return admission;
   }
 
   private readonly ask: AskHello = (offer) => {

@@ -10,7 +10,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { isIP } from 'node:net';
 import { alpnOf } from './ask-hello.js';
 import type { Endpoint } from './endpoint.js';
-import { greet, readGreeting, type Greeting } from './greeting.js';
+import { greet, isSilence, readGreeting, type Greeting } from './greeting.js';
 import type { Admission } from './observation.js';
 import { goToTls, NoTls } from './to-tls.js';
 import { Wire, WireError } from './wire.js';
@@ -196,8 +196,10 @@ class Conversation {
         if (isRefusal(code)) refused('tls', code);
         else settle({ outcome: 'unknown', said: code || 'the handshake failed' });
       });
-      // Hung up without a word that means anything: whoever came is not in.
-      socket.on('close', () => refused(this.said.length > 0 ? 'application' : 'tls', 'hung up'));
+      socket.on('close', () => {
+        if (isSilence(endpoint, this.said)) refused('tls', 'hung up');
+        else settle({ outcome: 'unknown', said: 'hung up after words that mean neither' });
+      });
     });
   }
 

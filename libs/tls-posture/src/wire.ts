@@ -74,6 +74,11 @@ export class Wire {
     }
   }
 
+  /** What has arrived since the last `drop`. */
+  get unread(): Buffer {
+    return this.buffer;
+  }
+
   /** Forgets the first bytes of what has arrived. */
   drop(length: number): void {
     this.buffer = this.buffer.subarray(length);

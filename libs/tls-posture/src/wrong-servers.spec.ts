@@ -310,6 +310,14 @@ describe('clients', () => {
     await expectPosture(port, { scheme: 'https+mtls', grade: 'A+', findings: [] });
   });
 
+  it('are refused with a 400, which is believed only beside one that is let in', async () => {
+    const options = { ...mutual(), rejectUnauthorized: false };
+    const port = await https(options, HSTS, ({ authorized }) => (authorized ? 200 : 400));
+    const identity = await clients.issue({ commonName: 'ops', purposes: ['client'] });
+    await expectPosture(port, { scheme: 'https+mtls', grade: 'A+', findings: [], scan: { identity } });
+    await expectPosture(port, { scheme: 'https+mtls', grade: 'F', findings: ['scan.incomplete'] });
+  });
+
   it('are refused before TLS 1.3', async () => {
     const port = await https({ ...mutual(), minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' });
     await expectPosture(port, { scheme: 'https+mtls', grade: 'A-', findings: ['protocol.no-tls13'] });
