@@ -261,8 +261,10 @@ export const RULES: readonly Rule[] = [
     id: 'nats.info-first',
     atMost: 'A-',
     what: 'NATS says INFO in the clear before TLS: somebody between could change it',
-    finds: ({ infoInClear }, { endpoint }) =>
-      infoInClear ? 'INFO came before the handshake' : endpoint.scheme === 'nats' ? 'handshake_first is off' : null,
+    finds: ({ infoInClear, unreachable }, { endpoint }) => {
+      if (infoInClear) return 'INFO came before the handshake';
+      return endpoint.scheme === 'nats' && unreachable === null ? 'handshake_first is off' : null;
+    },
   },
   {
     id: 'alpn.missing',

@@ -96,8 +96,8 @@ describe('nats-server', () => {
       'that wants a password instead of a certificate',
       'nats+tlsfirst',
       () => `${tls('min_version: "1.3", handshake_first: true')}authorization { user: a, password: "b" }\n`,
-      'A+',
-      [],
+      'F',
+      ['clients.own'],
     ],
     ['without TLS', 'nats', () => '', 'F', ['endpoint.unreachable', 'plaintext.accepted']],
     [
