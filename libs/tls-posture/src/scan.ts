@@ -70,11 +70,11 @@ class Scan {
   }
 
   async run(): Promise<Seen> {
-    const why = await this.whyNoTls();
     const plain = this.twice(
       () => visitInClear(this.endpoint, this.patience),
       ({ admission }) => isUnknown(admission),
     );
+    const why = await this.whyNoTls();
     if (why !== null) return { ...nothingSeen(why), plaintext: (await plain).admission };
     const [offers, visits, library, { admission: plaintext, infoInClear }] = await Promise.all([
       findOffers(this.ask),
