@@ -15,7 +15,8 @@ import {
 } from '@everseal/policy';
 import { replaceFile } from '@everseal/process';
 import { usage } from './cli-failure.js';
-import { readSettings, settingsFile, type SettingsPlace } from './config.js';
+import { readSettings } from './config.js';
+import { settingsFile, type SettingsPlace } from './settings-file.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import type { Terminal } from './terminal.js';
 

@@ -8,7 +8,7 @@ import { listen, type NatsLink } from '@everseal/messaging';
 import { liveAlertSubject } from '@everseal/policy';
 import { AlertHistory, type ReadAlert, type VerifiedAlert } from './alert-history.js';
 import { AlertLines } from './alert-lines.js';
-import { explain } from './cli-failure.js';
+import { explain } from './explain-error.js';
 import { connectAsOps } from './connections.js';
 import type { Context } from './context.js';
 import { drillOrigin } from './drill-ledger.js';

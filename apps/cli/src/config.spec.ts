@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { settingsFields } from '@everseal/process';
-import { CliFailure, explain } from './cli-failure.js';
+import { CliFailure } from './cli-failure.js';
+import { explain } from './explain-error.js';
 import {
   cliSettings,
   ledgerSettings,

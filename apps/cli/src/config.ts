@@ -6,11 +6,11 @@
  * docs/operations/command-line.md lists every field (checked by config.spec.ts).
  */
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { filePath, natsSettings, postgresSettings, readConfig } from '@everseal/process';
 import { parseEndpoint } from '@everseal/tls-posture';
 import { z } from 'zod';
 import { usage } from './cli-failure.js';
+import { settingsFile, type SettingsPlace } from './settings-file.js';
 
 const certificate = {
   certFile: filePath('Client certificate (PEM, leaf first) with one spiffe:// URI.'),
@@ -92,22 +92,6 @@ function isEndpoint(text: string): boolean {
 export type CliSettings = z.output<typeof cliSettings>;
 export type ProducerSettings = CliSettings['producers'][number];
 export type OpsSettings = NonNullable<CliSettings['ops']>;
-
-/** What says where the settings are. */
-export interface SettingsPlace {
-  /** --config. */
-  config?: string | undefined;
-  /** --dir, or else EVERSEAL_DIR. */
-  dir?: string | undefined;
-}
-
-/** The folder of a one-machine installation, unless another is named. */
-export const DEFAULT_DIR = '.everseal';
-
-/** The settings file that is meant; it need not exist. */
-export function settingsFile({ config, dir }: SettingsPlace): string {
-  return config ?? path.join(dir ?? DEFAULT_DIR, 'config', 'cli.yaml');
-}
 
 /** @throws ConfigError; CliFailure when no file was named and the usual one is not there */
 export function readSettings(place: SettingsPlace): CliSettings {

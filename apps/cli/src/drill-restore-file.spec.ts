@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { explain } from './cli-failure.js';
+import { explain } from './explain-error.js';
 import {
   readRestoreFile,
   settleRestoreFile,

@@ -4,7 +4,7 @@
  */
 import type { KeySet } from '@everseal/audit-core';
 import type { NatsLink } from '@everseal/messaging';
-import { explain } from './cli-failure.js';
+import { explain } from './explain-error.js';
 import { connectAsOps } from './connections.js';
 import type { Context } from './context.js';
 import { newestAnnouncement, type LedgerTrust, type NewestAnnouncement } from './ledger-trust.js';

@@ -1,22 +1,14 @@
-/** The words of `everseal tls`, as commander reads them. */
+/** The words of `everseal tls`, as commander reads them; what it does is loaded when it is run. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Grade } from '@everseal/tls-posture';
-import type { SettingsPlace } from './config.js';
-import type { Context } from './context.js';
-import type { ExitCode } from './exit-code.js';
-import { scanTls, type TlsScanOptions } from './tls-scan.js';
-
-/** What a run of the program gives its commands. */
-export interface TlsRun {
-  exitCode: ExitCode;
-  context(program: Command): Context;
-  place(program: Command): SettingsPlace;
-}
+import { JSON_OPTION } from './command-option.js';
+import type { Run } from './run.js';
+import type { TlsScanOptions } from './tls-scan.js';
 
 /** Grades that somebody can ask for. */
 const LETTERS = ['A+', 'A', 'A-', 'B', 'C'] satisfies Grade[];
 
-export function addTls(program: Command, run: TlsRun): void {
+export function addTls(program: Command, run: Run): void {
   const tls = program.command('tls').description('TLS of the endpoints: what they offer, and what it is worth.');
   tls
     .command('scan')
@@ -31,9 +23,10 @@ export function addTls(program: Command, run: TlsRun): void {
     .option('--key <file>', 'its private key')
     .option('--pin <sha256>', 'public key (SPKI, hex) that must stand in the chain; several: one of them', pinned, [])
     .option('--timeout <ms>', 'for each question, which is put twice', timeout, 1_500)
-    .option('--json', 'one JSON object a line instead of tables')
+    .option(...JSON_OPTION)
     .action(async (endpoints: string[], options: TlsScanOptions) => {
-      run.exitCode = await scanTls(run.context(program), run.place(program), endpoints, options);
+      const { scanTls } = await import('./tls-scan.js');
+      run.exitCode = await scanTls(await run.context(program), run.place(program), endpoints, options);
     });
 }
 

@@ -4,10 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { isBelow, judge, scan, type Grade, type Observation, type Posture } from '@everseal/tls-posture';
-import { settingsFile, type SettingsPlace } from './config.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { Progress } from './progress.js';
+import { settingsFile, type SettingsPlace } from './settings-file.js';
 import { targetsOf, type Target, type TargetOptions } from './tls-targets.js';
 import { counted, printable, type Terminal } from './terminal.js';
 

@@ -27,7 +27,8 @@ import {
   type StoreErrorCode,
 } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
-import { explain, noLedger } from './cli-failure.js';
+import { noLedger } from './cli-failure.js';
+import { explain } from './explain-error.js';
 import { connectAsOps, openDatabase } from './connections.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';

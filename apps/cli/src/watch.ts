@@ -8,7 +8,8 @@
 import { formatTimestamp } from '@everseal/audit-core';
 import { listen, MessagingError, StreamReader, type NatsLink } from '@everseal/messaging';
 import { ANNOUNCEMENTS, announceSubject, heartbeatSubject, liveAlertSubject } from '@everseal/policy';
-import { explain, usage } from './cli-failure.js';
+import { usage } from './cli-failure.js';
+import { explain } from './explain-error.js';
 import { opsSettings, type CliSettings } from './config.js';
 import { connectAsOps } from './connections.js';
 import type { Context } from './context.js';

@@ -42,6 +42,11 @@ export class ApiController {
     return this.api.operation('proof', request, reply);
   }
 
+  @Get('api/:ledger/consistency/:number')
+  consistency(@Req() request: Request, @Res() reply: Reply): Promise<void> {
+    return this.api.operation('consistency', request, reply);
+  }
+
   @Get('api/:ledger/entries/:number')
   entry(@Req() request: Request, @Res() reply: Reply): Promise<void> {
     return this.api.operation('entry', request, reply);

@@ -12,6 +12,7 @@ import { identityOf, readPolicy, type Policy } from '@everseal/policy';
 import {
   Counter,
   exposeNumber,
+  firstConnection,
   Gauge,
   Loop,
   StopProcess,
@@ -110,7 +111,7 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
   };
   const name = `reader-${settings.name}`;
   const pool = openPool({ ...shared, name, max: POOL.statements, transactions: 'long' });
-  await assertSchema(pool);
+  await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () => assertSchema(pool));
   const index = createReadSource({ ...shared, name: `${name}-search`, max: POOL.search });
   await index.initialize();
   return { pool, index };

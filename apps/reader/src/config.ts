@@ -5,7 +5,7 @@ import {
   logSettings,
   natsSettings,
   operationsSettings,
-  postgresSettings,
+  servicePostgresSettings,
   systemGenesisFile,
 } from '@everseal/process';
 import { z } from 'zod';
@@ -120,7 +120,7 @@ export const readerSettings = z.strictObject({
     .describe(
       'The NATS connection, by which reads of content are recorded. Needed where the policy names a system ledger.',
     ),
-  postgres: postgresSettings.describe('The Postgres connection, as role everseal_reader.'),
+  postgres: servicePostgresSettings.describe('The Postgres connection, as role everseal_reader.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),
   log: logSettings.describe('Logging.'),
 });

@@ -2,6 +2,7 @@
 import {
   encodeBase64,
   FIRST_LINE,
+  formatAddCheckpoint,
   formatReceipt,
   formatTlogProof,
   leafHash,
@@ -9,6 +10,7 @@ import {
   parseDecimal,
   parseNote,
   parseFrameText,
+  proveConsistencyFromTiles,
   proveInclusionFromTiles,
   proveRange,
 } from '@everseal/audit-core';
@@ -87,8 +89,21 @@ export class JsonApi {
     const checkpoint = size === undefined ? ledger.published : await publishedAt(ledger, parseDecimal(size));
     requireCovered(index, checkpoint.size);
     const proof = await proveInclusionFromTiles(index, checkpoint.size, ledger.tiles.reader(checkpoint.size));
-    const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' };
-    return { status: 200, headers, body: formatTlogProof({ index, proof, checkpoint: checkpoint.note }) };
+    return textAnswer(formatTlogProof({ index, proof, checkpoint: checkpoint.note }));
+  }
+
+  async consistency({ ledger, target, number }: LedgerRequest): Promise<Answer> {
+    const { to } = parseQuery(target, OPERATIONS.consistency.query);
+    const old = numberOf(number);
+    const newer = to === undefined ? ledger.published : await publishedAt(ledger, parseDecimal(to));
+    if (old < 1 || old > newer.size) {
+      throw new Problem(
+        'log.absent',
+        `the checkpoint of size ${newer.size} extends trees of 1 to ${newer.size} entries`,
+      );
+    }
+    const proof = await proveConsistencyFromTiles(old, newer.size, ledger.tiles.reader(newer.size));
+    return textAnswer(formatAddCheckpoint({ old, proof, checkpoint: newer.note }));
   }
 
   async entry({ ledger, target, number }: LedgerRequest): Promise<Answer> {
@@ -146,6 +161,10 @@ export class JsonApi {
   private async indexedTo(ledger: ServedLedger): Promise<number> {
     return Math.min(ledger.published.size, await readIndexHead(ledger.pool, ledger.ledgerId));
   }
+}
+
+function textAnswer(body: string): Answer {
+  return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }, body };
 }
 
 function checkpointAnswer({ size, root, note, cosignatures }: Published): Answer {

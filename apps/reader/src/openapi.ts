@@ -25,6 +25,8 @@ const PROBLEM = {
   },
 };
 
+const TEXT = { 'text/plain': { schema: { type: 'string' } } };
+
 interface JsonSchema {
   properties?: Record<string, { description?: string }>;
   required?: string[];
@@ -68,7 +70,7 @@ function operation({ id, path, summary, reading, query, answer, holds }: Operati
     responses: {
       200: {
         description: holds,
-        content: { [answer]: { schema: { type: answer === 'text/plain' ? 'string' : 'object' } } },
+        content: answer === null ? TEXT : { 'application/json': { schema: z.toJSONSchema(answer) } },
       },
       default: {
         description: 'The request is not answered; the code says why.',

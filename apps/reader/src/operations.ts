@@ -3,6 +3,7 @@
  * OpenAPI document is written from these, and a spec compares the three.
  */
 import { z } from 'zod';
+import { BLOCK, CHECKPOINT, ENTRY, EVENTS, KEYS, LEDGERS, PAGE, RECEIPT } from './answers.js';
 import type { Reading } from './client.js';
 import { count, eventQuery, searchQuery } from './search-query.js';
 
@@ -15,55 +16,60 @@ export interface Operation {
   /** Null for what is not of one ledger. */
   readonly reading: Reading | null;
   readonly query: z.ZodObject;
-  /** Media type of a good answer. */
-  readonly answer: 'application/json' | 'text/plain';
+  /** What a good answer is: JSON of this form; null for text. */
+  readonly answer: z.ZodType | null;
   /** What a good answer holds. */
   readonly holds: string;
 }
 
 const NOTHING = z.strictObject({});
-const json = { answer: 'application/json', query: NOTHING } as const;
+const plain = { query: NOTHING } as const;
 
 export const OPERATIONS = {
   ledgers: {
-    ...json,
+    ...plain,
     id: 'ledgers',
+    answer: LEDGERS,
     path: '/api',
     reading: null,
     summary: 'The ledgers that this client may read',
-    holds: '`ledgers`: name, origin, size of the newest checkpoint, what anybody may read.',
+    holds: 'Each with its origin, the size of its newest checkpoint and what anybody may read.',
   },
   checkpoint: {
-    ...json,
+    ...plain,
     id: 'checkpoint',
+    answer: CHECKPOINT,
     path: '/api/{ledger}/checkpoint',
     reading: 'hashes',
     summary: 'The newest checkpoint with its cosignatures',
-    holds: '`size`, `root` (base64), `note` (the signed note with its cosignatures), `cosignatures` (their lines).',
+    holds: 'The signed note with its cosignatures, and what it says.',
   },
   checkpointAt: {
-    ...json,
+    ...plain,
     id: 'checkpointAt',
+    answer: CHECKPOINT,
     path: '/api/{ledger}/checkpoints/{size}',
     reading: 'hashes',
     summary: 'The checkpoint of this size with its cosignatures',
     holds: 'As the newest checkpoint.',
   },
   keys: {
-    ...json,
+    ...plain,
     id: 'keys',
+    answer: KEYS,
     path: '/api/{ledger}/keys',
     reading: 'hashes',
     summary: 'The key sets of the ledger, the newest last',
-    holds: '`keySets`: `index`, `note`. Trust begins with the hash of the first, which you have from elsewhere.',
+    holds: 'Their notes, and where they stand.',
   },
   block: {
-    ...json,
+    ...plain,
     id: 'block',
+    answer: BLOCK,
     path: '/api/{ledger}/blocks/{height}',
     reading: 'hashes',
     summary: 'One block, without its entries',
-    holds: '`height`, `first`, `next`, `entries`, `hash` (leaf hash of its note, base64), `sealed`, `note`.',
+    holds: 'Its note, and what it says.',
   },
   proof: {
     id: 'proof',
@@ -73,46 +79,57 @@ export const OPERATIONS = {
     query: z.strictObject({
       size: count(1, Number.MAX_SAFE_INTEGER, 'Size of the checkpoint to prove it in. Default the newest.'),
     }),
-    answer: 'text/plain',
+    answer: null,
     holds: 'A `.tlog-proof` file.',
   },
+  consistency: {
+    id: 'consistency',
+    answer: null,
+    path: '/api/{ledger}/consistency/{size}',
+    reading: 'hashes',
+    summary: 'Proof that the log extends its tree of this size (C2SP tlog-witness add-checkpoint)',
+    query: z.strictObject({
+      to: count(1, Number.MAX_SAFE_INTEGER, 'Size of the checkpoint that extends it. Default the newest.'),
+    }),
+    holds: 'An add-checkpoint request: the old size, the consistency proof, the newer checkpoint.',
+  },
   entry: {
-    ...json,
+    ...plain,
     id: 'entry',
+    answer: ENTRY,
     path: '/api/{ledger}/entries/{index}',
     reading: 'content',
     summary: 'One entry of the log: an event, or the note of a key set, frame, gap or block',
-    holds:
-      '`index`, `leafHash`, `entry` (exact bytes, base64), `kind`. An event besides: `producer`, `accepted`, `event` (the ' +
-      "producer's exact bytes, base64), `fields` (as the index has them, uncut they are in the event), `json` (a reading of it).",
+    holds: 'Its exact bytes; of an event those of its producer besides, and how this reader understands them.',
   },
   receipt: {
-    ...json,
+    ...plain,
     id: 'receipt',
+    answer: RECEIPT,
     path: '/api/{ledger}/receipts/{index}',
     reading: 'content',
     summary: 'Proof of custody: the signed frame of an event, and the range proof of the event in it',
-    holds: 'A receipt (docs/formats), as its producer holds it: `ledger`, `frame`, `first`, `count`, `proof`.',
+    holds: 'A receipt (docs/formats), as its producer holds it.',
   },
   search: {
-    ...json,
+    ...plain,
     id: 'search',
+    answer: PAGE,
     path: '/api/{ledger}/events',
     reading: 'content',
     summary: 'Events by conditions, the newest first',
     query: searchQuery,
-    holds:
-      '`events`: rows of the index, by `index`. `next`: `before` of the next page, null after the last one; a page can be short, or ' +
-      'empty, and still have a next one. `indexed`: how far the index is; what is sealed after it is not found yet.',
+    holds: 'Rows of the index. A page can be short, or empty, and still have a next one.',
   },
   event: {
-    ...json,
+    ...plain,
     id: 'event',
+    answer: EVENTS,
     path: '/api/{ledger}/event',
     reading: 'content',
     summary: 'The event with this producer, source and id',
     query: eventQuery,
-    holds: '`events`: rows of the index: one, none, or the versions that were let in under one id.',
+    holds: 'Rows of the index: one, none, or the versions that were let in under one id.',
   },
 } as const satisfies Record<string, Operation>;
 

@@ -6,10 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   leafHash,
   openGenesis,
+  parseAddCheckpoint,
+  parseCheckpointText,
+  parseNote,
   parseReceipt,
   parseTlogProof,
   signKeySet,
   splitBundle,
+  verifyConsistency,
   verifyReceipt,
   verifyTlogProof,
 } from '@everseal/audit-core';
@@ -110,6 +114,39 @@ async function everyPage(query: string, between?: (page: number) => Promise<void
   }
   throw new Error('the pages do not end');
 }
+
+describe('the growth of the log', () => {
+  it('has a proof that verifies, from any older size to any checkpoint, and not for another tree', async () => {
+    await grow(1, 'growth');
+    const { size, root } = reader.ledger.published;
+    const older = (await reader.json<{ size: number; root: string }>('/api/main/checkpoint')).size;
+    await grow(2, 'more growth');
+    for (const [target, to] of [
+      [`/api/main/consistency/${older}`, log.size],
+      [`/api/main/consistency/${older}?to=${older}`, older],
+      ['/api/main/consistency/1', log.size],
+    ] as const) {
+      const { status, body } = await reader.get(target, { as: 'anna' });
+      expect([target, status]).toEqual([target, 200]);
+      const { old, proof, checkpoint } = parseAddCheckpoint(body);
+      const newer = parseCheckpointText(parseNote(checkpoint).text);
+      const oldRoot = old === 1 ? leafHash(entryAt(0)) : root;
+      expect([newer.size, verifyConsistency(old, newer.size, proof, oldRoot, newer.root)]).toEqual([to, true]);
+      // Control: of another tree of that size it says nothing.
+      expect(verifyConsistency(old, newer.size, proof, leafHash(Buffer.from('x')), newer.root)).toBe(false);
+    }
+    expect(size).toBe(older);
+    for (const [target, code] of [
+      ['/api/main/consistency/0', 'log.absent'],
+      [`/api/main/consistency/${log.size + 1}`, 'log.absent'],
+      [`/api/main/consistency/${older}?to=${older - 1}`, 'log.absent'],
+      ['/api/main/consistency/01', 'request.path'],
+    ] as const) {
+      const { body } = await reader.get(target, { as: 'anna' });
+      expect([target, JSON.parse(body.toString())]).toMatchObject([target, { error: { code } }]);
+    }
+  });
+});
 
 describe('what is in the log', () => {
   it('is given byte for byte, with what its place makes it', async () => {
@@ -510,6 +547,26 @@ describe('access', () => {
 });
 
 describe('/openapi.json', () => {
+  it('says what answers hold, and an answer that is not so is noticed', async () => {
+    const document = (await reader.json('/openapi.json', {})) as {
+      paths: Record<string, { get: { responses: object } }>;
+    };
+    expect(document.paths['/api/{ledger}/blocks/{height}']?.get.responses).toMatchObject({
+      200: { content: { 'application/json': { schema: { type: 'object', additionalProperties: false } } } },
+    });
+    expect(document.paths['/api/{ledger}/proofs/{index}']?.get.responses).toMatchObject({
+      200: { content: { 'text/plain': { schema: { type: 'string' } } } },
+    });
+    // Every answer of this file was held to its form (reader.fixture.ts). Control: one more, one missing, one of another type.
+    const block = await reader.json('/api/main/blocks/1');
+    const { answer } = OPERATIONS.block;
+    expect(answer.safeParse(block).success).toBe(true);
+    const { note: _note, ...without } = block;
+    for (const other of [{ ...block, more: 1 }, without, { ...block, height: '1' }]) {
+      expect(answer.safeParse(other).success).toBe(false);
+    }
+  });
+
   it('names exactly the routes that there are, each with the parameters that it takes', async () => {
     const document = (await reader.json('/openapi.json', {})) as { paths: Record<string, unknown> };
     expect(document).toEqual(JSON.parse(JSON.stringify(openApiDocument())));

@@ -19,6 +19,7 @@ import { createApi } from './api.module.js';
 import { composeApi } from './compose.js';
 import { readerSettings, type ReaderSettings } from './config.js';
 import { Listeners } from './listeners.js';
+import { OPERATIONS } from './operations.js';
 import { PublishedLog } from './published-log.js';
 import { makeCaches, ServedLedger } from './served-ledger.js';
 import { TokenList } from './token-list.js';
@@ -128,7 +129,7 @@ export class SpecReader {
       ...tls,
       agent: Object.keys(tls).length > 0 ? false : this.agent(key),
     };
-    return new Promise((resolve, reject) => {
+    const got = await new Promise<Got>((resolve, reject) => {
       const asked = request(options, (answer) => {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -139,6 +140,8 @@ export class SpecReader {
       asked.on('error', reject);
       asked.end();
     });
+    requireForm(target, got);
+    return got;
   }
 
   async json<T = Record<string, unknown>>(target: string, ask: Ask = { as: 'anna' }): Promise<T> {
@@ -218,3 +221,12 @@ export class Projection {
     }
   }
 }
+
+/** Every good answer of the JSON API has the form that the OpenAPI document says it has. */
+function requireForm(target: string, { status, body }: Got): void {
+  const asked = Object.values(OPERATIONS).find((one) => pattern(one.path).test(target.replace(/\?.*/, '')));
+  if (status !== 200 || !asked?.answer) return;
+  asked.answer.parse(JSON.parse(body.toString()));
+}
+
+const pattern = (form: string): RegExp => new RegExp(`^${form.replaceAll(/\{\w+\}/g, '[^/]+')}$`);

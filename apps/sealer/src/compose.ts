@@ -50,6 +50,7 @@ import {
   AlertBook,
   Counter,
   fateOf,
+  firstConnection,
   Gauge,
   KeyFile,
   Loop,
@@ -147,7 +148,7 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
   };
   const pool = openPool({ ...common, name: `sealer-${settings.name}`, max: 8, transactions: 'short' });
   const indexPool = openPool({ ...common, name: `sealer-${settings.name}-index`, max: 2, transactions: 'long' });
-  await assertSchema(pool);
+  await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () => assertSchema(pool));
   await assertDurable(pool);
   return { pool, indexPool };
 }

@@ -5,7 +5,7 @@ import {
   logSettings,
   natsSettings,
   operationsSettings,
-  postgresSettings,
+  servicePostgresSettings,
   systemGenesisFile,
 } from '@everseal/process';
 import { z } from 'zod';
@@ -42,7 +42,7 @@ export const sealerSettings = z.strictObject({
         'ingester may be away.',
     ),
   nats: natsSettings.describe('The NATS connection.'),
-  postgres: postgresSettings.describe('The Postgres connection, as role everseal_sealer.'),
+  postgres: servicePostgresSettings.describe('The Postgres connection, as role everseal_sealer.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),
   log: logSettings.describe('Logging.'),
 });

@@ -11,7 +11,6 @@
 
 import {
   formatTimestamp,
-  openGapOrder,
   signGap,
   type Gap,
   type GapReport,
@@ -19,10 +18,10 @@ import {
   type SealedKeySet,
   type VerdictCode,
 } from '@everseal/audit-core';
-import { advanceCursor, commitBlock, databaseTime, framesAt, heldFrames, listGaps } from '@everseal/ledger-store';
+import { databaseTime, framesAt, heldFrames, listGaps } from '@everseal/ledger-store';
 import type { StoredMessage } from '@everseal/messaging';
-import { fateOf, RetryLater, StopProcess } from '@everseal/process';
-import { laterClock, timeOfBlock } from './block-time.js';
+import { StopProcess } from '@everseal/process';
+import { laterClock } from './block-time.js';
 import { CommitUnderWay } from './commit-under-way.js';
 import { DatabaseClock } from './database-clock.js';
 import { DebtQuestions } from './debt-questions.js';
@@ -30,17 +29,17 @@ import { checkFrame, type FrameCheck } from './frame-check.js';
 import { FrameSource, type Replaced } from './frame-source.js';
 import { reportGaps } from './gap-report.js';
 import type { GapInFront } from './gap-in-front.js';
-
 import { HeardFrames } from './heard-frames.js';
 import { MOST_VERSIONS } from './held-lanes.js';
 import { LaneGaps } from './lane-gaps.js';
-import { followOrder } from './key-orders.js';
-import { OpenBlock, type CheckedFrame } from './open-block.js';
-import { OperatorOrders, standby, type PlacedOrder } from './operator-orders.js';
+import type { CheckedFrame } from './open-block.js';
+import { standby } from './operator-orders.js';
+import { OrderDesk } from './order-desk.js';
 import { recoverHead } from './recover-head.js';
 import { Resend, type Resent } from './resend.js';
 import { SealAlerts } from './seal-alerts.js';
-import { expectedHead, isCaughtUp, lingerOf, sealedState, type Sealing, type SealerParts } from './sealing.js';
+import { moveCursor, newBlock, sealBlock } from './seal-block.js';
+import { isCaughtUp, lingerOf, sealedState, type Sealing, type SealerParts } from './sealing.js';
 
 /** An idle ledger gets a heartbeat block this often. */
 const HEARTBEAT_BLOCK_MS = 10 * 60_000;
@@ -50,19 +49,17 @@ const GAP_LOOK_MS = 1_000;
 
 export class SealLedger {
   private source: FrameSource | null = null;
-  /** performance.now() of the newest block. */
-  private lastBlockAt = 0;
 
   private readonly alerts: SealAlerts;
   private readonly heard: HeardFrames;
-  private readonly orders = new OperatorOrders();
-  private readonly keyOrders = new OperatorOrders();
+  private readonly orders: OrderDesk;
   /** While this sealer seals. */
   private active: { readonly sealing: Sealing; readonly gaps: LaneGaps } | null = null;
 
   constructor(private readonly parts: SealerParts) {
     this.alerts = new SealAlerts(parts.origin, parts.alerts);
     this.heard = new HeardFrames(parts.origin, () => performance.now());
+    this.orders = new OrderDesk(parts);
   }
 
   /** A heartbeat of an ingester. */
@@ -81,7 +78,7 @@ export class SealLedger {
    */
   async declare(order: string): Promise<void> {
     if (!this.active) throw standby();
-    const placed = this.orders.place(order);
+    const placed = this.orders.declare(order);
     this.source?.interrupt();
     return placed;
   }
@@ -92,7 +89,7 @@ export class SealLedger {
    */
   async followKeys(order: string): Promise<void> {
     if (!this.active) throw standby();
-    const placed = this.keyOrders.place(order);
+    const placed = this.orders.followKeys(order);
     this.source?.interrupt();
     return placed;
   }
@@ -123,7 +120,6 @@ export class SealLedger {
     } finally {
       this.active = null;
       this.orders.giveBack();
-      this.keyOrders.giveBack();
     }
   }
 
@@ -131,7 +127,6 @@ export class SealLedger {
   private async sealUnderOneKeySet(fence: number, signal: AbortSignal): Promise<void> {
     const sealing = await this.recover(fence);
     this.source = sealing.source;
-    this.lastBlockAt = performance.now();
     try {
       await this.sealFrames(sealing, signal);
     } finally {
@@ -149,7 +144,7 @@ export class SealLedger {
     }
     const source = new FrameSource(this.parts.reader, cursor);
     const commit = new CommitUnderWay();
-    const open = this.newBlock(head);
+    const open = newBlock(this.parts.origin, head);
     const asking = { ask: this.parts.resend, onAnswer: () => source.interrupt(), now: () => performance.now() };
     const questions = { resend: new Resend(asking), debtQuestions: new DebtQuestions(asking) };
     const postgres = new DatabaseClock(
@@ -167,6 +162,7 @@ export class SealLedger {
       commit,
       open,
       openedAt: 0,
+      cutAt: performance.now(),
       pending: false,
       streamEnd: Infinity,
     };
@@ -209,10 +205,11 @@ export class SealLedger {
     let [guardedAt, lookedAt] = [-Infinity, -Infinity];
     const gaps = new LaneGaps(sealing, this.fetchHeld(sealing), this.parts.gapAfterMs);
     this.active = { sealing, gaps };
+    const work = { addGap: (gap: GapInFront) => this.addGap(sealing, gap), seal: () => sealBlock(this.parts, sealing) };
     if (sealing.tree.size === 0) {
       sealing.keysIndex = sealing.open.addNote(this.parts.genesis);
       if (this.parts.successor) sealing.open.addNote(this.parts.successor);
-      await this.seal(sealing);
+      await sealBlock(this.parts, sealing);
     }
     // Held frames whose turn came in a block that was cut before them: nothing on the stream calls for them again.
     for (const ingester of new Set([...lanes.snapshot().keys(), ...held.waiting()])) {
@@ -228,7 +225,7 @@ export class SealLedger {
         guardedAt = performance.now();
       }
       await this.heal(sealing);
-      if (await this.followOrders(sealing, gaps)) return;
+      if (await this.orders.carryOut(sealing, gaps, work)) return;
       if (performance.now() - lookedAt >= GAP_LOOK_MS && isCaughtUp(sealing)) {
         for (const gap of await gaps.due(laterClock(sealing, this.parts.now))) await this.addGap(sealing, gap);
         lookedAt = performance.now();
@@ -237,8 +234,8 @@ export class SealLedger {
       if (Array.isArray(messages)) for (const message of messages) await this.takeMessage(sealing, message);
       else await this.startOver(sealing, messages);
       const due = sealing.open.entries > 0 && lingerOf(sealing) === 0;
-      if (due || performance.now() - this.lastBlockAt >= HEARTBEAT_BLOCK_MS) await this.seal(sealing);
-      else if (sealing.pending && sealing.open.entries === 0) await this.moveCursor(sealing);
+      if (due || performance.now() - sealing.cutAt >= HEARTBEAT_BLOCK_MS) await sealBlock(this.parts, sealing);
+      else if (sealing.pending && sealing.open.entries === 0) await moveCursor(this.parts, sealing);
     }
     await commit.done();
   }
@@ -264,64 +261,6 @@ export class SealLedger {
     const waiting = new Set([...held.waiting(), ...unseen.keys()]);
     resend.want(new Map([...waiting].map((ingester) => [ingester, headOf(ingester) + 1])));
     debtQuestions.want(debts);
-  }
-
-  /** @returns whether another key set is in force now */
-  private async followOrders(sealing: Sealing, gaps: LaneGaps): Promise<boolean> {
-    for (let order = this.orders.take(); order; order = this.orders.take()) await this.obey(sealing, gaps, order);
-    let isChanged = false;
-    for (let order = this.keyOrders.take(); order; order = this.keyOrders.take()) {
-      isChanged = (await this.changeKeys(sealing, order)) || isChanged;
-    }
-    return isChanged;
-  }
-
-  /** An operator's order: the same gap as by itself, only at once. */
-  private async obey(sealing: Sealing, gaps: LaneGaps, { note, done, refuse }: PlacedOrder): Promise<void> {
-    try {
-      const order = openGapOrder(note, sealing.keys.operators, this.parts.origin);
-      const gap = await gaps.ordered(order);
-      this.parts.log.warn({ order: note }, 'an operator orders a gap');
-      await this.addGap(sealing, gap);
-      if (sealing.open.entries > 0) await this.seal(sealing);
-      await sealing.commit.done();
-      done();
-    } catch (error) {
-      // What is wrong with the order is the operator's; what is wrong with sealing ends this run as well.
-      const isRefused = fateOf(error) === 'refuse';
-      refuse(isRefused ? error : new RetryLater('gaps.unknown', 'sealing failed: list the gaps before ordering again'));
-      if (!isRefused) throw error;
-    }
-  }
-
-  /**
-   * Seals the key set of an order as a block of its own. What was filled before it is sealed first, under the keys that were
-   * in force. @returns whether another set is in force now
-   */
-  private async changeKeys(sealing: Sealing, { note: order, done, refuse }: PlacedOrder): Promise<boolean> {
-    const { parts } = this;
-    try {
-      const next = followOrder(order, sealing, parts.logKeyOf);
-      if (next) {
-        parts.log.warn({ order }, 'an operator orders another key set');
-        if (sealing.open.entries > 0) await this.seal(sealing);
-        sealing.keySets = [...sealing.keySets, { index: sealing.keysIndex, note: sealing.keysNote }];
-        sealing.keysIndex = sealing.open.addNote(Buffer.from(next.note));
-        Object.assign(sealing, next);
-        await this.seal(sealing);
-        // Crash before COMMIT: the old set is in force, and the operator's tool has no answer. After it: the new one is.
-        await sealing.commit.done();
-      }
-      done();
-      return next !== null;
-    } catch (error) {
-      const isRefused = fateOf(error) === 'refuse';
-      refuse(
-        isRefused ? error : new RetryLater('keys.unknown', 'sealing failed: look at the key sets, then order again'),
-      );
-      if (!isRefused) throw error;
-      return false;
-    }
   }
 
   /** Lets a lane go on without the frames that it misses: the record, and at once the frame that ends the gap. */
@@ -355,7 +294,7 @@ export class SealLedger {
     if (open.entries === 0) sealing.openedAt = performance.now();
     open.addFrame(checked);
     this.alerts.debts(debts, ingester);
-    if (open.full) await this.seal(sealing);
+    if (open.full) await sealBlock(this.parts, sealing);
   }
 
   /** Checked like a message of the stream; the cursor does not move. Until it is committed a crash asks for it again. */
@@ -372,11 +311,6 @@ export class SealLedger {
   private alertLane(sealing: Sealing, ingester: string): void {
     const heard = this.heard.missing(sealing.source).get(ingester) ?? 0;
     this.alerts.lane(sealing, ingester, Math.max(heard, sealing.held.passedByTo(ingester)));
-  }
-
-  private newBlock(after: Pick<Sealing, 'height' | 'previous' | 'tree' | 'tiles'>): OpenBlock {
-    const { height, previous, tree, tiles } = after;
-    return new OpenBlock({ origin: this.parts.origin, height, previous }, tree, (full) => tiles.keep(full));
   }
 
   /** The frame of a message when it is the next of its lane. Else the message is skipped, held back or put aside: null. */
@@ -438,55 +372,7 @@ export class SealLedger {
     open.addFrame(checked);
     lanes.advance(checked.frame, checked.hash, position, checked.note.toString());
     held.forget(ingester, number, checked.hash);
-    if (open.full) await this.seal(sealing);
-  }
-
-  /** Commits the block being filled, after the one before, and begins the next. Does not wait for the commit. */
-  private async seal(sealing: Sealing): Promise<void> {
-    await sealing.commit.done();
-    const time = await timeOfBlock(sealing, this.parts.now);
-    sealing.commit.begin(this.commitOpen(sealing, time));
-    sealing.open = this.newBlock(sealing);
-    sealing.pending = false;
-  }
-
-  /** Only skipped or held frames: the cursor moves without a block. */
-  private async moveCursor(sealing: Sealing): Promise<void> {
-    const { source, commit, held } = sealing;
-    await commit.done();
-    await advanceCursor(
-      this.parts.pool,
-      expectedHead(sealing, this.parts.ledgerId),
-      source.cursor,
-      held.takeUnstored(),
-    );
-    sealing.pending = false;
-  }
-
-  /** Cuts the block and commits it; everything the next block needs is in memory before the commit is under way. */
-  private commitOpen(sealing: Sealing, time: number): Promise<void> {
-    const { parts } = this;
-    const cut = sealing.open.cut(formatTimestamp(time), sealing.logKey);
-    const expect = expectedHead(sealing, parts.ledgerId, cut.block.first);
-    sealing.height = cut.block.height + 1;
-    sealing.previous = cut.hash;
-    sealing.sealed = cut.block.sealed;
-    this.lastBlockAt = performance.now();
-    const sealed = sealedState(sealing, cut.block.height, cut.size, cut.root);
-    // Crash before COMMIT: nothing of this block exists, its frames are read from the stream again.
-    // Crash after COMMIT, or its answer lost: the head row names this block, recovery goes on behind it.
-    return commitBlock(parts.pool, {
-      expect,
-      block: { ...cut.block, hash: cut.hash, next: cut.size },
-      body: cut.body,
-      tiles: cut.tiles,
-      frames: cut.frames,
-      gaps: cut.gaps,
-      waiting: sealing.held.takeUnstored(),
-      frontier: cut.frontier,
-      keysIndex: sealing.keysIndex,
-      cursor: sealing.source.cursor,
-    }).then(() => parts.onSealed(sealed, cut));
+    if (open.full) await sealBlock(this.parts, sealing);
   }
 
   private async guard(sealing: Sealing): Promise<void> {
@@ -503,7 +389,7 @@ export class SealLedger {
 
   /** Reads another stream from its first message. What is not committed is committed first, with the old cursor. */
   private async startOver(sealing: Sealing, { state, why }: Replaced): Promise<void> {
-    if (sealing.open.entries > 0) await this.seal(sealing);
+    if (sealing.open.entries > 0) await sealBlock(this.parts, sealing);
     await sealing.commit.done();
     this.alerts.replaced(why);
     this.parts.log.warn({ origin: this.parts.origin, why }, 'reading the replaced stream from its first message');

@@ -106,6 +106,8 @@ export interface Sealing {
   /** The block being filled, and performance.now() of its first entry. */
   open: OpenBlock;
   openedAt: number;
+  /** performance.now() of the newest cut, or of the beginning. */
+  cutAt: number;
   /** Messages were dealt with that no transaction carries yet. */
   pending: boolean;
 }

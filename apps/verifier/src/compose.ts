@@ -33,7 +33,16 @@ import {
   witnessSubject,
   type Policy,
 } from '@everseal/policy';
-import { AlertBook, Gauge, KeyFile, Loop, StopProcess, watchCertificate, type ServiceContext } from '@everseal/process';
+import {
+  AlertBook,
+  firstConnection,
+  Gauge,
+  KeyFile,
+  Loop,
+  StopProcess,
+  watchCertificate,
+  type ServiceContext,
+} from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
@@ -153,7 +162,7 @@ async function openDatabase({ settings, logger }: Context): Promise<Pool> {
     transactions: 'long',
     onIdleError: (err) => logger.warn({ err }, 'an idle Postgres connection broke'),
   });
-  await assertSchema(pool);
+  await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () => assertSchema(pool));
   return pool;
 }
 

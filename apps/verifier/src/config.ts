@@ -5,7 +5,7 @@ import {
   logSettings,
   natsSettings,
   operationsSettings,
-  postgresSettings,
+  servicePostgresSettings,
   systemGenesisFile,
 } from '@everseal/process';
 import { parseEndpoint } from '@everseal/tls-posture';
@@ -226,7 +226,7 @@ export const verifierSettings = z.strictObject({
     .prefault({})
     .describe('TLS of the endpoints, and certificates.'),
   nats: natsSettings.describe('The NATS connection.'),
-  postgres: postgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
+  postgres: servicePostgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),
   log: logSettings.describe('Logging.'),
 });

@@ -118,8 +118,7 @@ export class BrokerConnection {
       pingInterval: PING_MS,
       maxPingOut: 2,
       maxReconnectAttempts: -1,
-      reconnectTimeWait: RETRY_MS,
-      reconnectJitterTLS: JITTER_MS,
+      reconnectDelayHandler: monotonicDelay(() => performance.now()),
       // A user that is missing in the server's config comes back with the config's correction.
       ignoreAuthErrorAbort: true,
       noAsyncTraces: true,
@@ -176,4 +175,18 @@ function replyOf(caught: unknown, timeoutMs: number): Reply {
   }
   if (error instanceof errors.TimeoutError) return { kind: 'none', reason: `no answer in ${timeoutMs} ms`, left: true };
   return { kind: 'none', reason: error instanceof Error ? error.message : String(error), left: true };
+}
+
+/**
+ * The library adds what this gives to the wall-clock time of its last attempt, and waits until then: with a clock that is set
+ * back, for as long as that. So the pause is measured by the monotonic clock, and ends with what any wall clock has passed.
+ */
+function monotonicDelay(now: () => number): () => number {
+  let [tried, pause] = [-Infinity, 0];
+  return () => {
+    const left = tried + pause - now();
+    if (left > 0) return left;
+    [tried, pause] = [now(), RETRY_MS + Math.random() * JITTER_MS];
+    return -Infinity;
+  };
 }

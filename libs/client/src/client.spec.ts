@@ -2,7 +2,7 @@
 import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createPrivateKey } from 'node:crypto';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ingestKeyName, NOTE_KEY, SigningKey } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { identityOf } from '@everseal/policy';
@@ -205,6 +205,22 @@ describe('an answer that does not come', () => {
     expect(new Set(lane.map((text) => /load-\d+-\d+/.exec(text)?.[0])).size).toBe(800);
     expect(client.counts.connections).toBe(2);
   });
+
+  it('does not last longer because the clock is set back (control: connect.spec of libs/messaging)', async () => {
+    const clock = jest.spyOn(Date, 'now');
+    const right = (): number => performance.timeOrigin + performance.now();
+    clock.mockImplementation(() => right() + 3_600_000);
+    try {
+      const client = await clients.make();
+      await waitUntil(() => client.connected, { what: 'the connection', timeoutMs: 20_000 });
+      clock.mockImplementation(right);
+      await Promise.all([lab.nats.restart(), waitUntil(() => !client.connected, { what: 'the break' })]);
+      await waitUntil(() => client.connected, { what: 'the next connection', timeoutMs: 20_000 });
+      expect(client.counts.connections).toBe(2);
+    } finally {
+      clock.mockRestore();
+    }
+  }, 60_000);
 });
 
 describe('answers of an ingest that is told what to say', () => {

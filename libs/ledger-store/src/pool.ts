@@ -5,8 +5,9 @@
  * A session that waits too long is ended by the server, so a writer that is stopped (or its machine) never holds the
  * head row for longer than `idle_in_transaction_session_timeout`: the lease can move on.
  */
-import { Pool, type ClientBase, type ClientConfig } from 'pg';
+import type { Socket } from 'node:net';
 import type { SecureVersion } from 'node:tls';
+import { Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg';
 import { columnParsers } from './column-parsers.js';
 
 /** Where a database is and as whom to go there. */
@@ -36,10 +37,13 @@ export interface PoolOptions extends DatabaseAddress {
   /** A connection is replaced after this time: below a third of a certificate's lifetime. Default 3600. */
   maxLifetimeSeconds?: number;
   /**
-   * `short`: the server ends a transaction after 5 s (Postgres 17 and later), for whoever locks the head row. `long`: it
-   * never does, for sweeps and for the index, whose batch must get through on a slow disk as well.
+   * `short`: the server ends a transaction after 5 s (Postgres 17 and later), and a connection in use that is silent for
+   * longer is given up, for whoever locks the head row. `long`: neither, for sweeps and for the index, whose batch must
+   * get through on a slow disk as well.
    */
   transactions: 'short' | 'long';
+  /** For `short`: how long a connection in use may be silent, milliseconds. Default: twice what a transaction may take. */
+  silenceMs?: number;
   /** For who answers strangers: a statement ends after this time, and nothing can be written. Milliseconds; default no bound. */
   readStatementMs?: number;
   /** Called when an idle connection breaks; the pool replaces it by itself. */
@@ -51,6 +55,8 @@ const LOCK_TIMEOUT = 1_000;
 const IDLE_IN_TRANSACTION_TIMEOUT = 2_000;
 const TRANSACTION_TIMEOUT = { short: 5_000, long: 0 };
 const CONNECT_TIMEOUT = 5_000;
+/** The server would have answered or ended the transaction by then: nobody is there any more, though nothing said so. */
+const SILENCE_TIMEOUT = 2 * TRANSACTION_TIMEOUT.short;
 
 const SESSION = [
   '-c search_path=everseal,pg_catalog',
@@ -107,7 +113,30 @@ export function openPool(options: PoolOptions): Pool {
     onConnect: (client: ClientBase) => limitTransactions(client, TRANSACTION_TIMEOUT[options.transactions]),
   });
   pool.on('error', options.onIdleError);
+  if (options.transactions === 'short') giveUpSilent(pool, options.silenceMs ?? SILENCE_TIMEOUT);
   return pool;
+}
+
+/**
+ * Breaks a connection in use on which nothing has come or gone for too long: half-open, the peer's machine gone. Keepalive
+ * probes say so only after minutes, and a statement in flight would wait for them; the driver's own query_timeout is not
+ * for pools that COPY, since it never hears of the end of one. What was asked has an unknown outcome.
+ */
+function giveUpSilent(pool: Pool, silenceMs: number): void {
+  pool.on('acquire', (client) => {
+    const socket = socketOf(client);
+    const silent = new Error(`Postgres has been silent for ${silenceMs / 1_000} s: the connection is given up`);
+    socket.setTimeout(silenceMs, () => socket.destroy(silent));
+  });
+  pool.on('release', (_error, client) => {
+    const socket = socketOf(client);
+    socket.setTimeout(0).removeAllListeners('timeout');
+  });
+}
+
+/** Of a connected client; the driver's types keep quiet about it. */
+function socketOf(client: PoolClient): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }
 
 /**

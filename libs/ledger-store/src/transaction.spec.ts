@@ -129,6 +129,29 @@ describe('COMMIT without an answer', () => {
     await expect(commitBlock(direct, write)).rejects.toMatchObject({ code: 'store.head-moved' });
   });
 
+  it('is unknown when nothing comes any more, and nobody closes the connection', async () => {
+    const impatient = await store.sealer({ port: wire.port, silenceMs: 1_000 });
+    // Control: without the bound it waits for as long as the network says nothing.
+    const patient = await store.sealer({ port: wire.port, transactions: 'long' });
+    let hasEnded = false;
+    await impatient.query('SELECT 1');
+    await patient.query('SELECT 1');
+    wire.swallowAnswers();
+    const waiting = patient.query('SELECT 1').catch(() => {});
+    void waiting.then(() => (hasEnded = true));
+    await expect(autocommit(impatient, 'spec', 'SELECT 1', [])).rejects.toMatchObject({
+      code: 'store.commit-unknown',
+      cause: { message: 'Postgres has been silent for 1 s: the connection is given up' },
+    });
+    expect(hasEnded).toBe(false);
+    wire.cut();
+    await waiting;
+    // A connection that only lies in the pool may be silent for longer.
+    const { rows } = await impatient.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect((await impatient.query('SELECT pg_backend_pid() AS pid')).rows).toEqual(rows);
+  });
+
   it('is unknown when the server ends the session at that moment', async () => {
     const write = await blockAfterHead(direct, ledgerId);
     const failed = inTransaction(pool, 'spec', async (client) => {

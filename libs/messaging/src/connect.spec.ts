@@ -1,5 +1,5 @@
 import { copyFile, writeFile } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DevPki, freePort, waitUntil } from '@everseal/local';
 import { temporaryFolder } from '@everseal/testing';
 import { connect } from '@nats-io/transport-node';
@@ -99,6 +99,37 @@ describe('NatsLink', () => {
     expect(events).toEqual(['disconnected', 'reconnected']);
     expect(link.counts).toMatchObject({ disconnects: 1, reconnects: 1 });
   }, 20_000);
+
+  it('comes back at once although the clock was set back since it connected', async () => {
+    const { tls, servers, inboxPrefix } = await connectOptions(broker.nats, broker.who('ops', 'ops'));
+    const clock = jest.spyOn(Date, 'now');
+    const right = (): number => performance.timeOrigin + performance.now();
+    clock.mockImplementation(() => right() + 3_600_000);
+    try {
+      const link = await broker.link('sealer', 's1');
+      // Control: the library's own pauses.
+      const control = await connect({
+        servers: [...servers],
+        inboxPrefix,
+        tls: { ...tls, handshakeFirst: true },
+        maxReconnectAttempts: -1,
+      });
+      clock.mockImplementation(right);
+      let isControlBack = false;
+      void (async () => {
+        for await (const { type } of control.status()) isControlBack ||= type === 'reconnect';
+      })();
+      await broker.nats.restart();
+      await waitUntil(() => link.connected && link.counts.reconnects === 1, { what: 'connected again' });
+      await expect(frames(link).info()).resolves.toMatchObject({ name: 'FRAMES_main' });
+      // Longer than its pause, many times over.
+      await new Promise((resolve) => setTimeout(resolve, 5_000));
+      expect(isControlBack).toBe(false);
+      await control.close();
+    } finally {
+      clock.mockRestore();
+    }
+  }, 40_000);
 
   it('ends requests in flight when the connection breaks, and refuses new ones until it is back', async () => {
     const link = await broker.link('sealer', 's1');

@@ -5,6 +5,7 @@
  * What the client library does by default would lose a service for good or in silence, hence (all tested):
  * - it gives up after 10 reconnects: here it never does, and if it closes anyway `onClosed` is told;
  * - it notices a dead server after four minutes: here it pings every 5 s;
+ * - its pauses between attempts are by the wall clock, which somebody may set back: here by the monotonic one;
  * - `publish` to a forbidden subject succeeds: the violation comes later as a status event, which is logged, counted and
  *   handed to listeners;
  * - requests in flight when the connection breaks wait for their time-out: here they end at once (reply-inbox.ts), and
@@ -105,12 +106,26 @@ function dial({ name, servers, tls, inboxPrefix, pingMs = PING_MS }: NatsOptions
     pingInterval: pingMs,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: RECONNECT_WAIT_MS,
-    reconnectJitterTLS: RECONNECT_JITTER_MS,
+    reconnectDelayHandler: monotonicDelay(() => performance.now()),
     // A user that is missing in the server's config comes back with the config's correction, so keep asking.
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
   });
+}
+
+/**
+ * What the library is to add to the wall-clock time of its last attempt before it tries again. It compares that with the wall
+ * clock: one that is set back an hour would keep a service disconnected for that hour. So the wait is measured by the
+ * monotonic clock, and once it is over, the answer is one that any clock has passed.
+ */
+function monotonicDelay(now: () => number): () => number {
+  let [tried, wait] = [-Infinity, 0];
+  return () => {
+    const left = tried + wait - now();
+    if (left > 0) return left;
+    [tried, wait] = [now(), RECONNECT_WAIT_MS + Math.random() * RECONNECT_JITTER_MS];
+    return -Infinity;
+  };
 }
 
 /** One connection, for the life of a process. Made by connectNats. */

@@ -5,6 +5,7 @@ export { explainFailure } from './explain-failure.js';
 export type { Explanation } from './explain-failure.js';
 export { codeOf, fateOf, RetryLater, StopProcess } from './failure.js';
 export type { Fate } from './failure.js';
+export { firstConnection } from './first-connection.js';
 export { Health } from './health.js';
 export type { Condition, ConditionState, Pulse, PulseState } from './health.js';
 export { KeyFile } from './key-file.js';
@@ -26,6 +27,7 @@ export {
   natsSettings,
   operationsSettings,
   postgresSettings,
+  servicePostgresSettings,
   systemGenesisFile,
 } from './service-settings.js';
 export type { ServiceSettings } from './service-settings.js';

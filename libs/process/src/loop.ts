@@ -2,7 +2,7 @@
  * One named loop of a service, supervised: it runs its body again and again until it is stopped or must not go on.
  *
  * What a failure means is decided by failure.ts: a refused input is reported and the loop goes on; a failure that may
- * pass is tried again after a pause that doubles from 100 ms to 10 s (with jitter, so that many instances do not knock
+ * pass is tried again after a pause that doubles from 100 ms to 5 s (with jitter, so that many instances do not knock
  * together) while the loop's condition says why the process is not ready; anything else ends the loop and is handed to
  * `onStop`, once.
  *
@@ -15,7 +15,7 @@ import type { Fate } from './failure.js';
 import type { Condition, Pulse } from './health.js';
 
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 5_000;
 
 export interface LoopLogger {
   warn(fields: object, message: string): void;
@@ -144,7 +144,7 @@ export class Loop {
   }
 }
 
-/** Doubles from 100 ms to 10 s; between half and all of it, so that instances that failed together spread out. */
+/** Doubles from 100 ms to 5 s; between half and all of it, so that instances that failed together spread out. */
 function retryPause(failures: number): number {
   const whole = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 30));
   return Math.round(whole * (0.5 + Math.random() / 2));

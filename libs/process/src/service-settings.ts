@@ -64,6 +64,18 @@ export const postgresSettings = z.strictObject({
   caFile: filePath("Roots of the Postgres server's certificate."),
 });
 
+/** The Postgres connection of a service, which may be up before Postgres is. */
+export const servicePostgresSettings = postgresSettings.extend({
+  firstConnectMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(30_000)
+    .describe(
+      'How long to wait for Postgres at start, milliseconds; then the process ends with the reason. Default 30000. Later it waits for ever.',
+    ),
+});
+
 /** What runService needs to know of any service's settings. */
 export interface ServiceSettings {
   /** Name of this instance; with the service it names its account, keys and log lines. */

@@ -90,6 +90,8 @@ export const DATABASE_ROWS: readonly ActRow[] = [
       }
       return {
         seen: `${times} times; nothing cosigned was gone`,
+        // Away for longer than the lease, Postgres gives it to whoever asks first; the other ends.
+        stops: stage.sealers,
         control: 'restored-database.spec: an older copy is refused',
       };
     },

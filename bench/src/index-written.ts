@@ -1,0 +1,31 @@
+/** Waiting for what follows sealing. */
+import pg from 'pg';
+import type { Bench } from './bench.js';
+
+/** Waits until the event index, which follows sealing, has come to the end. @returns seconds that took */
+export async function indexWritten(bench: Bench): Promise<number> {
+  const client = new pg.Client(await bench.installation.logins.postgres('ops', 'ops'));
+  await client.connect();
+  const start = performance.now();
+  for (;;) {
+    const { rows } = await client.query<{ behind: string }>(
+      'SELECT sum(h.size - i.position) AS behind FROM everseal.ledger_head h JOIN everseal.index_head i USING (ledger_id)',
+    );
+    const seconds = (performance.now() - start) / 1_000;
+    if (Number(rows[0]!.behind) < 16 || seconds > 60) {
+      await client.end();
+      return seconds;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Ends what full load has left to do, in Postgres above all: the open-loop figures are those of their own load. */
+export async function settle(bench: Bench): Promise<void> {
+  await indexWritten(bench);
+  const client = new pg.Client(await bench.installation.logins.superuser());
+  await client.connect();
+  await client.query('VACUUM (ANALYZE)');
+  await client.query('CHECKPOINT');
+  await client.end();
+}
