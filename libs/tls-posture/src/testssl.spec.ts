@@ -158,6 +158,7 @@ describe('testssl.sh', () => {
           const mine = await ours(port);
           const other = await theirs(port);
           expect({ name, ...mine }).toEqual({ name, ...other });
+          expect(mine.suites['TLS 1.2']!.length).toBeGreaterThan(2);
         }),
       );
     },
