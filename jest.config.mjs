@@ -5,6 +5,7 @@ const libs = [
   'messaging',
   'tls',
   'tls-posture',
+  'timestamps',
   'process',
   'system-ledger',
   'client',

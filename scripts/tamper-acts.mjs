@@ -14,6 +14,7 @@ export const SPECS = [
   'test/system/guards.spec.ts',
   'apps/verifier/src/rewritten-history.spec.ts',
   'apps/verifier/src/catalog-guard.spec.ts',
+  'apps/verifier/src/anchor-guard.spec.ts',
   'apps/verifier/src/durability-guard.spec.ts',
   'apps/verifier/src/clock-guard.spec.ts',
   'apps/verifier/src/posture-guard.spec.ts',
@@ -56,8 +57,8 @@ export const ACTS = [
   { act: 'T15', what: 'delete or add index rows', expected: 'index.missing, index.extra', controls: LOOK_LEFT_OUT },
   {
     act: 'T16',
-    what: 'alter tile, checkpoint, cosignature',
-    expected: 'tile.altered, checkpoint.signature, checkpoint.mismatch',
+    what: 'alter tile, checkpoint, cosignature, anchor',
+    expected: 'tile.altered, checkpoint.signature, checkpoint.mismatch, anchor.mismatch, anchor.missing',
     controls: LOOK_LEFT_OUT,
   },
   {
@@ -132,7 +133,12 @@ export const ACTS = [
     ],
     controls: [['watch', 'is all well when both are heard']],
   },
-  { act: 'T26', what: 'stop anchoring quietly', expected: 'anchor.overdue', notRun: 'nothing is anchored yet' },
+  {
+    act: 'T26',
+    what: 'stop anchoring quietly',
+    expected: 'anchor.overdue',
+    controls: [['anchor-guard', 'control']],
+  },
   {
     act: 'T27',
     what: "a service's clock an hour off",

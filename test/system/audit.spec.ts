@@ -17,7 +17,7 @@ import {
 } from '@everseal/audit-core';
 import { insertCosignature } from '@everseal/ledger-store';
 import { repositoryRoot } from '@everseal/local';
-import { temporaryFolder, TestPostgres } from '@everseal/testing';
+import { opensslMissing, temporaryFolder, TestPostgres, TestTsa } from '@everseal/testing';
 import { stringify } from 'yaml';
 import { runProgram } from '../../apps/cli/src/program.js';
 import { Terminal } from '../../apps/cli/src/terminal.js';
@@ -43,6 +43,7 @@ const folder = temporaryFolder('audit');
 const file = (...names: string[]): string => path.join(folder.path, ...names);
 let server: TestPostgres;
 let swept: SweptLog;
+let authority: TestTsa | null = null;
 /** A frame behind the newest checkpoint. */
 let made: MadeFrame;
 /** Size of the newest checkpoint. */
@@ -50,7 +51,10 @@ let cosignedSize: number;
 
 beforeAll(async () => {
   server = await TestPostgres.start();
-  swept = await SweptLog.create(server, 'audit');
+  const missing = opensslMissing();
+  if (missing === null) authority = await TestTsa.start();
+  else process.stderr.write(`audit.spec, time stamps: ${missing}\n`);
+  swept = await SweptLog.create(server, 'audit', { anchors: { authority } });
   cosignedSize = swept.log.size;
   made = swept.log.writer.frame('a', EVENTS);
   await swept.log.seal(made);
@@ -60,6 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await swept?.close();
   await server?.stop();
+  await authority?.stop();
   folder.remove();
 }, START_MS);
 
@@ -67,9 +72,11 @@ async function writeSettings(): Promise<void> {
   const { certFile, keyFile, caFile } = await server.client('everseal_reader');
   const { host } = server.connection();
   writeFileSync(file('genesis.note'), swept.log.writer.genesis);
+  if (authority) writeFileSync(file('tsa.pem'), authority.identity.root);
   const settings = {
     domain: DOMAIN,
     ledgers: [{ name: 'main', genesisFile: 'genesis.note' }],
+    authorities: authority ? [{ name: 'tsa', certificatesFile: 'tsa.pem' }] : [],
     nats: { servers: ['tls://localhost:1'] },
     postgres: { host, port: server.port, database: 'audit', user: 'everseal_reader', certFile, keyFile, caFile },
   };
@@ -235,6 +242,111 @@ describe('everseal prove and verify', () => {
       expect((await verify(written, '--extends', file('older.checkpoint'))).code).toBe(1);
       expect((await verify(file('older.checkpoint'), '--extends', file('older.checkpoint'))).code).toBe(0);
       expect((await verify(file('older.checkpoint'))).code).toBe(0);
+    },
+    TEST_MS,
+  );
+});
+
+const describeStamps = opensslMissing() === null ? describe : describe.skip;
+
+describeStamps('a time stamp', () => {
+  const tsa = ['--tsa', file('tsa.pem')];
+
+  it(
+    'says with the proof of an event since when its checkpoint existed, and according to whom',
+    async () => {
+      const proved = await everseal('prove', '--index', '3', '--timestamped', '--out', file('stamped'), '--json');
+      expect(proved).toMatchObject({ code: 0, err: '' });
+      const base = file('stamped', 'main-3');
+      const said = await verify(`${base}.tlog-proof`, ...tsa);
+      expect(said.code).toBe(0);
+      expect(said.out).toMatch(
+        /proven {6}the checkpoint existed, signed by the log, at the latest at 20\d\d-.*Z \(± 1 s by its own word\), by the clock of the time-stamp authority CN=Spec TSA/,
+      );
+      const facts = (await verify(`${base}.tlog-proof`, ...tsa, '--json')).lines()[0];
+      expect(facts).toMatchObject({
+        verified: true,
+        timestamp: { authority: 'CN=Spec TSA', time: expect.any(String) },
+      });
+      // Without its certificate nothing is said of it, but that it was not looked at.
+      const bare = await verify(`${base}.tlog-proof`);
+      expect(bare.code).toBe(0);
+      expect(bare.out).toContain('not proven  what the time stamp');
+      expect(bare.out).not.toContain('CN=Spec TSA');
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is refused when it is altered, of another checkpoint, or of an authority that was not named',
+    async () => {
+      const base = file('stamped', 'main-3');
+      const genuine = readFileSync(`${base}.tst`);
+      const codeOf = async (...args: string[]): Promise<unknown> => {
+        return (await verify(`${base}.tlog-proof`, ...args, '--json')).lines()[0]?.['code'] ?? 'proven';
+      };
+      expect(await codeOf(...tsa)).toBe('proven'); // control
+      damage(`${base}.tst`, genuine.length - 5);
+      expect(await codeOf(...tsa)).toBe('timestamp.signature');
+      const [, other] = await swept.log.store.sql(
+        `SELECT evidence FROM everseal.anchor WHERE kind = 'rfc3161' ORDER BY size`,
+      );
+      writeFileSync(`${base}.tst`, other!['evidence'] as Buffer);
+      expect(await codeOf(...tsa)).toBe('timestamp.imprint');
+      writeFileSync(`${base}.tst`, genuine);
+      const stranger = await TestTsa.start();
+      writeFileSync(file('stranger.pem'), stranger.identity.root);
+      await stranger.stop();
+      expect(await codeOf('--tsa', file('stranger.pem'))).toBe('timestamp.chain');
+      expect(await codeOf('--tsa', file('stranger.pem'), file('tsa.pem'))).toBe('proven');
+      expect((await verify(`${base}.tlog-proof`, '--tsa', file('policy'))).code).toBe(2);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is not there for an event that no stamped checkpoint covers',
+    async () => {
+      const proved = await everseal('prove', '--index', String(cosignedSize), '--timestamped', '--out', file('none'));
+      expect(proved).toMatchObject({ code: 4, out: '' });
+      expect(proved.err).toContain('no time stamp covers entry');
+    },
+    TEST_MS,
+  );
+
+  it(
+    'goes into an export with the checkpoint that it is about, and with the certificates that its operator pinned',
+    async () => {
+      const exported = await everseal('export', 'main', '--to', file('with-stamps'));
+      expect(exported).toMatchObject({ code: 0, err: '' });
+      const said = await verify(file('with-stamps'), ...tsa);
+      expect(said.out).toMatch(
+        /proven {6}4 time stamps of tsa hold: the tree of \d+ entries existed, signed by the log, at the latest/,
+      );
+      expect(said.out).not.toContain('came with the export');
+      const own = await verify(file('with-stamps'));
+      expect(own.code).toBe(0);
+      expect(own.out).toContain('not proven  that the time-stamp authorities are who they say');
+      const sizes = readdirSync(file('with-stamps', 'timestamps'));
+      expect(sizes.length).toBe(4);
+      // The program that it brings along reads no time stamps, and says so.
+      const brought = await run(file('with-stamps', 'verify.mjs'), ['--policy', file('policy')], '/');
+      expect(brought.code).toBe(0);
+      expect(brought.out).toContain('4 time stamps');
+      for (const [name, code] of [
+        ['checkpoint', 'note.signature'],
+        ['tsa.tst', 'timestamp.signature'],
+      ] as const) {
+        const at = file('with-stamps', 'timestamps', sizes[0]!, name);
+        const genuine = readFileSync(at);
+        damage(at, genuine.length - 5);
+        expect((await verify(file('with-stamps'), ...tsa, '--json')).lines()[0]).toMatchObject({
+          verified: false,
+          code,
+        });
+        writeFileSync(at, genuine);
+      }
+      expect((await verify(file('with-stamps'), ...tsa)).code).toBe(0);
     },
     TEST_MS,
   );

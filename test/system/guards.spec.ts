@@ -1,25 +1,28 @@
 /**
  * The verifier's guards on a whole installation: nothing is raised by an untouched one, by a restart of the verifier, by the
- * deploy step run again; an act of a superuser is raised while it stands (T17, T18), also when the deploy step runs over it.
+ * deploy step run again; an act of a superuser is raised while it stands (T17, T18), also when the deploy step runs over it; anchors
+ * that stop quietly are missed (T26).
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '@everseal/local';
-import { AlertWatch, InstalledSystem } from '@everseal/testing';
+import { AlertWatch, InstalledSystem, JournalProducer } from '@everseal/testing';
 import { Client } from 'pg';
 
 const START_MS = 180_000;
 const WITHIN_MS = 60_000;
-/** As they are rendered, but for looks that follow one another sooner. */
-const GUARDS = {
+/** As they are rendered, but for looks that follow one another sooner; and the anchors that the sealer makes. */
+const VERIFIER = {
   guards: { agreementFile: '../trust/catalog.note', deployKeyFile: '../trust/deploy.vkey', everyMs: 200 },
+  anchors: { copies: [{ name: 'disk', kind: 'file', everyMs: 1_000 }] },
 };
+const SEALER = { anchors: { files: [{ name: 'disk', folder: '../anchors', appendOnlyFlag: false, everyMs: 1_000 }] } };
 
 let system: InstalledSystem;
 let alerts: AlertWatch;
 let dba: Client;
 
 beforeAll(async () => {
-  system = await InstalledSystem.start({ settings: { 'verifier-v1': GUARDS } });
+  system = await InstalledSystem.start({ settings: { 'verifier-v1': VERIFIER, 'sealer-s1': SEALER } });
   alerts = await AlertWatch.open(system.installation);
   dba = new Client(await system.installation.logins.superuser());
   await dba.connect();
@@ -95,6 +98,51 @@ describe('an act of a superuser', () => {
       expect(alerts.open.map(({ code }) => code)).toEqual(['store.durability']);
       await dba.query('ALTER ROLE everseal_sealer RESET synchronous_commit');
       await alerts.allCleared(WITHIN_MS);
+      expect(alerts.problems).toEqual([]);
+    },
+    START_MS,
+  );
+});
+
+describe('anchors', () => {
+  async function restartSealer(settings: object): Promise<void> {
+    await system.installation.service('sealer', 's1').stop();
+    system.changeSettings('sealer-s1', settings);
+    await system.installation.startService('sealer', 's1');
+  }
+
+  const anchored = (): Promise<number> => system.metric('sealer', 's1', 'everseal_anchored_size_entries');
+
+  it(
+    'T26: that are stopped quietly are missed by the verifier, until they go on and are filled in',
+    async () => {
+      const { installation, ledger, origin, keys } = system;
+      const producer = await JournalProducer.open({
+        login: installation.logins.nats('producer', 'orders'),
+        ledger,
+        producer: 'orders',
+        origin,
+        ingestKeys: keys.ingest,
+        source: 'https://orders.example.com/anchors',
+      });
+      let isOver = false;
+      const load = producer.load(1, 1, () => isOver, 100);
+      try {
+        await waitUntil(async () => (await anchored()) > 0, { what: 'an anchor', timeoutMs: WITHIN_MS });
+        const before = await anchored();
+        await waitUntil(async () => (await anchored()) > before, { what: 'another anchor', timeoutMs: WITHIN_MS });
+        expect(alerts.open).toEqual([]); // the control: nothing is missed while they are made
+        await restartSealer({ anchors: { files: [] } });
+        const { source, detail } = await alerts.raised('anchor.overdue', WITHIN_MS);
+        expect(source).toContain('/verifier/v1');
+        expect(detail).toContain(`${origin} is not anchored at disk (file) any more`);
+        await restartSealer(SEALER);
+        await alerts.allCleared(WITHIN_MS);
+      } finally {
+        isOver = true;
+        await load;
+        await producer.close();
+      }
       expect(alerts.problems).toEqual([]);
     },
     START_MS,

@@ -13,7 +13,9 @@ import {
   originOf,
   parseCheckpointText,
   parseNote,
+  parseSurvivingHeads,
   signKeySet,
+  survivingHead,
   type KeySet,
 } from '@everseal/audit-core';
 import { commitBlock, readHead } from '@everseal/ledger-store';
@@ -102,6 +104,23 @@ describe('closing a ledger', () => {
     expect(await state()).toBe('closed');
     const next = commitBlock(lab.pool, await blockAfterHead(lab.pool, 1));
     await expect(next).rejects.toMatchObject({ code: 'store.ledger-closed' });
+  });
+
+  it('says beside the note, proven, which frames of each ingester survive, so that the others are framed anew', async () => {
+    await lab.setBack(5);
+    const told = await close();
+    const restore = openRestore(readFileSync(String(told.note)), successorKeys(), genesisKeys());
+    const heads = parseSurvivingHeads(readFileSync(String(told.heads)));
+    // Block 3 brought a gap record of b and the frame behind it.
+    expect(survivingHead(restore, heads, 'a')).toMatchObject({ number: 4, debts: [] });
+    expect(survivingHead(restore, heads, 'b')).toMatchObject({ number: 3, debts: [[2, 2]] });
+
+    // Stored tiles give no proof: the ingester is left out, and will frame too much and not too little.
+    await lab.setBack(5);
+    await lab.lose(`UPDATE tile SET data = decode(repeat('00', length(data)), 'hex')`);
+    const without = await close();
+    expect(parseSurvivingHeads(readFileSync(String(without.heads)))).toEqual([]);
+    expect(said.join('')).toContain('a will frame everything that it still holds a second time');
   });
 
   it('is completed by the next run when it was killed after the note was written', async () => {

@@ -3,7 +3,7 @@
  * never continue below its newest checkpoint, so it is closed for good, and a signed note lets its successor begin
  * (formats.md, "Successor"). The note says what was lost: the newest known checkpoint, and what survives.
  *
- *     derive what survives → prove the loss → sign the note → write it → close the origin
+ *     derive what survives → prove the loss → sign the note → write it, and which frames survive → close the origin
  *
  * It closes nothing that the archives which were named bring back, and nothing that has lost nothing; unless what is lost is
  * the log key itself, which no archive has: then nobody can continue the log, and the operator says so (decision 0093).
@@ -13,6 +13,7 @@ import {
   EMPTY_ROOT,
   formatTimestamp,
   FormatError,
+  formatSurvivingHeads,
   openRestore,
   signRestore,
   SigningKey,
@@ -28,6 +29,7 @@ import type { Context } from './context.js';
 import { EXIT } from './exit-code.js';
 import { readTrust, type LedgerTrust } from './ledger-trust.js';
 import { planRestore, survivingLog, type RestoreParts } from './restore-log.js';
+import { survivingFrames } from './surviving-frames.js';
 import { count, printable } from './terminal.js';
 
 export interface CloseOptions {
@@ -75,9 +77,30 @@ export async function closeForSuccessor(
     throw usage(`${trust.origin} would be closed for good (${lost}), nothing was done: say --yes to do it`);
   }
   writeNote(orders, restore, successor.keys, closed);
+  await writeHeads(context, parts, surviving, restore, headsFileOf(orders.out));
   // Crash here: the note is there, the origin still open; run again, it is found and kept.
   await closeLedger(parts.pool, parts.ledgerId, fence);
   tell(context, options, restore, orders.out);
+}
+
+/** Beside the note: which frames of each ingester survive. */
+const headsFileOf = (out: string): string => `${out}.heads`;
+
+/** For the ingesters, which frame the rest anew; made again by every run. */
+async function writeHeads(
+  { terminal }: Context,
+  parts: RestoreParts,
+  surviving: LogReplay,
+  restore: Restore,
+  file: string,
+): Promise<void> {
+  const { heads, unproven } = await survivingFrames(parts, surviving, restore);
+  for (const { ingester, why } of unproven) {
+    terminal.note(
+      `note: ${ingester} will frame everything that it still holds a second time, for its newest surviving frame cannot be proven: ${printable(why)}`,
+    );
+  }
+  writeFileSync(file, formatSurvivingHeads(heads), { flush: true });
 }
 
 function readOrders({ logKey, operatorKey, reason, out }: CloseOptions): Orders {
@@ -142,6 +165,7 @@ function tell({ terminal }: Context, { json }: CloseOptions, restore: Restore, o
       surviving: surviving.size,
       reason,
       note: out,
+      heads: headsFileOf(out),
     });
     return;
   }
@@ -150,5 +174,8 @@ function tell({ terminal }: Context, { json }: CloseOptions, restore: Restore, o
   );
   terminal.line(
     `its successor is ${origin}. The note for it is ${out}: name it as successorNoteFile in its sealer's settings`,
+  );
+  terminal.line(
+    `its ingesters frame anew what does not survive: name ${out} and ${headsFileOf(out)} under continues in their settings`,
   );
 }

@@ -34,6 +34,17 @@ export const cliSettings = z.strictObject({
     )
     .min(1)
     .describe('Ledgers that can be named with --ledger.'),
+  authorities: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe("Name of the anchor, as the sealer's settings have it, e.g. tsa."),
+        certificatesFile: filePath('Certificates (PEM) that the time-stamp authority is known by.'),
+      }),
+    )
+    .default([])
+    .describe(
+      'Time-stamp authorities: their time stamps go into exports and proofs, with these certificates. Default none.',
+    ),
   nats: z
     .strictObject({
       servers: natsSettings.shape.servers,

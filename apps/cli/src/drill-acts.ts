@@ -179,8 +179,8 @@ export const DRILL_ACTS: readonly DrillAct[] = [
   onLedger('T16a', 'tile.altered', 'flip one bit of a stored tile', alterTile),
   onLedger('T16b', 'checkpoint.signature', 'alter the signature of a stored checkpoint', alterCheckpoint),
   onLedger('T16c', 'checkpoint.signature', 'alter a stored cosignature', alterCosignature),
-  onDatabase('T17a', 'store.catalog', 'switch a trigger off (table anchor, which is empty)', 'trigger'),
-  onDatabase('T17b', 'store.catalog', 'grant the sealer UPDATE (table anchor, which is empty)', 'grant'),
+  onDatabase('T17a', 'store.catalog', 'switch a trigger off (table anchor)', 'trigger'),
+  onDatabase('T17b', 'store.catalog', 'grant the sealer UPDATE (table anchor)', 'grant'),
   onDatabase('T17c', 'store.catalog', 'create a superuser (who cannot log in)', 'superuser'),
   onDatabase(
     'T18',

@@ -57,8 +57,8 @@ const CONFIG = `SELECT coalesce((SELECT setconfig::text FROM pg_catalog.pg_db_ro
   WHERE setdatabase = 0 AND setrole = 'everseal_reader'::regrole), '') AS value`;
 
 /**
- * Settings a drill changes. Each is chosen so that nothing is weaker meanwhile: table `anchor` holds nothing yet, the role
- * cannot log in, the reader writes nothing.
+ * Settings a drill changes. Each is chosen so that nothing is weaker meanwhile: without its trigger table `anchor` has its grants, with
+ * the grant its trigger; the role cannot log in, the reader writes nothing.
  */
 export const DRILL_SETTINGS = {
   trigger: {

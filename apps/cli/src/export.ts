@@ -6,12 +6,13 @@
  * interrupted goes on with the same. A finished export of a whole ledger is brought up to date by the same command again: what
  * stands in it is never altered, only added to. Until completeness.json is written there is no export.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import {
   checkpointFile,
   completenessWords,
   EventCensus,
   EXPORT_FILES,
+  EXPORT_FOLDERS,
   fullTiles,
   entriesPath,
   formatCompleteness,
@@ -25,8 +26,10 @@ import {
   parseCompleteness,
   parseNote,
   partialWidth,
+  stampedFile,
   tileLevels,
   tilePath,
+  tokenFile,
   type Completeness,
   type ExportSelection,
   type TlogPolicy,
@@ -34,6 +37,7 @@ import {
 import { dailyCheckpoints } from '@everseal/ledger-store';
 import { AuditedLedger } from './audited-ledger.js';
 import { CliFailure, usage } from './cli-failure.js';
+import type { CliSettings } from './config.js';
 import { openDatabase } from './connections.js';
 import type { Context } from './context.js';
 import { parseSince } from './durations.js';
@@ -45,6 +49,7 @@ import { exportReport } from './export-report.js';
 import { writeVerifier } from './export-verifier.js';
 import { readTrust } from './ledger-trust.js';
 import { Progress } from './progress.js';
+import { storedStamps } from './stored-stamps.js';
 import { count, counted, printable } from './terminal.js';
 
 export interface ExportOptions {
@@ -199,6 +204,7 @@ async function run(
     census: job.census.result(),
   };
   await writeEvidence(job, completeness, policy, exportReport(completeness, believed, state.checkpoint));
+  if (selection.kind === 'ledger') await writeStamps(job, context.settings());
   await finish(folder, state, completeness);
   tell(context, completeness, options);
   return EXIT.ok;
@@ -229,6 +235,21 @@ async function writeEvidence(
   await folder.write(EXPORT_FILES.policy, formatTlogPolicy(policy));
   await folder.write('report.html', report);
   await writeVerifier(folder);
+  await folder.settle();
+}
+
+/** The time stamps of authorities that the settings name, and the certificates that these are known by. */
+async function writeStamps({ folder, ledger, size }: ExportJob, settings: CliSettings): Promise<void> {
+  const written = new Set<string>();
+  for await (const stamp of storedStamps(ledger, settings, 0, size)) {
+    await folder.write(stampedFile(stamp.size), stamp.signed);
+    await folder.write(tokenFile(stamp.size, stamp.authority), stamp.token);
+    written.add(stamp.authority);
+  }
+  for (const { name, certificatesFile } of settings.authorities) {
+    if (written.has(name))
+      await folder.write(`${EXPORT_FOLDERS.authorities}/${name}.pem`, readFileSync(certificatesFile));
+  }
   await folder.settle();
 }
 

@@ -1,6 +1,6 @@
 /** Asks everybody. What does not answer becomes a fact too; nothing here throws but a mistake in the settings. */
 import type { Pool } from 'pg';
-import { findLedger, readHead, readIndexHead } from '@everseal/ledger-store';
+import { anchorProgress, findLedger, readHead, readIndexHead } from '@everseal/ledger-store';
 import { StreamReader, type NatsLink } from '@everseal/messaging';
 import { ALERTS, ANNOUNCEMENTS, framesStream } from '@everseal/policy';
 import { AlertHistory } from './alert-history.js';
@@ -206,6 +206,7 @@ async function askHead(pool: Pool, origin: string): Promise<StoredFacts> {
   if (ledgerId === null) throw noLedger(origin);
   const { size, height, sealed, state, holder, leaseLeft } = await readHead(pool, ledgerId);
   const indexed = await readIndexHead(pool, ledgerId);
+  const anchors = (await anchorProgress(pool, ledgerId)).map(({ target, ...rest }) => ({ name: target, ...rest }));
   return {
     size,
     height,
@@ -214,5 +215,6 @@ async function askHead(pool: Pool, origin: string): Promise<StoredFacts> {
     holder,
     leaseLeftMs: leaseLeft,
     indexed,
+    anchors,
   };
 }

@@ -28,6 +28,10 @@ function addVerify(program: Command, run: Run): void {
       'proofs (.tlog-proof beside .entry and .custody), receipts, checkpoints, folders of everseal export',
     )
     .option('--policy <file>', 'whom to believe: a C2SP tlog-policy file with log key, witnesses and quorum')
+    .option(
+      '--tsa <file...>',
+      'certificates (PEM) of time-stamp authorities to believe, for time stamps beside the rest',
+    )
     .option('--entry <file>', "the proof's entry, where it is not beside it")
     .option('--extends <file>', 'an older checkpoint that the named one (with its proof, or a folder) has to extend')
     .option('--keys <file>', 'for receipts: the key set that names their ingesters, e.g. the genesis note')
@@ -54,6 +58,7 @@ function addProve(program: Command, run: Run): void {
     .option('--producer <name>', 'its producer, likewise')
     .option('--index <n>', 'an entry by its index instead of an event by its id', entryIndex)
     .option('--extends <file>', 'prove instead that the log extends this older checkpoint')
+    .option('--timestamped', 'under the first checkpoint over the event that has a time stamp, and with it')
     .option('--newest', 'under the newest cosigned checkpoint; default: the first one over the event')
     .option('--out <folder>', 'where to write the files', '.')
     .option(...JSON_OPTION)

@@ -4,11 +4,12 @@
  *     <ledger>-<index>.tlog-proof   C2SP tlog-proof: index, inclusion proof, cosigned checkpoint
  *     <ledger>-<index>.entry        the entry's exact bytes
  *     <ledger>-<index>.custody      who accepted it (audit-core, custody-file.ts); for events only
+ *     <ledger>-<index>.tst          with --timestamped: an authority's time stamp (RFC 3161) over the checkpoint
  *
  * The checkpoint is the first one over the event that verifiers cosigned, which shows for how long it has stood there. What was
  * made is checked as an auditor would check it before anything is written; a proof that does not hold is never handed out.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import {
   entryWords,
@@ -33,6 +34,7 @@ import { openDatabase } from './connections.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { readTrust } from './ledger-trust.js';
+import { storedStamps } from './stored-stamps.js';
 import { readSmallFile, tellWords } from './tell-words.js';
 import { count, printable } from './terminal.js';
 
@@ -46,6 +48,8 @@ export interface ProveOptions {
   out: string;
   /** Under the newest cosigned checkpoint instead of the first one. */
   newest?: boolean | undefined;
+  /** Under the first one that has a time stamp. */
+  timestamped?: boolean | undefined;
   /** A checkpoint file: prove that the newest one extends it. */
   extends?: string | undefined;
   json?: boolean | undefined;
@@ -106,7 +110,8 @@ async function proveEntry(
   index: number,
   options: ProveOptions,
 ): Promise<ExitCode> {
-  const { size, note } = await ledger.coveringCheckpoint(index, options.newest ? 'newest' : 'first');
+  const stamp = options.timestamped ? await firstStamp(context, ledger, index) : null;
+  const { size, note } = stamp ?? (await ledger.coveringCheckpoint(index, options.newest ? 'newest' : 'first'));
   const { proofs, trust } = ledger;
   const bundle = await proofs.bundle(index, size, note);
   const { entry, proof, custody } = bundle;
@@ -119,9 +124,12 @@ async function proveEntry(
     proof: `${base}.tlog-proof`,
     entry: `${base}.entry`,
     custody: custody === null ? null : `${base}.custody`,
+    timestamp: stamp === null ? null : `${base}.tst`,
   };
   replaceFile(files.entry, entry, 0o644);
   if (custody !== null) replaceFile(files.custody!, custody, 0o644);
+  if (stamp !== null) replaceFile(files.timestamp!, stamp.token, 0o644);
+  else rmSync(`${base}.tst`, { force: true }); // of an earlier proof, under another checkpoint
   replaceFile(files.proof, proof, 0o644); // last: where it stands, the others do
 
   const { terminal } = context;
@@ -137,12 +145,29 @@ async function proveEntry(
     });
     return EXIT.ok;
   }
-  terminal.line(`wrote ${printable(files.proof)}, .entry${custody === null ? '' : ' and .custody'}`);
+  const others = ['.entry', ...(custody === null ? [] : ['.custody']), ...(stamp === null ? [] : ['.tst'])];
+  terminal.line(`wrote ${printable(files.proof)}, ${others.join(', ')}`);
   tellWords(terminal, entryWords(proven));
   terminal.line(
     `to check it anywhere: everseal verify ${printable(files.proof)} --policy <file>; everseal policy writes one`,
   );
   return EXIT.ok;
+}
+
+interface StampedCheckpoint {
+  readonly size: number;
+  readonly note: string;
+  readonly token: Buffer;
+}
+
+/** The first cosigned checkpoint over an entry that an authority has stamped. */
+async function firstStamp(context: Context, ledger: AuditedLedger, index: number): Promise<StampedCheckpoint> {
+  for await (const { size, signed, token } of storedStamps(ledger, context.settings(), index, ledger.size)) {
+    const note = await ledger.cosigned({ size, note: signed.toString('utf8') });
+    return { size, note, token };
+  }
+  const help = 'is the authority named in the settings (authorities), and is one period over since?';
+  throw new CliFailure(EXIT.unavailable, `no time stamp covers entry ${count(index)} of ${ledger.origin} yet: ${help}`);
 }
 
 function eventOf(entry: Buffer): { id: string | null; source: string | null } {

@@ -30,6 +30,18 @@ export interface StoredFacts {
   readonly leaseLeftMs: number | null;
   /** Entries that the event index covers. */
   readonly indexed: number;
+  readonly anchors: readonly AnchorFacts[];
+}
+
+/** How far an anchor has come; there are none where nothing was ever anchored. */
+export interface AnchorFacts {
+  readonly kind: string;
+  readonly name: string;
+  /** Size of the newest anchored checkpoint, and how many there are. */
+  readonly size: number;
+  readonly count: number;
+  /** When it was stored. */
+  readonly stored: number;
 }
 
 /** What was announced, verified from the genesis note on. */

@@ -11,6 +11,7 @@ const STORED: StoredFacts = {
   holder: 's1',
   leaseLeftMs: 2_000,
   indexed: 100,
+  anchors: [],
 };
 
 function facts(over: Partial<StatusFacts> = {}, stored: Partial<StoredFacts> = {}, signed = 100): StatusFacts {

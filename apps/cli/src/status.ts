@@ -34,6 +34,7 @@ function tell(terminal: Terminal, facts: StatusFacts, problems: readonly string[
     ]),
   );
   tellLedgers(terminal, facts.ledgers, now);
+  tellAnchors(terminal, facts.ledgers, now);
   tellVerifiers(terminal, facts, now);
   tellStreams(terminal, facts);
   terminal.line();
@@ -65,6 +66,22 @@ function tellLedgers(terminal: Terminal, ledgers: readonly LedgerFacts[], now: n
       return [ledger, ...database, ...checkpoint, stored?.ok ? count(stored.value.indexed) : '?'].map(printable);
     }),
   );
+}
+
+function tellAnchors(terminal: Terminal, ledgers: readonly LedgerFacts[], now: number): void {
+  const rows = ledgers.flatMap(({ ledger, stored }) =>
+    (stored?.ok ? stored.value.anchors : []).map(({ kind, name, size, count: anchored, stored: at }) => [
+      printable(ledger),
+      printable(`${name} (${kind})`),
+      count(anchored),
+      count(size),
+      `${formatAge(now - at)} ago`.replace('now ago', 'now'),
+    ]),
+  );
+  if (rows.length === 0) return;
+  terminal.line();
+  terminal.heading('anchors');
+  terminal.table(['ledger', 'anchor', 'checkpoints', 'newest size', 'anchored'], rows);
 }
 
 function tellVerifiers(terminal: Terminal, { verifiers }: StatusFacts, now: number): void {

@@ -9,8 +9,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   completenessWords,
+  EXPORT_FOLDERS,
   exportWords,
   FormatError,
+  numbersIn,
   parseTlogPolicy,
   verifyExport,
   type TlogPolicy,
@@ -50,7 +52,8 @@ function readPolicy(file: string): TlogPolicy | null {
 async function check(policy: TlogPolicy, asJson: boolean): Promise<number> {
   try {
     const checked = await verifyExport(new FolderFiles(HERE), policy, progress());
-    const { proven, notProven } = exportWords(checked, completenessWords(checked));
+    const { proven, notProven: open } = exportWords(checked, completenessWords(checked));
+    const notProven = [...open, ...(await stampsLeftOut())];
     const { ledger, size, selection, census } = checked;
     if (asJson)
       console.log(
@@ -72,6 +75,16 @@ async function check(policy: TlogPolicy, asJson: boolean): Promise<number> {
     else console.log(`refused: ${error.message} (${error.code})`);
     return REFUSED;
   }
+}
+
+/** Time stamps need more than Node to be read; the checkpoints that they are about were compared. */
+async function stampsLeftOut(): Promise<string[]> {
+  const { length } = await numbersIn(new FolderFiles(HERE), EXPORT_FOLDERS.timestamps);
+  if (length === 0) return [];
+  return [
+    `what the ${length} time stamps say, this program does not read them: everseal verify does, or for each size ` +
+      'openssl ts -verify -data timestamps/<size>/checkpoint -in timestamps/<size>/<name>.tst -token_in -CAfile authorities/<name>.pem',
+  ];
 }
 
 /** A line now and then where somebody watches. */

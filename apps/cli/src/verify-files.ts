@@ -44,6 +44,7 @@ import { Progress } from './progress.js';
 import { readEvents } from './read-events.js';
 import { readReceipts, type KeptReceipt } from './receipt-files.js';
 import { readSmallFile, tellWords } from './tell-words.js';
+import { readAuthorities, stampBeside, stampsOfExport } from './time-stamps.js';
 import { printable } from './terminal.js';
 
 export interface VerifyFilesOptions {
@@ -52,6 +53,8 @@ export interface VerifyFilesOptions {
   entry?: string | undefined;
   /** An older checkpoint, which the named one has to extend. */
   extends?: string | undefined;
+  /** Certificates of time-stamp authorities, PEM. */
+  tsa?: string[] | undefined;
   /** Key-set note whose ingest keys receipts are checked with. */
   keys?: string | undefined;
   /** Files with the events of receipts. */
@@ -100,10 +103,10 @@ async function plan(context: Context, paths: readonly string[], options: VerifyF
   }
   const checks: Check[] = [];
   for (const base of new Set(paths.map(baseOf))) {
-    if (isFolder(base)) checks.push(planExport(context, base, policyOf(options)));
+    if (isFolder(base)) checks.push(planExport(context, base, options));
     else if (isBundle(base, paths)) checks.push(planBundle(base, paths.length, options));
     else if (isReceipt(base)) checks.push(...(await planReceipts(context, base, options)));
-    else checks.push({ what: base, check: () => checkCheckpoint(base, policyOf(options)) });
+    else checks.push(planCheckpoint(base, options));
   }
   return checks;
 }
@@ -138,6 +141,7 @@ function planBundle(base: string, named: number, options: VerifyFilesOptions): C
   if (!existsSync(entry))
     throw usage(`${entry} is missing: a proof is checked with the bytes of its entry beside it, or --entry`);
   const custody = existsSync(`${base}.custody`) ? `${base}.custody` : null;
+  const pinned = readAuthorities(options.tsa);
   const check = (): Checked => {
     const files = {
       proof: readSmallFile(proof),
@@ -145,7 +149,9 @@ function planBundle(base: string, named: number, options: VerifyFilesOptions): C
       custody: custody === null ? null : readSmallFile(custody),
     };
     const proven = verifyProofBundle(files, policy);
-    return { what: proof, ...entryWords(proven), facts: entryFacts(proven, files.entry) };
+    const stamp = stampBeside(base, proven.believed, pinned);
+    const words = together(entryWords(proven), stamp);
+    return { what: proof, ...words, facts: { ...entryFacts(proven, files.entry), ...stamp.facts } };
   };
   return { what: proof, check };
 }
@@ -182,15 +188,21 @@ export function checkpointFacts({ checkpoint, cosignatures }: Believed): object 
   return { ledger: origin, size, root: root.toString('base64'), cosignatures: witnesses };
 }
 
-function checkCheckpoint(file: string, policy: TlogPolicy): Checked {
-  const believed = openUnderPolicy(readSmallFile(file), policy);
-  const notProven = ['what the entries say: a checkpoint holds none', ...witnessDoubts(believed)];
-  return {
-    what: file,
-    proven: [checkpointWords(believed)],
-    notProven,
-    facts: { kind: 'checkpoint', ...checkpointFacts(believed) },
+function planCheckpoint(file: string, options: VerifyFilesOptions): Check {
+  const policy = policyOf(options);
+  const pinned = readAuthorities(options.tsa);
+  const check = (): Checked => {
+    const believed = openUnderPolicy(readSmallFile(file), policy);
+    const stamp = stampBeside(file, believed, pinned);
+    const notProven = ['what the entries say: a checkpoint holds none', ...witnessDoubts(believed)];
+    const words = together({ proven: [checkpointWords(believed)], notProven }, stamp);
+    return { what: file, ...words, facts: { kind: 'checkpoint', ...checkpointFacts(believed), ...stamp.facts } };
   };
+  return { what: file, check };
+}
+
+function together(one: Words, other: Words): Words {
+  return { proven: [...one.proven, ...other.proven], notProven: [...one.notProven, ...other.notProven] };
 }
 
 /** `newer` is an add-checkpoint request (C2SP tlog-witness), which brings the proof, or a checkpoint of the same size. */
@@ -237,14 +249,18 @@ function requireExtension({ checkpoint: old }: Believed, { checkpoint }: Believe
   );
 }
 
-function planExport({ terminal }: Context, folder: string, policy: TlogPolicy): Check {
+function planExport({ terminal }: Context, folder: string, options: VerifyFilesOptions): Check {
+  const policy = policyOf(options);
+  const pinned = readAuthorities(options.tsa);
   const check = async (): Promise<Checked> => {
     const progress = new Progress(terminal.progressOutput, 'verifying entries', null);
-    const checking = verifyExport(new FolderFiles(folder), policy, (entries) => progress.add(entries));
+    const files = new FolderFiles(folder);
+    const checking = verifyExport(files, policy, (entries) => progress.add(entries));
     const checked = await checking.finally(() => progress.end());
     const { selection, census, believed } = checked;
-    const facts = { kind: 'export', ...checkpointFacts(believed), selection, events: census.events };
-    return { what: folder, ...exportWords(checked, completenessWords(checked)), facts };
+    const stamps = await stampsOfExport(files, pinned);
+    const facts = { kind: 'export', ...checkpointFacts(believed), selection, events: census.events, ...stamps.facts };
+    return { what: folder, ...together(exportWords(checked, completenessWords(checked)), stamps), facts };
   };
   return { what: folder, check };
 }

@@ -5,6 +5,9 @@
  * Every round begins with the question that recovery asks, too: which of our frames does the lane hold (lane.ts)? A round
  * ends when that is in doubt again. So the path after a crash is walked at every start and at every lost answer.
  *
+ * In front of all requests go events that are framed as they were framed before, for a closed ledger (take-over.ts): nobody
+ * waits for an answer to those.
+ *
  * State and guards: `#unanswered` holds the frames from being built until the lane is known to hold them, ascending; only
  * `round` changes it. Frame numbers come from the spool's `newest`, which only `append` moves.
  */
@@ -45,11 +48,22 @@ export type CommitOptions = {
   readonly logger: Logger;
 };
 
+/** Events that are one frame by themselves. */
+type WholeFrame = {
+  readonly requests: readonly PendingRequest[];
+  readonly bytes: number;
+  /** Told when the lane holds it. */
+  readonly stored: () => void;
+};
+
 /** How often an idle loop shows that it is alive. */
 const IDLE_TICK_MS = 1_000;
 
 export class Commit {
   readonly queue = new RequestQueue();
+  #whole: WholeFrame[] = [];
+  /** By frame number, those under way. */
+  readonly #framedWhole = new Map<number, WholeFrame>();
   #unanswered: BuiltFrame[] = [];
   #newestNote: string | null = null;
   #doubt: StoreOutcome | null = null;
@@ -67,11 +81,12 @@ export class Commit {
     return this.queue.size > 0 || this.#unanswered.length > 0;
   }
 
-  /** Bytes on their way to the spool: those in the queue, and a frame that is being written. */
+  /** Bytes on their way to the spool: those that wait, and a frame that is being written. */
   get bytesUnderWay(): number {
     const building = this.#unanswered.at(-1);
     const spooled = building === undefined || building.id.number <= this.options.spool.newest.number;
-    return this.queue.bytes + (spooled ? 0 : building.message.length);
+    const whole = this.#whole.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.queue.bytes + whole + (spooled ? 0 : building.message.length);
   }
 
   /** The note of the newest frame that this process has put into the lane, null when there is none yet. */
@@ -82,6 +97,18 @@ export class Commit {
   submit(request: PendingRequest): void {
     this.queue.push(request);
     this.wake();
+  }
+
+  /**
+   * Makes one frame of these events, in front of every request. Resolves when the lane holds it; never when the process ends before.
+   * @param requests nobody waits for them, and the duplicate window does not know them yet
+   * @param bytes that they take in the frame message
+   */
+  frameWhole(requests: readonly PendingRequest[], bytes: number): Promise<void> {
+    return new Promise((stored) => {
+      this.#whole.push({ requests, bytes, stored });
+      this.wake();
+    });
   }
 
   /** Waits with the frame `number` for its answer; false when that frame is answered already. */
@@ -134,11 +161,13 @@ export class Commit {
     const { name, key, spool, duplicates } = this.options;
     let published: Promise<boolean> = Promise.resolve(true);
     while (await this.work(signal, pulse)) {
-      const requests = this.queue.take();
+      const whole = this.#whole.shift();
+      const requests = whole?.requests ?? this.queue.take();
       const started = performance.now();
       const frame = buildFrame(name, key(), spool.newest, this.acceptedMs(), requests);
       this.#unanswered.push(frame);
-      duplicates.framed(requests, frame.id.number);
+      if (whole === undefined) duplicates.framed(requests, frame.id.number);
+      else this.#framedWhole.set(frame.id.number, whole);
       for (const request of requests) request.dropBody();
       // Crash here: the frame is nowhere. Nobody has a receipt; the number is used again for other events.
 
@@ -178,9 +207,11 @@ export class Commit {
     for (;;) {
       pulse.tick();
       if (this.#doubt !== null) return false;
-      const pause = this.queue.size === 0 ? IDLE_TICK_MS : this.#pacing.pause();
+      // What was framed before can be framed at the next start as well.
+      const waits = this.queue.size > 0 || (this.#whole.length > 0 && !signal.aborted);
+      const pause = waits ? this.#pacing.pause() : IDLE_TICK_MS;
       if (pause <= 0) return true;
-      if (this.queue.size === 0 && signal.aborted) return false;
+      if (!waits && signal.aborted) return false;
       await this.sleep(pause);
     }
   }
@@ -207,6 +238,12 @@ export class Commit {
 
   /** Answers everybody who waits for the frame, in one turn of the event loop. */
   private receipt(frame: BuiltFrame): void {
+    const whole = this.#framedWhole.get(frame.id.number);
+    if (whole !== undefined) {
+      this.#framedWhole.delete(frame.id.number);
+      whole.stored();
+      return;
+    }
     const write = receiptWriter(frame.note);
     const send = (waiting: PendingRequest | Follower, first: number): void => {
       if (waiting.answered) return;

@@ -62,6 +62,21 @@ const limits = z
   })
   .prefault({});
 
+const continues = z
+  .strictObject({
+    ledger: z
+      .string()
+      .min(1)
+      .describe(
+        'Only for a ledger that continues a closed one: name of that one, which then is not among the ledgers here. What this ingester accepted for it and what does not survive is accepted anew, before anything else.',
+      ),
+    successorNoteFile: filePath(
+      'With continues: the note that is entry 1 of the ledger, made by everseal restore --close.',
+    ),
+    headsFile: filePath('With continues: which frames of the closed ledger survive, made beside that note.'),
+  })
+  .describe('The closed ledger that this one continues.');
+
 export const ingestSettings = z.strictObject({
   name: z
     .string()
@@ -80,6 +95,7 @@ export const ingestSettings = z.strictObject({
       z.strictObject({
         name: z.string().min(1).describe('Name of the ledger in the policy.'),
         genesisFile: filePath("The ledger's genesis note: its entry 0, the first key set."),
+        continues: continues.optional(),
       }),
     )
     .min(1),

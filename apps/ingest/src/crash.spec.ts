@@ -2,16 +2,14 @@
  * kill -9 of a real ingest process at each point of the commit where something could be lost or doubled. The process is
  * held at the point by a proxy before the broker, not by anything inside it.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { get } from 'node:https';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { freePort, waitUntil } from '@everseal/local';
+import { waitUntil } from '@everseal/local';
 import { GatedProxy, temporaryFolder } from '@everseal/testing';
-import { stringify } from 'yaml';
 import { buildSources } from './build-source.fixture.js';
 import { event, IngestLab, type Producer } from './ingest.fixture.js';
+import { IngestProcess } from './ingest-process.fixture.js';
 import { scanSegment } from './segment.js';
 
 const built = temporaryFolder('ingest-build');
@@ -36,55 +34,10 @@ afterEach(async () => {
   await lab.stop();
 });
 
-class IngestProcess {
-  output = '';
-  readonly ended: Promise<number | null>;
-
-  private constructor(
-    private readonly child: ChildProcess,
-    readonly port: number,
-  ) {
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => (this.output += String(data)));
-    this.ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
-  }
-
-  static async start(server = proxy.server): Promise<IngestProcess> {
-    const port = await freePort();
-    const settings = await lab.settings('a', 'spool-a', {}, server);
-    const file = lab.file('ingest-a.yaml');
-    writeFileSync(file, stringify({ ...settings, operations: { ...settings.operations, port } }));
-    const child = spawn(process.execPath, [main, file], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const started = new IngestProcess(child, port);
-    children.push(started);
-    return started;
-  }
-
-  async ready(): Promise<void> {
-    await waitUntil(() => this.output.includes('accepting requests'), { what: 'acceptance', timeoutMs: 25_000 }).catch(
-      () => {
-        throw new Error(`not ready: ${this.output}`);
-      },
-    );
-    // The subscription has reached the server: a request is answered, with a refusal.
-    await waitUntil(() => producer.send('no event').catch(() => null), { what: 'an answer' });
-  }
-
-  end(signal: NodeJS.Signals): Promise<number | null> {
-    this.child.kill(signal);
-    return this.ended;
-  }
-
-  status(page: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      get(
-        { host: 'localhost', port: this.port, path: page, ca: readFileSync(lab.nats.pki.serversRootFile) },
-        (response) => {
-          response.resume();
-          resolve(response.statusCode ?? 0);
-        },
-      ).on('error', reject);
-    });
-  }
+async function startProcess(server = proxy.server): Promise<IngestProcess> {
+  const started = await IngestProcess.start(lab, main, await lab.settings('a', 'spool-a', {}, server));
+  children.push(started);
+  return started;
 }
 
 /** Records in the spool's first segment, as they stand on the disk. */
@@ -105,8 +58,8 @@ async function timesInLane(text: string): Promise<number> {
 
 describe('a killed ingest process', () => {
   it('after the frame is in the spool and before it is published: it is published at the start, once', async () => {
-    const child = await IngestProcess.start();
-    await child.ready();
+    const child = await startProcess();
+    await child.ready(producer);
     await producer.accepted(event('before'));
     const text = event('held');
     proxy.shut('toServer');
@@ -118,7 +71,7 @@ describe('a killed ingest process', () => {
     expect(await answer).toBeInstanceOf(Error);
     expect(await timesInLane(text)).toBe(0);
 
-    await (await IngestProcess.start()).ready();
+    await (await startProcess()).ready(producer);
     expect(await timesInLane(text)).toBe(1);
     // The repeated request finds it.
     await producer.accepted(text);
@@ -128,8 +81,8 @@ describe('a killed ingest process', () => {
   });
 
   it('after the frame is stored and before anybody knows: the lane shows it, and nothing is doubled', async () => {
-    const child = await IngestProcess.start();
-    await child.ready();
+    const child = await startProcess();
+    await child.ready(producer);
     await producer.accepted(event('before'));
     const text = event('stored');
     proxy.shut('toServer');
@@ -143,7 +96,7 @@ describe('a killed ingest process', () => {
     proxy.open('toClient');
     expect(await answer).toBeInstanceOf(Error);
 
-    await (await IngestProcess.start()).ready();
+    await (await startProcess()).ready(producer);
     const receipt = await producer.accepted(text);
     expect(await producer.accepted(text)).toEqual(receipt);
     expect(await timesInLane(text)).toBe(1);
@@ -168,14 +121,14 @@ describe('a killed ingest process', () => {
     };
     const workers = [0, 1, 2, 3].map((worker) => send(worker));
     for (let round = 0; round < 2; round += 1) {
-      const child = await IngestProcess.start(lab.nats.server);
-      await child.ready();
+      const child = await startProcess(lab.nats.server);
+      await child.ready(producer);
       const before = receipted.length;
       await waitUntil(() => receipted.length > before + 25, { what: 'receipts', timeoutMs: 20_000 });
       await child.end('SIGKILL');
     }
-    const last = await IngestProcess.start(lab.nats.server);
-    await last.ready();
+    const last = await startProcess(lab.nats.server);
+    await last.ready(producer);
     isSending = false;
     await Promise.all(workers);
     const all = (await lab.frames()).flatMap(({ events }) => events);
@@ -184,8 +137,8 @@ describe('a killed ingest process', () => {
   }, 90_000);
 
   it('that is asked to stop answers what it has taken, says goodbye and ends with 0', async () => {
-    const child = await IngestProcess.start();
-    await child.ready();
+    const child = await startProcess();
+    await child.ready(producer);
     expect(await waitUntil(async () => (await child.status('/ready')) === 200, { what: '/ready' })).toBe(true);
     expect(await child.status('/live')).toBe(200);
     const texts = Array.from({ length: 40 }, (_, i) => event(`last-${i}`));
@@ -198,8 +151,8 @@ describe('a killed ingest process', () => {
   });
 
   it('and a second one over the same spool does not start', async () => {
-    await (await IngestProcess.start()).ready();
-    const second = await IngestProcess.start();
+    await (await startProcess()).ready(producer);
+    const second = await startProcess();
     expect(await second.ended).not.toBe(0);
     expect(second.output).toMatch(/is in use by another process/);
   });

@@ -21,6 +21,11 @@ export class Gate {
     return this.#isOpen;
   }
 
+  /** Does every condition hold, but perhaps these? */
+  holdsBut(...names: string[]): boolean {
+    return [...this.#failing].every((name) => names.includes(name));
+  }
+
   /** A condition of this ledger; it fails until told otherwise. */
   condition(name: string, reason: string): Condition {
     return this.joined(name, this.health.condition(`${this.ledger}: ${name}`, reason));

@@ -3,6 +3,7 @@ import { REFUSALS, type RefusalCode } from '@everseal/audit-core';
 import { Counter, Gauge, Histogram, type Registry } from '@everseal/process';
 import type { BuiltFrame } from './frame-builder.js';
 import type { Spool } from './spool.js';
+import type { TakeOver, TakeOverProgress } from './take-over.js';
 
 export class IngestMetrics {
   readonly ignored: Counter;
@@ -61,18 +62,8 @@ export class IngestMetrics {
 
   /** Gauges over the spools, read when they are asked for. @param now wall clock, ms */
   watchSpools(spools: ReadonlyMap<string, Spool>, now: () => number): void {
-    const gauge = (name: string, help: string, read: (spool: Spool) => number): void => {
-      const own = new Gauge({
-        name: `everseal_ingest_${name}`,
-        help,
-        labelNames: ['ledger'],
-        registers: [],
-        collect() {
-          for (const [ledger, spool] of spools) this.set({ ledger }, read(spool));
-        },
-      });
-      this.registry.registerMetric(own);
-    };
+    const gauge = (name: string, help: string, read: (spool: Spool) => number): void =>
+      this.gauge(name, help, spools, read);
     gauge('spool_bytes', 'Bytes in the spool that no checkpoint covers', (spool) => spool.bytes);
     gauge('spool_debt_frames', 'Frames kept aside because a gap record names them', (spool) => spool.debts.size);
     gauge('newest_frame', 'Number of the newest frame', (spool) => spool.newest.number);
@@ -80,5 +71,31 @@ export class IngestMetrics {
     gauge('spool_age_seconds', 'Age of the oldest frame that no checkpoint covers', ({ oldestAccepted }) =>
       oldestAccepted === null ? 0 : Math.max(0, now() - oldestAccepted) / 1_000,
     );
+  }
+  /** Gauges over what is taken over of closed ledgers, by their successors. */
+  watchTakeOvers(takeOvers: ReadonlyMap<string, TakeOver>): void {
+    const gauge = (name: string, help: string, read: (progress: TakeOverProgress) => number): void =>
+      this.gauge(name, help, takeOvers, ({ progress }) => read(progress));
+    gauge('taken_over_events', 'Events of the closed ledger that are in this one', ({ events }) => events);
+    gauge('take_over_frames_left', 'Frames of the closed ledger to be taken over', ({ framesLeft }) => framesLeft);
+    gauge(
+      'take_over_frames_missing',
+      'Frames of the closed ledger that neither survive nor are in the spool',
+      ({ framesMissing }) => framesMissing,
+    );
+  }
+
+  /** A gauge with one value a ledger, read when it is asked for. */
+  private gauge<T>(name: string, help: string, ledgers: ReadonlyMap<string, T>, read: (of: T) => number): void {
+    const own = new Gauge({
+      name: `everseal_ingest_${name}`,
+      help,
+      labelNames: ['ledger'],
+      registers: [],
+      collect() {
+        for (const [ledger, of] of ledgers) this.set({ ledger }, read(of));
+      },
+    });
+    this.registry.registerMetric(own);
   }
 }

@@ -9,7 +9,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { originOf, type SigningKey } from '@everseal/audit-core';
 import { askDurability, publishStored, type NatsLink } from '@everseal/messaging';
-import { ALERTS, alertSubject, identityOf, type LedgerPolicy, type Policy } from '@everseal/policy';
+import { ALERTS, alertSubject, identityOf, type Policy } from '@everseal/policy';
 import {
   AlertBook,
   codeOf,
@@ -28,12 +28,13 @@ import type { Conflict } from './duplicates.js';
 import { beat, HEARTBEAT_EVERY_MS } from './heartbeat.js';
 import type { IngestMetrics } from './ingest-metrics.js';
 import { LedgerIntake } from './ledger-intake.js';
+import type { ServedLedger } from './served-ledgers.js';
 
 export type IngestOptions = {
   readonly settings: IngestSettings;
   readonly policy: Policy;
-  /** The ledgers of this ingester, with their genesis files. */
-  readonly ledgers: readonly { readonly ledger: LedgerPolicy; readonly genesisFile: string }[];
+  /** The ledgers of this ingester, with their files. */
+  readonly ledgers: readonly ServedLedger[];
   readonly keys: KeyFile;
   readonly alertKey: SigningKey;
   /** Where alerts are sealed, too; null without a system ledger. */
@@ -83,6 +84,10 @@ export class IngestService {
     this.broker = this.intakes.map((intake) => intake.gate.joined('broker', shared));
     const spools = new Map(this.intakes.map((intake, i) => [options.ledgers[i]?.ledger.name ?? '', intake.spool]));
     options.metrics.watchSpools(spools, now);
+    const takeOvers = this.intakes.flatMap((intake, i) => (intake.takeOver ? [[i, intake.takeOver] as const] : []));
+    options.metrics.watchTakeOvers(
+      new Map(takeOvers.map(([i, takeOver]) => [options.ledgers[i]!.ledger.name, takeOver])),
+    );
   }
 
   start(): void {
@@ -110,7 +115,7 @@ export class IngestService {
     await link.close();
   }
 
-  private newIntake({ ledger, genesisFile }: IngestOptions['ledgers'][number]): LedgerIntake {
+  private newIntake({ ledger, genesisFile, continues }: ServedLedger): LedgerIntake {
     const { settings, policy, keys, link, now, health, metrics, logger } = this.options;
     return new LedgerIntake({
       policy,
@@ -119,6 +124,7 @@ export class IngestService {
       keys,
       spoolDir: settings.spoolDir,
       genesisFile,
+      continues,
       replyPrefixes: [CROSS_ACCOUNT_REPLY, ...ownReplies(policy, settings.name, ledger.name)],
       limits: settings.limits,
       link,

@@ -87,18 +87,19 @@ export const KEYS = {
   verifier: SigningKey.fromSeed(verifierKeyName(DOMAIN, 'v1'), seed(5), COSIGNATURE_KEY),
 };
 
-export function genesis(change: Partial<KeySet> = {}): string {
+/** @param log the ledger's log key, where it is another one */
+export function genesis(change: Partial<KeySet> = {}, log = KEYS.log): string {
   const set: KeySet = {
     origin: ORIGIN,
     previous: ZERO_HASH,
     time: formatTimestamp(Date.UTC(2026, 0, 1)),
-    log: KEYS.log.verifier,
+    log: log.verifier,
     operators: [KEYS.operator.verifier],
     ingest: [KEYS.a.verifier, KEYS.b.verifier],
     verifiers: [KEYS.verifier.verifier],
     ...change,
   };
-  return signKeySet(set, KEYS.log, KEYS.operator);
+  return signKeySet(set, log, KEYS.operator);
 }
 
 /** A CloudEvent as a producer would write it. */
@@ -183,19 +184,19 @@ export class IngestLab {
     return RunningIngest.start(this, name, settings);
   }
 
-  async producer(name = 'billing'): Promise<Producer> {
-    return new Producer(await this.link('producer', name), name);
+  async producer(name = 'billing', ledger = 'main'): Promise<Producer> {
+    return new Producer(await this.link('producer', name), name, ledger);
   }
 
   /** Every frame of the stream, each checked with the key of its ingester. */
-  async frames(): Promise<LaneFrame[]> {
+  async frames(ledger = 'main'): Promise<LaneFrame[]> {
     const link = await this.reader();
     await waitUntil(() => link.connected, { what: 'the connection of the reader' });
-    const reader = new StreamReader(link, framesStream('main'));
+    const reader = new StreamReader(link, framesStream(ledger));
     const stored = await reader.readFrom(1, { maxMessages: 1_000, maxBytes: 100_000_000 });
     return stored.map(({ sequence, data }) => {
       const message = parseFrameMessage(data);
-      const frame = openFrame(message.note, [KEYS.a.verifier, KEYS.b.verifier], ORIGIN);
+      const frame = openFrame(message.note, [KEYS.a.verifier, KEYS.b.verifier], originOf(DOMAIN, ledger));
       checkFrameMessage(frame, message);
       const { bytes, entries } = message;
       const events = Array.from({ length: entries.count }, (_, i) =>
@@ -206,9 +207,9 @@ export class IngestLab {
   }
 
   /** Publishes what the sealer would after sealing these frames. */
-  async announce(bytes: Buffer): Promise<void> {
+  async announce(bytes: Buffer, ledger = 'main'): Promise<void> {
     const sealer = await this.link('sealer', 's1');
-    await publishDurable(sealer, announceSubject('main'), bytes, { stream: ANNOUNCEMENTS, timeoutMs: 2_000 });
+    await publishDurable(sealer, announceSubject(ledger), bytes, { stream: ANNOUNCEMENTS, timeoutMs: 2_000 });
   }
 
   private verifier: Promise<NatsLink> | undefined;
@@ -353,7 +354,7 @@ export class Producer {
   /** Throws unless the receipt proves these events. */
   verify(receipt: Receipt, events: readonly string[]): Frame {
     const bytes = events.map((text) => Buffer.from(text));
-    return verifyReceipt(receipt, { origin: ORIGIN, producer: this.name, events: bytes }, [
+    return verifyReceipt(receipt, { origin: originOf(DOMAIN, this.ledger), producer: this.name, events: bytes }, [
       KEYS.a.verifier,
       KEYS.b.verifier,
     ]);
@@ -362,9 +363,16 @@ export class Producer {
 
 /** As much of a log as announcements need: entries of any kind, in order, and proofs over them. */
 export class FakeLog {
-  readonly entries: Buffer[] = [Buffer.from(genesis())];
-  keysNote = genesis();
+  readonly entries: Buffer[];
   keysIndex = 0;
+
+  constructor(
+    private readonly origin = ORIGIN,
+    private readonly log = KEYS.log,
+    public keysNote = genesis(),
+  ) {
+    this.entries = [Buffer.from(keysNote)];
+  }
 
   /** @returns its index */
   add(entry: Uint8Array): number {
@@ -382,8 +390,8 @@ export class FakeLog {
     signers: { log?: SigningKey[]; verifier?: SigningKey | null; seconds?: number } = {},
   ): Buffer {
     const leaves = this.entries.map((entry) => leafHash(entry));
-    const text = formatCheckpointText({ origin: ORIGIN, size: leaves.length, root: treeRoot(leaves) });
-    const signed = signNote(text, signers.log ?? [KEYS.log]);
+    const text = formatCheckpointText({ origin: this.origin, size: leaves.length, root: treeRoot(leaves) });
+    const signed = signNote(text, signers.log ?? [this.log]);
     const verifier = signers.verifier === undefined ? KEYS.verifier : signers.verifier;
     const lines = parseNote(signed).signatures.map(({ line }) => line);
     const seconds = signers.seconds ?? Math.floor(Date.now() / 1_000);

@@ -1,7 +1,8 @@
 /**
  * Everything that ingest does for one ledger, wired together: read the constructor to know what it is made of.
  *
- *   open spool → fill the duplicate window → [commit loop: resolve the lane, commit …]
+ *   open spool → take over a closed ledger → fill the duplicate window
+ *                                            [commit loop: resolve the lane, commit …]
  *                                            [watch loop: broker, stream, keys, clock, disk]
  *   all conditions hold → subscribe to submit; one fails → unsubscribe
  *
@@ -18,6 +19,7 @@ import {
   Refused,
   type CosignedTime,
   type SigningKey,
+  type VerifierKey,
 } from '@everseal/audit-core';
 import {
   LanePublisher,
@@ -57,6 +59,7 @@ import { RefusalLog } from './refusal-log.js';
 import { resend } from './resend.js';
 import { Spool } from './spool.js';
 import { Submit } from './submit.js';
+import { TakeOver, type Continues } from './take-over.js';
 
 export type IntakeOptions = {
   readonly policy: Policy;
@@ -65,6 +68,8 @@ export type IntakeOptions = {
   readonly keys: KeyFile;
   readonly spoolDir: string;
   readonly genesisFile: string;
+  /** The closed ledger that it continues, if it does. */
+  readonly continues: Continues | undefined;
   readonly replyPrefixes: readonly string[];
   readonly limits: IngestLimits;
   readonly link: NatsLink;
@@ -96,6 +101,8 @@ export class LedgerIntake {
   readonly gate: Gate;
   readonly frames: FrameStore;
   readonly commit: Commit;
+  /** Null for a ledger that continues none. */
+  readonly takeOver: TakeOver | null;
   private readonly name: LaneName;
   private readonly logger: Logger;
   private readonly duplicates: Duplicates;
@@ -104,12 +111,13 @@ export class LedgerIntake {
   private readonly submit: Submit;
   private readonly refusals: RefusalLog;
   private readonly ready: Record<'window' | 'stream' | 'keys' | 'disk' | 'clock' | 'lane', Condition>;
+  private readonly takingOver: Condition | null = null;
   private listening: Listening | null = null;
   private announced: Listening | null = null;
   private resending: Serving | null = null;
   private loops: Loop[] = [];
   private timers: NodeJS.Timeout[] = [];
-  private isStopping = false;
+  private readonly stopping = new AbortController();
   /** What the next frame is signed with: the newest key of our own that the newest key set names. */
   private signing: SigningKey;
 
@@ -133,6 +141,8 @@ export class LedgerIntake {
     };
     const { windowBytes, segmentBytes } = limits;
     const inspect = inspectFrame(name);
+    this.takeOver = TakeOver.open({ ...options, name });
+    if (this.takeOver) this.takingOver = this.gate.condition('take-over', 'the closed ledger is not looked at yet');
     this.spool = Spool.open({ directory, ...name, inspect, bound: ledger.spoolBytes, windowBytes, segmentBytes });
     this.frames = new FrameStore(this.spool, () => this.commit.unanswered);
     const keysFile = path.join(directory, 'keys.note');
@@ -145,7 +155,7 @@ export class LedgerIntake {
       frames: this.frames,
       reader: this.reader,
       publisher: new LanePublisher(link, framesStream(ledger.name), framesSubject(ledger.name, ingester)),
-      ownKeys: () => [...keys.keys.map(({ verifier }) => verifier), ...ingestKeysOf(this.announcements.keys, ingester)],
+      ownKeys: () => this.ownKeys,
       readAnnouncement: () => this.readAnnouncement(),
       ackTimeoutMs: limits.ackTimeoutMs,
     });
@@ -156,7 +166,7 @@ export class LedgerIntake {
 
   /** Starts everything; the gate opens later, when all conditions hold. */
   start(): void {
-    this.fillWindow().catch(this.options.onStop);
+    this.fillSpool().catch(this.options.onStop);
     this.announced = listen(this.options.link, announceSubject(this.options.ledger.name), {
       onMessage: ({ data }) => {
         this.announcements.take(Buffer.from(data)).then(() => this.look(), this.options.onStop);
@@ -189,7 +199,7 @@ export class LedgerIntake {
 
   /** Takes no further request, answers those that wait as far as `within` ms allow, and lets go of the spool. */
   async stop(within: number): Promise<void> {
-    this.isStopping = true;
+    this.stopping.abort();
     const deadline = performance.now() + within;
     await this.listening?.stop();
     await Promise.all([this.announced?.stop(), this.resending?.stop()]);
@@ -197,6 +207,7 @@ export class LedgerIntake {
     await Promise.all(this.loops.map((loop) => loop.stop()));
     this.timers.forEach(clearInterval);
     this.refusals.flush();
+    this.takeOver?.close();
     this.spool.close();
   }
 
@@ -222,6 +233,12 @@ export class LedgerIntake {
   /** The times that verifiers gave with the newest cosignatures seen here; empty before the first. */
   get cosigned(): CosignedTime[] {
     return this.announcements.cosigned;
+  }
+
+  /** The keys that may have signed our frames. */
+  private get ownKeys(): VerifierKey[] {
+    const { keys, ingester } = this.options;
+    return [...keys.keys.map(({ verifier }) => verifier), ...ingestKeysOf(this.announcements.keys, ingester)];
   }
 
   private parts(): { name: LaneName; spool: Spool; logger: Logger } {
@@ -309,12 +326,36 @@ export class LedgerIntake {
     }
   }
 
+  /** Before anything is accepted: what was accepted for the ledger that this one continues; then who repeats it is known, too. */
+  private async fillSpool(): Promise<void> {
+    const { takingOver: condition, logger, commit, ownKeys } = this;
+    if (this.takeOver !== null && condition !== null) {
+      const mayFrame = (): boolean => this.gate.holdsBut('take-over', 'window');
+      const { signal } = this.stopping;
+      await this.takeOver.run({
+        ...this.parts(),
+        frames: this.frames,
+        commit,
+        ownKeys,
+        mayFrame,
+        condition,
+        logger,
+        signal,
+      });
+    }
+    await this.fillWindow();
+  }
+
   private async fillWindow(): Promise<void> {
     const { first, newest } = this.spool;
     for (let number = first; number <= newest.number && !this.isStopping; number += 1) {
       await this.duplicates.refill(number);
     }
     this.ready.window.ok();
+  }
+
+  private get isStopping(): boolean {
+    return this.stopping.signal.aborted;
   }
 
   private async readAnnouncement(): Promise<void> {

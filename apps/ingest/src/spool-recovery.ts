@@ -7,9 +7,11 @@
  * happens after its fdatasync only), so no receipt speaks of it.
  */
 import { closeSync, existsSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
+import { crc32 } from 'node:zlib';
 import { equalHash, ZERO_HASH, type Hash } from '@everseal/audit-core';
-import { replaceFile } from '@everseal/process';
+import { codeOf, replaceFile } from '@everseal/process';
 import { RECORD_HEADER, scanSegment, SegmentDamaged } from './segment.js';
 import { formatSpoolState, parseSpoolState, type FrameId, type SpoolState } from './spool-state.js';
 import { stop } from './stop.js';
@@ -53,9 +55,7 @@ export function recoverSpool(
   ingester: string,
   inspect: InspectFrame,
 ): RecoveredSpool {
-  const names = readdirSync(directory)
-    .filter((name) => SEGMENT_NAME.test(name))
-    .sort();
+  const names = segmentNames(directory);
   const state = readState(directory, origin, ingester, names.length === 0);
   const chain = new Chain(state, directory);
   const all = names.map((name) => readSegment(path.join(directory, name), inspect, chain));
@@ -65,8 +65,38 @@ export function recoverSpool(
   return { newest: chain.last ?? state.newest, covered: state.covered, segments, ordinal };
 }
 
+/**
+ * The same proof of a spool that nobody appends to any more, without a change of any file: an incomplete newest record is
+ * passed over where it stands. There must be a state file.
+ * @throws StopProcess spool.corrupt, spool.rolled-back
+ */
+export function surveySpool(
+  directory: string,
+  origin: string,
+  ingester: string,
+  inspect: InspectFrame,
+): Omit<RecoveredSpool, 'ordinal'> {
+  const state = knownState(directory, origin, ingester);
+  const chain = new Chain(state, directory);
+  const segments = segmentNames(directory).map((name) => held(readSegment(path.join(directory, name), inspect, chain)));
+  chain.end();
+  return { newest: chain.last ?? state.newest, covered: state.covered, segments };
+}
+
+function segmentNames(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => SEGMENT_NAME.test(name))
+    .sort();
+}
+
+function held({ file, first, size, end, offsets, accepted }: ReadSegment): HeldSegment {
+  return { file, first, size, end, offsets, accepted };
+}
+
+const stateFile = (directory: string): string => path.join(directory, 'state');
+
 function readState(directory: string, origin: string, ingester: string, noSegments: boolean): SpoolState {
-  const file = path.join(directory, 'state');
+  const file = stateFile(directory);
   if (!existsSync(file)) {
     if (!noSegments) {
       throw stop(
@@ -80,6 +110,11 @@ function readState(directory: string, origin: string, ingester: string, noSegmen
     replaceFile(file, formatSpoolState(fresh));
     return fresh;
   }
+  return knownState(directory, origin, ingester);
+}
+
+function knownState(directory: string, origin: string, ingester: string): SpoolState {
+  const file = stateFile(directory);
   const state = parseSpoolState(readFileSync(file), file);
   if (state.origin !== origin || state.ingester !== ingester) {
     throw stop(
@@ -200,9 +235,7 @@ function settle(all: ReadSegment[]): HeldSegment[] {
   for (const { file } of all.slice(newest + 1)) rmSync(file);
   const segment = all[newest];
   if (segment !== undefined) writeEnd(segment);
-  return all.slice(0, newest + 1).map(({ file, first, size, end, offsets, accepted }) => {
-    return { file, first, size, end, offsets, accepted };
-  });
+  return all.slice(0, newest + 1).map(held);
 }
 
 function writeEnd({ file, bytes, offsets, end, torn }: ReadSegment): void {
@@ -214,6 +247,31 @@ function writeEnd({ file, bytes, offsets, end, torn }: ReadSegment): void {
     fdatasyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * The frame's message as it was appended, or null when its segment was deleted meanwhile.
+ * @throws SegmentDamaged
+ */
+export async function readRecord(segment: HeldSegment, number: number): Promise<Buffer | null> {
+  const offset = segment.offsets[number - segment.first] as number;
+  const length = messageLength(segment, number);
+  let file;
+  try {
+    file = await open(segment.file, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const record = Buffer.allocUnsafe(RECORD_HEADER + length);
+    const { bytesRead } = await file.read(record, 0, record.length, offset);
+    const message = record.subarray(RECORD_HEADER);
+    if (bytesRead === record.length && crc32(message) === record.readUInt32BE(8)) return message;
+    throw new SegmentDamaged(offset, `frame ${number} in ${segment.file} is damaged`);
+  } finally {
+    await file.close();
   }
 }
 

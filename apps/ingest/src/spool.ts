@@ -17,16 +17,14 @@
  * refuses everything: what an fdatasync error leaves on the disk is unknown, and asking again would answer "fine".
  */
 import { closeSync, fdatasync, mkdirSync, openSync, rmSync, writevSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { crc32 } from 'node:zlib';
-import { codeOf, replaceFile, StopProcess, syncFolder } from '@everseal/process';
+import { replaceFile, StopProcess, syncFolder } from '@everseal/process';
 import { DebtFolder } from './debt-folder.js';
 import { DirectoryLock } from './directory-lock.js';
 import { NextSegment } from './next-segment.js';
-import { encodeRecordHeader, RECORD_HEADER, SEGMENT_HEADER } from './segment.js';
-import { messageLength, recoverSpool, type HeldSegment, type InspectFrame } from './spool-recovery.js';
+import { encodeRecordHeader, RECORD_HEADER, SEGMENT_HEADER, SegmentDamaged } from './segment.js';
+import { messageLength, readRecord, recoverSpool, type HeldSegment, type InspectFrame } from './spool-recovery.js';
 import { formatSpoolState, type FrameId } from './spool-state.js';
 import { stop } from './stop.js';
 
@@ -177,26 +175,12 @@ export class Spool {
   async read(number: number): Promise<Buffer | null> {
     const segment = this.segmentOf(number);
     if (segment === undefined) return this.#debts.read(number);
-    const offset = segment.offsets[number - segment.first] as number;
-    const length = messageLength(segment, number);
-    let file;
     try {
-      file = await open(segment.file, 'r');
+      // Null: released while we were about to read.
+      return (await readRecord(segment, number)) ?? this.#debts.read(number);
     } catch (error) {
-      // Released while we were about to read.
-      if (codeOf(error) === 'ENOENT') return this.#debts.read(number);
-      throw error;
-    }
-    try {
-      const record = Buffer.allocUnsafe(RECORD_HEADER + length);
-      const { bytesRead } = await file.read(record, 0, record.length, offset);
-      const message = record.subarray(RECORD_HEADER);
-      if (bytesRead !== record.length || crc32(message) !== record.readUInt32BE(8)) {
-        throw this.fail(`frame ${number} in ${segment.file} is damaged`, undefined, 'spool.corrupt');
-      }
-      return message;
-    } finally {
-      await file.close();
+      if (!(error instanceof SegmentDamaged)) throw error;
+      throw this.fail(error.message, undefined, 'spool.corrupt');
     }
   }
 

@@ -11,6 +11,7 @@ export type StopCode =
   | 'spool.failed' // a write or fdatasync failed: what is on the disk is unknown
   | 'custody.conflict' // somebody else wrote frames under this name, or the spool went back
   | 'keys.untrusted' // the pinned key set, or the own key, cannot be what it should be
+  | 'successor.note' // what a successor begins with, or what survives of the closed ledger, cannot be read or is another's
   | 'settings.ledgers'; // settings and policy do not agree on what this ingester serves
 
 /** @param message what happened, where, and what to do */

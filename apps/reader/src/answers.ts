@@ -48,6 +48,22 @@ export const CHECKPOINT = z.strictObject({
   cosignatures: z.array(z.string()).describe('Signature lines of the note that are cosignatures.'),
 });
 
+export const ANCHORS = z.strictObject({
+  anchors: z.array(
+    z.strictObject({
+      size: size.describe('Of the checkpoint.'),
+      kind: z.string().describe('rfc3161, file or s3.'),
+      anchor: z.string().describe('Its name.'),
+      evidence: bytes.describe('Of rfc3161 a time-stamp token over the note, of the others a copy of it; base64.'),
+      signed: z
+        .string()
+        .nullable()
+        .describe('The note as the log signed it, without cosignatures; null where no row has it.'),
+    }),
+  ),
+  next: z.int().min(0).nullable().describe('`after` of the next page; null after the last one.'),
+});
+
 export const KEYS = z.strictObject({
   origin: z.string(),
   keySets: z

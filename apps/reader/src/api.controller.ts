@@ -27,6 +27,11 @@ export class ApiController {
     return this.api.operation('checkpointAt', request, reply);
   }
 
+  @Get('api/:ledger/anchors')
+  anchors(@Req() request: Request, @Res() reply: Reply): Promise<void> {
+    return this.api.operation('anchors', request, reply);
+  }
+
   @Get('api/:ledger/keys')
   keys(@Req() request: Request, @Res() reply: Reply): Promise<void> {
     return this.api.operation('keys', request, reply);

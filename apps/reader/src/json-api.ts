@@ -15,7 +15,9 @@ import {
   proveRange,
 } from '@everseal/audit-core';
 import {
+  anchorPage,
   blockAt,
+  checkpointAt,
   cosignedAt,
   endOfBody,
   firstSealedFrom,
@@ -63,6 +65,20 @@ export class JsonApi {
   async checkpointAt({ ledger, target, number }: LedgerRequest): Promise<Answer> {
     parseQuery(target, OPERATIONS.checkpointAt.query);
     return checkpointAnswer(await publishedAt(ledger, numberOf(number)));
+  }
+
+  async anchors({ ledger, target }: LedgerRequest): Promise<Answer> {
+    const { after } = parseQuery(target, OPERATIONS.anchors.query);
+    const from = after === undefined ? 0 : parseDecimal(after);
+    const { anchors, next } = await anchorPage(ledger.pool, ledger.ledgerId, from, ledger.published.size);
+    const notes = new Map<number, string | null>();
+    for (const { size } of anchors) {
+      if (!notes.has(size)) notes.set(size, (await checkpointAt(ledger.pool, ledger.ledgerId, size))?.note ?? null);
+    }
+    const shown = anchors.map(({ size, kind, target: anchor, evidence }) => {
+      return { size, kind, anchor, evidence: encodeBase64(evidence), signed: notes.get(size) };
+    });
+    return jsonAnswer({ anchors: shown, next });
   }
 
   async keys({ ledger, target }: LedgerRequest): Promise<Answer> {

@@ -3,7 +3,7 @@
  * OpenAPI document is written from these, and a spec compares the three.
  */
 import { z } from 'zod';
-import { BLOCK, CHECKPOINT, ENTRY, EVENTS, KEYS, LEDGERS, PAGE, RECEIPT } from './answers.js';
+import { ANCHORS, BLOCK, CHECKPOINT, ENTRY, EVENTS, KEYS, LEDGERS, PAGE, RECEIPT } from './answers.js';
 import type { Reading } from './client.js';
 import { count, eventQuery, searchQuery } from './search-query.js';
 
@@ -52,6 +52,21 @@ export const OPERATIONS = {
     reading: 'hashes',
     summary: 'The checkpoint of this size with its cosignatures',
     holds: 'As the newest checkpoint.',
+  },
+  anchors: {
+    id: 'anchors',
+    path: '/api/{ledger}/anchors',
+    reading: 'hashes',
+    summary: 'What others outside of the installation have of its checkpoints: time stamps, copies',
+    query: z.strictObject({
+      after: count(
+        0,
+        Number.MAX_SAFE_INTEGER,
+        'Anchors of checkpoints above this size: the first cover this index. Default 0.',
+      ),
+    }),
+    answer: ANCHORS,
+    holds: 'By the size of the checkpoint, a page of them.',
   },
   keys: {
     ...plain,

@@ -17,6 +17,7 @@ import {
   verifyReceipt,
   verifyTlogProof,
 } from '@everseal/audit-core';
+import { checkpointAt, insertAnchor } from '@everseal/ledger-store';
 import { TestPostgres } from '@everseal/testing';
 import { createHash } from 'node:crypto';
 import { DOMAIN, genesisKeys, KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
@@ -207,6 +208,31 @@ describe('what is in the log', () => {
     const { keySets } = await reader.json<{ keySets: { index: number; note: string }[] }>('/api/main/keys');
     expect(keySets).toEqual([{ index: 0, note: entryAt(0).toString() }]);
     expect(openGenesis(keySets[0]!.note, ORIGIN).log.vkey).toBe(KEYS.log.verifier.vkey);
+  });
+
+  it('has its anchors by size, those of a size on one page, and none beyond the newest checkpoint', async () => {
+    type Anchors = { anchors: { size: number; kind: string; anchor: string; signed: string }[]; next: number | null };
+    const size = log.size;
+    const { note } = (await checkpointAt(log.sealer, log.ledgerId, size))!;
+    const evidence = Buffer.from(note);
+    for (const target of ['disk', 'vault'])
+      await insertAnchor(log.sealer, log.ledgerId, { kind: 'file', target, size, evidence });
+    const shown = { size, kind: 'file', evidence: evidence.toString('base64'), signed: note };
+    const both = {
+      anchors: [
+        { ...shown, anchor: 'disk' },
+        { ...shown, anchor: 'vault' },
+      ],
+      next: null,
+    };
+    expect(await reader.json('/api/main/anchors')).toEqual(both);
+    expect(await reader.json(`/api/main/anchors?after=${size - 1}`)).toEqual(both);
+    expect(await reader.json(`/api/main/anchors?after=${size}`)).toEqual({ anchors: [], next: null });
+    for (let i = 0; i < 60; i++) {
+      await insertAnchor(log.sealer, log.ledgerId, { kind: 'file', target: `more-${i}`, size, evidence });
+    }
+    const page = await reader.json<Anchors>('/api/main/anchors');
+    expect([page.anchors.length, page.next]).toEqual([51, size]);
   });
 
   it('has every key set, also one that is found in the tiles only', async () => {
@@ -406,6 +432,7 @@ describe('access', () => {
     '/api/main/checkpoint',
     '/api/main/blocks/1',
     '/api/main/keys',
+    '/api/main/anchors',
     '/api/main/proofs/3',
   ];
   const BUNDLES = ['/log/main/tile/entries/000', '/log/main/tile/entries/000.p/5'];

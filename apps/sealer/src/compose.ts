@@ -1,6 +1,7 @@
 /**
  * The composition root of the sealer: read this file to know what the process is made of. Per ledger there are three
- * loops: sealing (frames to blocks), checkpoints (hold, sign, cosign, announce), and the event index behind them.
+ * loops: sealing (frames to blocks), checkpoints (hold, sign, cosign, announce), and the event index behind them; and one
+ * for each anchor (compose-anchors.ts).
  */
 
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -63,8 +64,10 @@ import {
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions } from '@everseal/tls';
 import type { Pool } from 'pg';
+import { AnchorMetrics } from './anchor-metrics.js';
 import { ask, askFrame } from './ask.js';
 import { CheckpointLedger } from './checkpoint-ledger.js';
+import { composeAnchors } from './compose-anchors.js';
 import type { SealerSettings } from './config.js';
 import { IndexLedger } from './index-ledger.js';
 import { isUnknown, Lease } from './lease.js';
@@ -246,6 +249,8 @@ async function composeLedger(
   const index = new IndexLedger(indexPool, ledgerId, origin, alerts, (position) =>
     metrics.indexed.set({ ledger: name }, position),
   );
+  const anchored = { name, origin, ledgerId, genesis, pool, alerts, metrics: metrics.anchors };
+  const anchors = await composeAnchors(context, anchored);
   const lease = new Lease(pool, ledgerId, settings.name, context.stop);
   let size = 0;
   const seal = new SealLedger({
@@ -274,6 +279,7 @@ async function composeLedger(
       size = sealed.size;
       checkpoints.offer(sealed);
       index.offer(sealed.size, block);
+      anchors.offer(sealed);
       metrics.size.set({ ledger: name }, sealed.size);
       if (block) metrics.blocks.inc({ ledger: name });
     },
@@ -298,9 +304,12 @@ async function composeLedger(
     origin,
     size: () => size,
     cosigned: () => cosigned,
-    start: loops.start,
+    start() {
+      loops.start();
+      anchors.start();
+    },
     async stop() {
-      await loops.stop();
+      await Promise.all([loops.stop(), anchors.stop()]);
       await lease.release();
     },
   };
@@ -385,6 +394,7 @@ function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): 
 }
 
 function sealerMetrics({ metrics }: Context): {
+  anchors: AnchorMetrics;
   size: Gauge<'ledger'>;
   cosigned: Gauge<'ledger'>;
   indexed: Gauge<'ledger'>;
@@ -393,6 +403,7 @@ function sealerMetrics({ metrics }: Context): {
   const gauge = (what: string, help: string): Gauge<'ledger'> =>
     new Gauge({ name: `everseal_${what}`, help, labelNames: ['ledger'] as const, registers: [metrics] });
   return {
+    anchors: new AnchorMetrics(metrics),
     size: gauge('ledger_size_entries', 'entries in the ledger'),
     cosigned: gauge('checkpoint_size_entries', 'size of the newest checkpoint that went to the cosigners'),
     indexed: gauge('index_position_entries', 'entries that the event index covers'),

@@ -9,6 +9,7 @@ import {
   systemGenesisFile,
 } from '@everseal/process';
 import { z } from 'zod';
+import { anchorSettings } from './anchor-settings.js';
 
 export const sealerSettings = z.strictObject({
   name: z.string().min(1).describe('Name of this sealer in the policy file, e.g. s1.'),
@@ -41,6 +42,7 @@ export const sealerSettings = z.strictObject({
         'sealed as a gap record, if their ingester was asked for them. Default 900000 (15 minutes). Longer than an ' +
         'ingester may be away.',
     ),
+  anchors: anchorSettings,
   nats: natsSettings.describe('The NATS connection.'),
   postgres: servicePostgresSettings.describe('The Postgres connection, as role everseal_sealer.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),

@@ -3,7 +3,7 @@
  * that is gone was taken away. Nothing else shows it, because a checkpoint follows from no entry.
  *
  * Kept a stretch of 256 checkpoints as counts and sums of their sizes, some 50 bytes, for as long as this process lives: what
- * was taken away before its first pass is not known. A sum names the row when one is gone; of several the stretch is named.
+ * was taken away before its first pass is not known. Anchors are counted the same way. A sum names the row when one is gone; of several the stretch is named.
  */
 
 import type { Finding, VerdictCode } from '@everseal/audit-core';
@@ -25,12 +25,26 @@ interface Stretch {
 
 const empty = (): Stretch => ({ upTo: 0, checkpoints: { count: 0, sum: 0 }, cosignatures: { count: 0, sum: 0 } });
 
+/** What is said of rows that are gone. */
+export interface CensusWords {
+  readonly rows: { readonly code: VerdictCode; readonly what: string };
+  /** Of what hangs on them. */
+  readonly lines: { readonly code: VerdictCode; readonly what: string };
+}
+
+const CHECKPOINTS: CensusWords = {
+  rows: { code: 'checkpoint.mismatch', what: 'checkpoints' },
+  lines: { code: 'checkpoint.signature', what: 'cosignatures' },
+};
+
 export class CheckpointCensus {
   private known: Stretch[] = [];
 
+  constructor(private readonly words: CensusWords = CHECKPOINTS) {}
+
   /** One pass over the table, by size. */
   begin(): CensusPass {
-    return new CensusPass(this.known, (stretches) => (this.known = stretches));
+    return new CensusPass(this.words, this.known, (stretches) => (this.known = stretches));
   }
 }
 
@@ -39,6 +53,7 @@ export class CensusPass {
   private current = empty();
 
   constructor(
+    private readonly words: CensusWords,
     private readonly known: readonly Stretch[],
     private readonly keep: (stretches: Stretch[]) => void,
   ) {}
@@ -56,7 +71,9 @@ export class CensusPass {
   /** What is gone since the pass before. @param clean whether to keep what this pass has seen, if nothing is gone */
   end(clean: boolean): Finding[] {
     while (this.found.length < this.known.length || this.current.checkpoints.count > 0) this.close();
-    const findings = this.known.flatMap((before, i) => missing(this.known[i - 1]?.upTo ?? 0, before, this.found[i]!));
+    const findings = this.known.flatMap((before, i) =>
+      missing(this.words, this.known[i - 1]?.upTo ?? 0, before, this.found[i]!),
+    );
     if (clean && findings.length === 0) this.keep(joined(this.found));
     return findings;
   }
@@ -94,21 +111,20 @@ function sumOf(one: Stretch, other: Stretch): Stretch {
 }
 
 /** A cosignature may come later than others behind it; a checkpoint may not. With a checkpoint its cosignatures go unread. */
-function missing(after: number, before: Stretch, now: Stretch): Finding[] {
-  const gone = lost('checkpoint.mismatch', 'checkpoints', after, before.upTo, before.checkpoints, now.checkpoints);
+function missing(words: CensusWords, after: number, before: Stretch, now: Stretch): Finding[] {
+  const gone = lost(words.rows, after, before.upTo, before.checkpoints, now.checkpoints);
   if (gone) return [gone];
-  const unsigned = lost(
-    'checkpoint.signature',
-    'cosignatures',
-    after,
-    before.upTo,
-    before.cosignatures,
-    now.cosignatures,
-  );
+  const unsigned = lost(words.lines, after, before.upTo, before.cosignatures, now.cosignatures);
   return unsigned ? [unsigned] : [];
 }
 
-function lost(code: VerdictCode, what: string, after: number, upTo: number, before: Tally, now: Tally): Finding | null {
+function lost(
+  { code, what }: CensusWords['rows'],
+  after: number,
+  upTo: number,
+  before: Tally,
+  now: Tally,
+): Finding | null {
   const count = before.count - now.count;
   if (count <= 0) return null;
   const index = count === 1 ? before.sum - now.sum : upTo;

@@ -1,5 +1,5 @@
 /**
- * The verifier's guards: what surrounds the log (the database's catalog and durability, clocks, keys, the TLS of every
+ * The verifier's guards: what surrounds the log (the database's catalog and durability, clocks, keys, anchors, the TLS of every
  * endpoint) against what was agreed. Each is a loop of its own: one that cannot look does not keep the others from looking.
  * They raise alerts; the one over TLS writes down what it saw besides.
  */
@@ -18,12 +18,14 @@ import { framesStream, heartbeatSubject, type Policy } from '@everseal/policy';
 import { exposeCounts, Loop, StopProcess, type AlertBook, type ServiceContext } from '@everseal/process';
 import type { SystemLedger } from '@everseal/system-ledger';
 import type { Pool } from 'pg';
+import { AnchorGuard } from './anchor-guard.js';
 import { CatalogGuard } from './catalog-guard.js';
 import { ClockGuard } from './clock-guard.js';
 import { composePosture } from './compose-posture.js';
 import type { VerifierSettings } from './config.js';
 import { DurabilityGuard } from './durability-guard.js';
 import { KeyGuard } from './key-guard.js';
+import type { KnownAnchor } from './known-anchors.js';
 
 /** A look takes some round trips; Postgres and the broker answer within seconds or not at all. */
 const LOOK_BOUND_MS = 120_000;
@@ -41,6 +43,8 @@ export interface GuardParts {
 
 export interface GuardedLedger {
   readonly trust: LogTrust;
+  readonly ledgerId: number;
+  readonly anchors: readonly KnownAnchor[];
   /** What this verifier has derived so far. */
   readonly memory: () => LogMemory;
 }
@@ -60,11 +64,13 @@ export function composeGuards(context: Context, parts: GuardParts): Guards {
   const keys = parts.ledgers.map((ledger, i) => keyGuard(settings.ledgers[i]!, ledger, alerts));
   const catalog = catalogGuard(context, parts);
   const posture = composePosture({ settings, ...parts });
+  const anchors = anchorGuard(parts);
   const looks: Readonly<Record<string, () => Promise<void>>> = {
     durability: () => durability.look(),
     clocks: () => clocks.look(),
     keys: () => Promise.resolve(keys.forEach((guard) => guard.look())),
     posture: () => posture.look(),
+    ...(anchors && { anchors: () => anchors.look() }),
     ...(catalog && { catalog: () => catalog.look() }),
   };
   const counts = Object.fromEntries(Object.keys(looks).map((guard) => [guard, 0]));
@@ -131,6 +137,13 @@ function clockGuard({ settings, stop }: Context, { policy, pool, link, alerts, l
     onFault: stop,
   });
   return guard;
+}
+
+/** Null when the settings name no anchor. */
+function anchorGuard({ pool, alerts, ledgers }: GuardParts): AnchorGuard | null {
+  if (ledgers.every(({ anchors }) => anchors.length === 0)) return null;
+  const logs = ledgers.map(({ trust, ledgerId, anchors }) => ({ origin: trust.origin, ledgerId, anchors }));
+  return new AnchorGuard(pool, alerts, logs, () => performance.now());
 }
 
 function keyGuard(

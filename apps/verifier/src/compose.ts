@@ -51,10 +51,12 @@ import { composeGuards, type GuardedLedger } from './compose-guards.js';
 import type { VerifierSettings } from './config.js';
 import { composeCustody } from './custody-compose.js';
 import { FollowLedger } from './follow-ledger.js';
+import { knownAnchors } from './known-anchors.js';
 import { loadTree } from './load-tree.js';
 import { coverageMetrics } from './coverage-metrics.js';
 import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
 import { Pace } from './pace.js';
+import { SweepAnchors } from './sweep-anchors.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
 import { SweepPlaces } from './sweep-places.js';
@@ -242,10 +244,12 @@ async function composeLedger(
   const pace = (set: number): Pace => new Pace(() => sweepRate(set, follow.arrivals.perSecond()));
   const paces = { bodies: pace(sweep.bodies), index: pace(sweep.index), stored: pace(sweep.stored) };
   const cosigned = (): number => witness.cosignedSize;
+  const anchors = knownAnchors(settings, name);
+  const sweepAnchors = new SweepAnchors(pool, ledgerId, origin, keys, anchors, paces.stored);
   const sweeps = {
     bodies: new SweepBodies(pool, ledgerId, tree, keys, paces.bodies),
     index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory, paces.index),
-    stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, paces.stored),
+    stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, paces.stored, sweepAnchors),
   };
   const { behind } = settings;
   const places = new SweepPlaces(path.join(folder, 'sweeps.json'));
@@ -267,6 +271,8 @@ async function composeLedger(
   listen(link, announceSubject(name), { onMessage: () => loops.wakeTail(), onFault: end });
   return {
     trust,
+    ledgerId,
+    anchors,
     memory: () => follow.memory,
     witness,
     verify,

@@ -29,6 +29,57 @@ function isEndpoint(text: string): boolean {
   }
 }
 
+const anchorName = z.string().min(1).describe("Name of the anchor, as the sealer's settings have it.");
+const anchorLedgers = z
+  .array(z.string().min(1))
+  .optional()
+  .describe('Names of the ledgers that are anchored there. Without it, all of this verifier.');
+const anchorPeriod = (fallback: number): z.ZodDefault<z.ZodInt> =>
+  z
+    .int()
+    .min(1_000)
+    .default(fallback)
+    .describe(
+      `Length of its periods, milliseconds, as the sealer's settings have it: anchor.overdue after two that were missed. Default ${fallback}.`,
+    );
+
+const anchorsToExpect = z
+  .strictObject({
+    timestamps: z
+      .array(
+        z.strictObject({
+          name: anchorName,
+          certificatesFile: filePath(
+            'Certificates (PEM) that the time-stamp authority is known by. Never take one out that stored time stamps lead to.',
+          ),
+          policy: z
+            .string()
+            .min(1)
+            .optional()
+            .describe(
+              'Policy of the authority (object identifier) that its time stamps have to be under. Without it, any.',
+            ),
+          everyMs: anchorPeriod(3_600_000),
+          ledgers: anchorLedgers,
+        }),
+      )
+      .default([])
+      .describe('Time-stamp authorities. Default none.'),
+    copies: z
+      .array(
+        z.strictObject({
+          name: anchorName,
+          kind: z.enum(['file', 's3']).describe('What keeps the copies.'),
+          everyMs: anchorPeriod(60_000),
+          ledgers: anchorLedgers,
+        }),
+      )
+      .default([])
+      .describe('Files and object stores. Default none.'),
+  })
+  .prefault({})
+  .describe('Anchors that there have to be. What is not named here is not missed.');
+
 export const verifierSettings = z.strictObject({
   name: z.string().min(1).describe('Name of this verifier in the policy file, e.g. v1.'),
   policyFile: filePath('The policy, everseal.yaml.'),
@@ -122,6 +173,7 @@ export const verifierSettings = z.strictObject({
     })
     .prefault({})
     .describe('What surrounds the log: catalog and durability of the database, clocks, keys.'),
+  anchors: anchorsToExpect,
   custody: z
     .strictObject({
       overdueMs: z

@@ -16,6 +16,7 @@ export const OPEN: Readonly<Record<string, string>> = {
   'block.stored': "the database's own time, said by nobody else",
   'checkpoint.stored': "the database's own time, said by nobody else",
   'cosignature.stored': "the database's own time, said by nobody else",
+  'anchor.stored': "the database's own time; when a checkpoint was anchored is said by the time stamp",
   'ledger_head.stream_epoch': 'the cursor of the sealer, which checks it against the stream before every read',
   'ledger_head.stream_created': 'the cursor of the sealer, which checks it against the stream before every read',
   'ledger_head.stream_sequence': 'the cursor of the sealer, which checks it against the stream before every read',
@@ -120,9 +121,10 @@ const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: num
       isOneOf(index, mutation, 'position') ||
       (mutation.value === null && height !== null && isIn(Number(mutation.row.position), height, firstOf)),
   }),
+  // One that is gone is contradicted by its anchors as well.
   checkpoint: (mutation) => ({
     looks: ['stored'],
-    codes: ['checkpoint.signature', 'checkpoint.mismatch'],
+    codes: ['checkpoint.signature', 'checkpoint.mismatch', 'anchor.mismatch'],
     names: ({ index, detail }) =>
       isOneOf(index, mutation, 'size') || (mutation.value === null && detail.includes('a checkpoint row of no size')),
   }),
@@ -130,6 +132,13 @@ const TABLES: Readonly<Record<string, (mutation: Mutation, firstOf: (height: num
     looks: ['stored'],
     codes: ['checkpoint.signature', 'checkpoint.mismatch'],
     names: ({ index }) => isOneOf(index, mutation, 'size'),
+  }),
+  anchor: (mutation) => ({
+    looks: ['stored'],
+    codes: ['anchor.mismatch', 'anchor.missing'],
+    names: ({ index, detail }) =>
+      isNamed(detail, mutation, (row) => `at ${row.target} (${row.kind})`) &&
+      (isOneOf(index, mutation, 'size') || (mutation.value === null && detail.includes('an anchor row of no size'))),
   }),
 };
 

@@ -7,7 +7,7 @@
  * `npm run test:tamper` runs a thousand of them with a seed of its own; here a few with a fixed one.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { recordTamper, tamperRun, TestPostgres } from '@everseal/testing';
+import { opensslMissing, recordTamper, tamperRun, TestPostgres, TestTsa } from '@everseal/testing';
 import type { Client } from 'pg';
 import { Draw, Mutator, NUMBERS, type Mutation } from './mutation.fixture.js';
 import { BESIDE, expectedOf, OPEN } from './mutation-oracle.fixture.js';
@@ -20,13 +20,17 @@ const MOST_MS = START_MS + MUTATIONS * 1_000;
 const SHOWN = 60;
 
 let server: TestPostgres;
+let authority: TestTsa | null = null;
 let swept: SweptLog;
 let dba: Client;
 let mutator: Mutator;
 
 beforeAll(async () => {
   server = await TestPostgres.start();
-  swept = await SweptLog.create(server, 'mutations');
+  const missing = opensslMissing();
+  if (missing === null) authority = await TestTsa.start();
+  else process.stderr.write(`mutations.spec, rows of time stamps: ${missing}\n`);
+  swept = await SweptLog.create(server, 'mutations', { anchors: { authority } });
   dba = await swept.log.store.superuser();
   mutator = await Mutator.open(dba);
 }, START_MS);
@@ -34,6 +38,7 @@ afterAll(async () => {
   await dba?.end();
   await swept?.close();
   await server?.stop();
+  await authority?.stop();
 });
 
 /** Null when all is as it should be; what is wrong, for people. */
@@ -122,5 +127,71 @@ describe('a random change of a row', () => {
       expect(failures).toEqual([]);
     },
     MOST_MS,
+  );
+});
+
+describe('an anchor', () => {
+  /** Does it, looks, puts the table back, looks again. @returns what was said, as `code size` */
+  async function seenAfter(sql: string): Promise<string[]> {
+    const { rows } = await dba.query<{ size: string }>(`SELECT DISTINCT size FROM everseal.anchor ORDER BY size`);
+    const names = new Map(rows.map(({ size }, i) => [Number(size), `checkpoint ${i}`]));
+    const { rows: was } = await dba.query('SELECT * FROM everseal.anchor ORDER BY size, kind');
+    await dba.query(sql);
+    const seen = await swept.look(['stored']);
+    await dba.query('DELETE FROM everseal.anchor');
+    for (const { ledger_id: ledger, size, kind, target, evidence, stored } of was) {
+      const values = [ledger, size, kind, target, evidence, stored];
+      await dba.query('INSERT INTO everseal.anchor VALUES ($1, $2, $3, $4, $5, $6)', values);
+    }
+    expect(await swept.look(['stored'])).toEqual([]); // the control: the same look finds nothing
+    return seen.map(({ code, index }) => `${code} ${names.get(index ?? -1) ?? index}`);
+  }
+
+  it('T16: that is taken away, given another content, moved or copied is found and named', async () => {
+    const at = (n: number): string =>
+      `size = (SELECT DISTINCT size FROM everseal.anchor ORDER BY size OFFSET ${n} LIMIT 1)`;
+    const file = `kind = 'file'`;
+    expect(await seenAfter(`DELETE FROM everseal.anchor WHERE ${file} AND ${at(3)}`)).toEqual([
+      'anchor.missing checkpoint 3',
+    ]);
+    expect(await seenAfter(`DELETE FROM everseal.anchor WHERE ${file} AND ${at(0)}`)).toEqual([
+      'anchor.missing checkpoint 0',
+    ]);
+    const other = `(SELECT evidence FROM everseal.anchor b WHERE b.kind = a.kind AND ${at(1)})`;
+    expect(await seenAfter(`UPDATE everseal.anchor a SET evidence = ${other} WHERE ${file} AND ${at(2)}`)).toEqual([
+      'anchor.mismatch checkpoint 2',
+    ]);
+    expect(await seenAfter(`UPDATE everseal.anchor SET target = 'elsewhere' WHERE ${file} AND ${at(1)}`)).toEqual([
+      'anchor.missing checkpoint 1',
+    ]);
+    expect(
+      await seenAfter(`INSERT INTO everseal.anchor SELECT * FROM everseal.anchor WHERE ${file} AND ${at(1)}`),
+    ).toEqual(['anchor.mismatch checkpoint 1']);
+    recordTamper({
+      act: 'T16',
+      what: 'anchors taken away, altered, moved, copied',
+      expected: ['anchor.mismatch', 'anchor.missing'],
+      seen: ['anchor.mismatch', 'anchor.missing'],
+      seconds: 0,
+      named: 'the anchor and the size of its checkpoint',
+    });
+  });
+
+  (opensslMissing() === null ? it : it.skip)(
+    'T16: that is a time stamp of another authority, or of another checkpoint, is found and named',
+    async () => {
+      const stranger = await TestTsa.start();
+      const forged = await SweptLog.create(server, 'forged', { anchors: { authority: stranger } });
+      await stranger.stop();
+      const [row] = await forged.log.store.sql(
+        `SELECT evidence FROM everseal.anchor WHERE kind = 'rfc3161' ORDER BY size OFFSET 1 LIMIT 1`,
+      );
+      await forged.close();
+      const second = `kind = 'rfc3161' AND size = (SELECT DISTINCT size FROM everseal.anchor ORDER BY size OFFSET 1 LIMIT 1)`;
+      const evidence = `'\\x${(row!['evidence'] as Buffer).toString('hex')}'::bytea`;
+      expect(await seenAfter(`UPDATE everseal.anchor SET evidence = ${evidence} WHERE ${second}`)).toEqual([
+        'anchor.mismatch checkpoint 1',
+      ]);
+    },
   );
 });

@@ -22,6 +22,7 @@ import { LeafFile } from './leaf-file.js';
 import { Pace } from './pace.js';
 import { RememberedTree } from './remembered-tree.js';
 import { StoredLog } from './stored-log.fixture.js';
+import { SweepAnchors } from './sweep-anchors.js';
 import { SweepStored } from './sweep-stored.js';
 import { SweptLog } from './swept-log.fixture.js';
 
@@ -81,7 +82,9 @@ async function storedPass(name: string, knows: (keys: KeysOfLog) => KeysOfLog): 
   }
   const keys = (): KeysOfLog => knows(state.memory());
   const { verifier: pool, ledgerId } = log;
-  const sweep = new SweepStored(pool, ledgerId, ORIGIN, tree, keys, () => log.size, new Pace(() => Infinity));
+  const pace = new Pace(() => Infinity);
+  const anchors = new SweepAnchors(pool, ledgerId, ORIGIN, keys, [], pace);
+  const sweep = new SweepStored(pool, ledgerId, ORIGIN, tree, keys, () => log.size, pace, anchors);
   const { findings } = await sweep.pass(new AbortController().signal);
   tree.close();
   return findings.map(({ code, index }) => `${code} ${index}`);

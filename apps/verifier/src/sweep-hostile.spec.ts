@@ -10,6 +10,7 @@ import { LeafFile } from './leaf-file.js';
 import { Pace } from './pace.js';
 import { RememberedTree } from './remembered-tree.js';
 import { StoredLog } from './stored-log.fixture.js';
+import { SweepAnchors } from './sweep-anchors.js';
 import { SweepBodies, type SweepResult } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
 import { SweepStored } from './sweep-stored.js';
@@ -60,10 +61,11 @@ beforeEach(async () => {
   const keys = () => follow.memory;
   const pace = new Pace(() => 1_000_000);
   const { verifier, ledgerId } = log;
+  const anchors = new SweepAnchors(verifier, ledgerId, ORIGIN, keys, [], pace);
   sweeps = {
     bodies: new SweepBodies(verifier, ledgerId, tree, keys, pace),
     index: new SweepIndex(verifier, ledgerId, ORIGIN, tree, () => follow.memory, pace),
-    stored: new SweepStored(verifier, ledgerId, ORIGIN, tree, keys, () => log.size, pace),
+    stored: new SweepStored(verifier, ledgerId, ORIGIN, tree, keys, () => log.size, pace, anchors),
   };
 });
 afterEach(async () => {

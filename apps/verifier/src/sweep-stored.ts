@@ -1,6 +1,6 @@
 /**
- * The sweep over what is stored about the entries: tiles, checkpoints, cosignatures, and the head row's own copy of the
- * tree. All of it follows from the entries that this verifier remembers, so every byte is derived or verified again.
+ * The sweep over what is stored about the entries: tiles, checkpoints, cosignatures, anchors (sweep-anchors.ts), and the head row's
+ * own copy of the tree. All of it follows from the entries that this verifier remembers, so every byte is derived or verified again.
  */
 
 import {
@@ -38,6 +38,7 @@ import { CheckpointCensus, type CensusPass } from './checkpoint-census.js';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
 import { saidOfValue } from './stored-value.js';
+import type { SweepAnchors } from './sweep-anchors.js';
 import type { SweepResult } from './sweep-bodies.js';
 
 const TILES_A_READ = 64;
@@ -59,6 +60,7 @@ export class SweepStored {
     /** Size of the newest checkpoint that this verifier cosigned; its row must stand. */
     private readonly cosigned: () => number,
     private readonly pace: Pace,
+    private readonly anchors: SweepAnchors,
   ) {}
 
   async pass(signal: AbortSignal): Promise<SweepResult> {
@@ -74,6 +76,7 @@ export class SweepStored {
     if (!signal.aborted) await this.look(findings, 'store.catalog', null, () => this.wrongLedger());
     if (!signal.aborted) await this.sweepCheckpoints(findings, signal);
     if (!signal.aborted) await this.look(findings, 'checkpoint.mismatch', null, () => this.strayCheckpoints(findings));
+    if (!signal.aborted) findings.push(...(await this.anchors.pass(signal)));
     if (!signal.aborted) await this.look(findings, 'tile.altered', null, () => this.wrongHead());
     const complete = !signal.aborted && findings.length < MOST_FINDINGS;
     return { findings: findings.slice(0, MOST_FINDINGS), entries: size, complete };

@@ -3,6 +3,7 @@
  * and the three sweeps, over real pools, each on its own, so that a spec can say which look found what, and leave one out.
  */
 
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import {
   blockEvents,
@@ -14,18 +15,33 @@ import {
   splitBundle,
   type Finding,
 } from '@everseal/audit-core';
-import { DuplicateFinder, EventIndexWriter, insertCosignature } from '@everseal/ledger-store';
+import {
+  checkpointAt,
+  DuplicateFinder,
+  EventIndexWriter,
+  insertAnchor,
+  insertCosignature,
+} from '@everseal/ledger-store';
 import type { AlertBook, AlertContext } from '@everseal/process';
 import { temporaryFolder, type TemporaryFolder, type TestPostgres } from '@everseal/testing';
+import {
+  formatTimestampRequest,
+  NONCE_BYTES,
+  normalToken,
+  openTimestampResponse,
+  parsePinnedAuthority,
+} from '@everseal/timestamps';
 import { ORIGIN, type LogWriter } from '../../../libs/audit-core/src/log.fixture.js';
 import { BodyRing } from './body-ring.js';
 import { FollowLedger } from './follow-ledger.js';
+import { copyAnchor, timestampAnchor, type KnownAnchor } from './known-anchors.js';
 import { LedgerCoverage } from './ledger-coverage.js';
 import { LeafFile } from './leaf-file.js';
 import { Pace } from './pace.js';
 import { RememberedTree } from './remembered-tree.js';
 import { StoredLog } from './stored-log.fixture.js';
 import { hashLeaves, splitHashes } from './stored-leaves.js';
+import { SweepAnchors } from './sweep-anchors.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
 import { SweepPlaces } from './sweep-places.js';
@@ -50,6 +66,14 @@ export interface History {
   /** An event that is another one, as `<block> <place in the frame of a>`. */
   readonly changed?: string;
   readonly blocks?: number;
+  /** Anchors checkpoints in a file, and at an authority where there is one. */
+  readonly anchors?: { readonly authority: TimeStamps | null };
+}
+
+/** A time-stamp authority of a spec (libs/testing, TestTsa). */
+export interface TimeStamps {
+  readonly identity: { readonly root: string };
+  respond(query: Buffer): Buffer;
 }
 
 type Reported = readonly { finding: Finding; context: AlertContext }[];
@@ -61,6 +85,7 @@ const BOUNDS = { behindEntries: Infinity, behindMs: Infinity, staleMs: Infinity 
 /** Blocks that follow one another, with full tiles, copies of events, a gap and a cosigned checkpoint on every third. */
 const BLOCKS = 12;
 const COSIGNED_AT = 1_767_225_600;
+const ANCHORED_EVERY_MS = 60_000;
 
 export class SweptLog {
   private constructor(
@@ -74,11 +99,11 @@ export class SweptLog {
   static async create(server: TestPostgres, database: string, history: History = {}): Promise<SweptLog> {
     const log = await StoredLog.create(server, database, history.writer);
     await write(log, history);
-    return SweptLog.follow(log);
+    return SweptLog.follow(log, log.writer.trust, knownAnchors(history));
   }
 
   /** A verifier that begins at entry 0 of a log as it stands now. What it cannot take is what its tail finds. */
-  static async follow(log: StoredLog, trust = log.writer.trust): Promise<SweptLog> {
+  static async follow(log: StoredLog, trust = log.writer.trust, known = knownAnchors({})): Promise<SweptLog> {
     const folder = temporaryFolder('swept');
     const tree = await RememberedTree.load(LeafFile.open(path.join(folder.path, 'leaves')), 0);
     const { verifier: pool, ledgerId } = log;
@@ -91,7 +116,8 @@ export class SweptLog {
     const never = new AbortController().signal;
     const bodies = new SweepBodies(pool, ledgerId, tree, keys, pace);
     const index = new SweepIndex(pool, ledgerId, ORIGIN, tree, () => follow.memory, pace);
-    const stored = new SweepStored(pool, ledgerId, ORIGIN, tree, keys, () => newest, pace);
+    const anchors = new SweepAnchors(pool, ledgerId, ORIGIN, keys, known, pace);
+    const stored = new SweepStored(pool, ledgerId, ORIGIN, tree, keys, () => newest, pace, anchors);
     const places = new SweepPlaces(path.join(folder.path, 'sweeps.json'));
     const coverage = new LedgerCoverage(() => follow.size, BOUNDS, CLOCKS, {});
     /** What a look reports, with a book of its own so that looks may run side by side. */
@@ -144,7 +170,7 @@ export class SweptLog {
   }
 }
 
-async function write(log: StoredLog, { before, changed, blocks = BLOCKS }: History): Promise<void> {
+async function write(log: StoredLog, { before, changed, blocks = BLOCKS, anchors }: History): Promise<void> {
   const { writer } = log;
   await log.seal();
   for (let block = 1; block <= blocks; block++) {
@@ -159,7 +185,10 @@ async function write(log: StoredLog, { before, changed, blocks = BLOCKS }: Histo
       await log.seal(writer.gap('b', lost, lost), writer.frame('b', events(200, 2)));
     }
     if (block === 8) await log.seal(writer.frame('a', events(300, 256)));
-    if (block % 3 === 0) await cosigned(log);
+    if (block % 3 === 0) {
+      await cosigned(log);
+      if (anchors) await anchored(log, anchors.authority);
+    }
   }
   await project(log);
 }
@@ -197,6 +226,30 @@ async function cosigned(log: StoredLog): Promise<void> {
   const { name, verifier } = cosigner;
   const keyId = Buffer.from(verifier.idHex, 'hex');
   await insertCosignature(log.sealer, log.ledgerId, { size: log.size, signer: name, keyId, line });
+}
+
+/** What a verifier of it is told. */
+function knownAnchors({ anchors }: History): KnownAnchor[] {
+  if (!anchors) return [];
+  const { authority } = anchors;
+  const file = copyAnchor('file', 'disk', ANCHORED_EVERY_MS);
+  return authority ? [file, timestampAnchor('tsa', ANCHORED_EVERY_MS, pinnedOf(authority), null)] : [file];
+}
+
+const pinnedOf = ({ identity }: TimeStamps): ReturnType<typeof parsePinnedAuthority> =>
+  parsePinnedAuthority(Buffer.from(identity.root));
+
+/** The newest checkpoint, as the sealer anchors it. */
+async function anchored({ sealer, ledgerId, size }: StoredLog, authority: TimeStamps | null): Promise<void> {
+  const { note } = (await checkpointAt(sealer, ledgerId, size))!;
+  const message = Buffer.from(note);
+  await insertAnchor(sealer, ledgerId, { kind: 'file', target: 'disk', size, evidence: message });
+  if (!authority) return;
+  const nonce = randomBytes(NONCE_BYTES);
+  const response = authority.respond(formatTimestampRequest({ message, nonce, policy: null }));
+  const trust = { pinned: pinnedOf(authority), policy: null, nonce };
+  const evidence = normalToken(openTimestampResponse(response), message, trust);
+  await insertAnchor(sealer, ledgerId, { kind: 'rfc3161', target: 'tsa', size, evidence });
 }
 
 /** The index as the sealer writes it, copies marked. */

@@ -93,11 +93,7 @@ export const MOST_SETS_BEFORE = 64;
  * @throws FormatError `announcement.*` as `parseAnnouncement` when no reader would take it
  */
 export function formatAnnouncement({ checkpoint, keys, heads }: Announcement): Buffer {
-  const headTexts = heads.map(
-    ({ ingester, number, index, proof, note, debts }) =>
-      `{"ingester":${JSON.stringify(ingester)},"number":${number},"index":${index},"proof":${hashList(proof)},` +
-      `${note === undefined ? '' : `"note":${JSON.stringify(note)},`}"debts":${JSON.stringify(debts)}}`,
-  );
+  const headTexts = heads.map(formatAnnouncedHead);
   const before = keys.before?.length ? `,"before":${JSON.stringify(keys.before)}` : '';
   const keysText = `{"note":${JSON.stringify(keys.note)},"index":${keys.index},"proof":${hashList(keys.proof)}${before}}`;
   const bytes = Buffer.from(
@@ -124,7 +120,7 @@ export function parseAnnouncement(bytes: Uint8Array): Announcement {
       proof: keys.hashes('proof', MOST_PROOF_HASHES),
       ...(keys.has('before') ? { before: keys.texts('before', MOST_SETS_BEFORE) } : {}),
     },
-    heads: members.objects('heads').map(readHead),
+    heads: members.objects('heads').map(readAnnouncedHead),
   };
   if (new Set(announcement.heads.map(({ ingester }) => ingester)).size < announcement.heads.length) {
     members.fail('heads', 'names an ingester twice');
@@ -132,7 +128,16 @@ export function parseAnnouncement(bytes: Uint8Array): Announcement {
   return announcement;
 }
 
-function readHead(members: MessageReader): AnnouncedHead {
+/** A head as a member of `heads`. */
+export function formatAnnouncedHead({ ingester, number, index, proof, note, debts }: AnnouncedHead): string {
+  return (
+    `{"ingester":${JSON.stringify(ingester)},"number":${number},"index":${index},"proof":${hashList(proof)},` +
+    `${note === undefined ? '' : `"note":${JSON.stringify(note)},`}"debts":${JSON.stringify(debts)}}`
+  );
+}
+
+/** Reads one of `heads`. @throws FormatError with the message's codes, `…-ingester`, `…-number`, `…-index`, `…-proof`, `…-debts` */
+export function readAnnouncedHead(members: MessageReader): AnnouncedHead {
   const head = {
     ingester: members.text('ingester'),
     number: members.count('number'),

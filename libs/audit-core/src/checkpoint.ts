@@ -13,7 +13,7 @@ import { formatDecimal, parseDecimal } from './decimal.js';
 import { FormatError } from './format-error.js';
 import { EMPTY_ROOT, equalHash, HASH_BYTES, type Hash } from './hash.js';
 import type { SigningKey, VerifierKey } from './key.js';
-import { openNote, parseNote, signNote, type Note, type SignatureLine } from './note.js';
+import { formatNote, openNote, parseNote, signNote, type Note, type SignatureLine } from './note.js';
 import { quote } from './quote.js';
 
 export type Checkpoint = {
@@ -75,6 +75,14 @@ export function openCheckpoint(
     );
   }
   return { ...openNote(parsed, logKeys), ...checkpoint };
+}
+
+/**
+ * A checkpoint as its log signed it: the text and the log key's line, whatever cosignatures came with it. This is what is anchored.
+ * @param opened as `openCheckpoint` gave it
+ */
+export function signedByLog({ text, verified }: OpenedCheckpoint): Buffer {
+  return Buffer.from(formatNote(text, [verified[0]!.line]));
 }
 
 function isOrigin(origin: string): boolean {

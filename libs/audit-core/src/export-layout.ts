@@ -6,6 +6,9 @@
  *   checkpoints/<size>             older ones: the last of every day
  *   tile/<L>/<N>, tile/entries/<N> as C2SP tlog-tiles has them in the tree of size n
  *   events/<k>/<index>.<part>      of a query instead: the proof of each event (proof-bundle.ts), k = index / 1,000
+ *   timestamps/<size>/checkpoint   checkpoints that were time-stamped, as the log signed them, without cosignatures
+ *   timestamps/<size>/<name>.tst   their time-stamp tokens (RFC 3161), by the name of the authority
+ *   authorities/<name>.pem         certificates that an authority is known by
  *   keys/<index>                   the key sets, by the index of their entry
  *   policy                         C2SP tlog-policy: the log's key and its verifiers
  *   completeness.json              completeness.ts
@@ -22,7 +25,13 @@ export const EXPORT_FILES = {
   completeness: 'completeness.json',
   state: '.export-state.json',
 } as const;
-export const EXPORT_FOLDERS = { checkpoints: 'checkpoints', keys: 'keys', events: 'events' } as const;
+export const EXPORT_FOLDERS = {
+  checkpoints: 'checkpoints',
+  keys: 'keys',
+  events: 'events',
+  timestamps: 'timestamps',
+  authorities: 'authorities',
+} as const;
 
 /** An export as somebody holds it. */
 export interface ExportFiles {
@@ -36,6 +45,10 @@ const EVENTS_A_FOLDER = 1_000;
 
 export const keysFile = (index: number): string => `${EXPORT_FOLDERS.keys}/${index}`;
 export const checkpointFile = (size: number): string => `${EXPORT_FOLDERS.checkpoints}/${size}`;
+/** A checkpoint that was time-stamped; beside it are its tokens. */
+export const stampedFile = (size: number): string => `${EXPORT_FOLDERS.timestamps}/${size}/checkpoint`;
+export const tokenFile = (size: number, authority: string): string =>
+  `${EXPORT_FOLDERS.timestamps}/${size}/${authority}.tst`;
 /** The files of one event of a query, without their endings. */
 export const eventFile = (index: number): string =>
   `${EXPORT_FOLDERS.events}/${Math.floor(index / EVENTS_A_FOLDER)}/${index}`;

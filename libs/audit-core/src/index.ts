@@ -6,12 +6,15 @@ export { FormatError } from './format-error.js';
 
 // C2SP layer
 export { agreedSeconds, type CosignedTime } from './agreed-time.js';
+export { anchorDue, isAnchorOverdue } from './anchor-schedule.js';
+export { formatAnchorLine, MOST_ANCHOR_LINE_BYTES, parseAnchorLine, type AnchorLine } from './anchor-file.js';
 export { decodeBase64, encodeBase64 } from './base64.js';
 export {
   formatCheckpointText,
   openCheckpoint,
   parseCheckpointText,
   signCheckpoint,
+  signedByLog,
   type Checkpoint,
   type OpenedCheckpoint,
 } from './checkpoint.js';
@@ -275,6 +278,7 @@ export {
 } from './proof-words.js';
 export { verifyProofBundle, type ProofBundle, type ProvenEntry } from './proof-bundle.js';
 export { singleReceipts } from './single-receipts.js';
+export { formatSurvivingHeads, parseSurvivingHeads, survivingHead, type SurvivingHead } from './surviving-heads.js';
 export { formatRestoreText, openRestore, parseRestoreText, signRestore, successorOf, type Restore } from './restore.js';
 
 export {
@@ -333,6 +337,10 @@ export {
   EXPORT_FOLDERS,
   exportedTiles,
   keysFile,
+  numbersIn,
+  readExported,
+  stampedFile,
+  tokenFile,
   type ExportFiles,
 } from './export-layout.js';
 export { exportWords, verifyExport, verifyExportExtends, type VerifiedExport } from './verify-export.js';

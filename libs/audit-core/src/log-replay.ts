@@ -7,7 +7,7 @@ import { blockGaps } from './block-events.js';
 import type { GapCause } from './gap.js';
 import type { Hash } from './hash.js';
 import type { KeySet } from './key-set.js';
-import { LogState, type LogTrust } from './log-state.js';
+import { LogState, type FrameHead, type LogTrust } from './log-state.js';
 import { TileBuilder, type FullTile } from './tile-builder.js';
 import type { Timestamp } from './timestamp.js';
 import type { Finding } from './verdict.js';
@@ -63,6 +63,15 @@ export class LogReplay {
   /** The keys in force; null before block 0. */
   get keySet(): KeySet | null {
     return this.state.keySet;
+  }
+
+  /** The newest frame of each ingester. */
+  get heads(): ReadonlyMap<string, FrameHead> {
+    return this.state.heads;
+  }
+  /** Frames of an ingester that gap records left open, [first, last] pairs, ascending. */
+  debtsOf(ingester: string): [number, number][] {
+    return this.state.debts.ranges(ingester);
   }
 
   clone(): LogReplay {

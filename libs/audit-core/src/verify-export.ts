@@ -27,6 +27,7 @@ import {
   keysFile,
   numbersIn,
   readExported,
+  stampedFile,
   type ExportFiles,
 } from './export-layout.js';
 import { FormatError } from './format-error.js';
@@ -108,7 +109,7 @@ async function checkLedger(export_: Export): Promise<Found> {
   const { files, believed, note, onChecked } = export_;
   const { size, root, origin } = believed.checkpoint;
   const tree = TileBuilder.empty();
-  const log = new ExportedLog(export_, await numbersIn(files, EXPORT_FOLDERS.checkpoints));
+  const log = new ExportedLog(export_, await listOlder(files));
   for (let number = 0; number < bundlesOf(size); number++) {
     const entries = await readBundle(files, number, size);
     for (const entry of entries) {
@@ -125,6 +126,22 @@ async function checkLedger(export_: Export): Promise<Found> {
   // The keys that the log itself names at this size: the policy must not stand for another log key.
   openCheckpoint(note, [log.keys.log], origin);
   return { genesis: log.genesis, olderCheckpoints: log.compared };
+}
+
+interface OlderCheckpoint {
+  readonly size: number;
+  readonly path: string;
+}
+
+/** Those that are kept for their days and those that were time-stamped, by size. */
+async function listOlder(files: ExportFiles): Promise<OlderCheckpoint[]> {
+  const daily = await numbersIn(files, EXPORT_FOLDERS.checkpoints);
+  const stamped = await numbersIn(files, EXPORT_FOLDERS.timestamps);
+  const all = [
+    ...daily.map((size) => ({ size, path: checkpointFile(size) })),
+    ...stamped.map((size) => ({ size, path: stampedFile(size) })),
+  ];
+  return all.sort((a, b) => a.size - b.size);
 }
 
 async function requireTile(files: ExportFiles, { level, number, data }: FullTile, width: number): Promise<void> {
@@ -148,10 +165,10 @@ class ExportedLog {
   private readonly splitter = new BlockSplitter(0);
   private keySets = 0;
 
-  /** @param older sizes of the older checkpoints, ascending */
+  /** @param older the older checkpoints, by size */
   constructor(
     private readonly export_: Export,
-    private readonly older: number[],
+    private readonly older: OlderCheckpoint[],
   ) {}
 
   get keys(): NonNullable<LogState['keySet']> {
@@ -176,7 +193,7 @@ class ExportedLog {
       throw new FormatError('export.log', `${code} at entry ${at ?? index}: ${detail}`);
     }
     if (read.keysIndex !== null) await this.requireKeys(read.keysIndex, body);
-    while (this.older.length > 0 && this.older[0]! <= this.state.size) await this.compare(this.older.shift()!);
+    while (this.older.length > 0 && this.older[0]!.size <= this.state.size) await this.compare(this.older.shift()!);
   }
 
   private async requireKeys(index: number, body: Buffer): Promise<void> {
@@ -189,9 +206,8 @@ class ExportedLog {
     this.keySets += 1;
   }
 
-  private async compare(size: number): Promise<void> {
+  private async compare({ size, path }: OlderCheckpoint): Promise<void> {
     const { files, believed } = this.export_;
-    const path = checkpointFile(size);
     const opened = openCheckpoint(await readExported(files, path), [this.keys.log], believed.checkpoint.origin);
     cosignaturesOf(opened, this.keys.verifiers); // those that are there have to verify
     const { root, size: said } = opened;
@@ -211,7 +227,7 @@ class ExportedLog {
     if (this.older.length > 0) {
       throw new FormatError(
         'export.checkpoint',
-        `${checkpointFile(this.older[0]!)} is signed for more entries than the export's checkpoint`,
+        `${this.older[0]!.path} is signed for more entries than the export's checkpoint`,
       );
     }
     const listed = (await this.export_.files.list(EXPORT_FOLDERS.keys)).length;

@@ -20,7 +20,7 @@ const examples = [...GUIDE.matchAll(EXAMPLE)].map(([, file, name, form, shown]) 
 function inputOf(file: string, name: string): Buffer {
   const found = readVectors<Record<string, Bytes>>(file).cases.find((vector) => vector.name === name);
   if (!found?.valid) throw new Error(`${file}.json has no valid case ${name}`);
-  const member = ['custody', 'note', 'entry', 'message', 'receipt', 'answer', 'announcement', 'event'].find(
+  const member = ['custody', 'note', 'entry', 'message', 'receipt', 'answer', 'announcement', 'event', 'line'].find(
     (key) => key in found,
   ) as string;
   return bytesOf(found[member] as Bytes);
@@ -58,6 +58,7 @@ describe('the guide to the formats', () => {
         'receipt',
         'refusal',
         'announcement',
+        'anchor-file',
         'custody-file',
         'alert-note',
         'alert-event',

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { alertEventVectors } from './make/alert-event.js';
+import { anchorFileVectors } from './make/anchor-file.js';
 import { alertNoteVectors } from './make/alert-note.js';
 import { announcementVectors } from './make/announcement.js';
 import { blockVectors } from './make/block.js';
@@ -42,6 +43,7 @@ describe('vector files', () => {
     ['tlog-policy', tlogPolicyVectors],
     ['alert-note', alertNoteVectors],
     ['alert-event', alertEventVectors],
+    ['anchor-file', anchorFileVectors],
   ])('%s.json is what its maker gives', (format, make) => {
     const file = make();
     const text = `${JSON.stringify(file, null, 2)}\n`;

@@ -20,7 +20,23 @@ export {
 
 export type { IndexRow } from './copy/index-row.js';
 export { SCHEMA_CATALOG } from './schema-catalog.js';
-export { anchorsAfter, insertAnchor, type AnchorRow } from './sql/anchor.js';
+export {
+  anchorPage,
+  anchorProgress,
+  anchorsAfter,
+  anchorsAt,
+  checkpointBehind,
+  checkpointUpTo,
+  insertAnchor,
+  newestAnchored,
+  strayAnchor,
+  type AnchoredRow,
+  type AnchorPage,
+  type AnchorPlace,
+  type AnchorProgress,
+  type AnchorRow,
+  type SealedCheckpoint,
+} from './sql/anchor.js';
 export {
   advanceCursor,
   blockOf,

@@ -167,8 +167,8 @@ export class InstalledSystem {
     return link;
   }
 
-  /** Members of an object are put over, a member each; everything else is replaced. */
-  private changeSettings(id: string, over: object): void {
+  /** Of a service, for its next start. Members of an object are put over, a member each; everything else is replaced. */
+  changeSettings(id: string, over: object): void {
     const file = this.installation.layout.configFile(id);
     const settings = parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
     for (const [field, value] of Object.entries(over)) {

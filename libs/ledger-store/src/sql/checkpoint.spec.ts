@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { TestPostgres } from '@everseal/testing';
 import type { Pool } from 'pg';
 import { blockAfterHead, CURSOR, SpecStore } from '../store.fixture.js';
-import { anchorsAfter, insertAnchor } from './anchor.js';
+import { anchorsAt, insertAnchor } from './anchor.js';
 import { commitBlock } from './block.js';
 import { checkpointAt, checkpointsAfter, insertCheckpoint, newestCheckpoint } from './checkpoint.js';
 import { cosignaturesAt, insertCosignature } from './cosignature.js';
@@ -87,8 +87,8 @@ describe('what others say about a checkpoint', () => {
     expect(await cosignaturesAt(pool, ledgerId, 4)).toEqual([{ ...line, keyId: Buffer.alloc(4) }, line]);
     await insertAnchor(pool, ledgerId, anchor);
     await insertAnchor(pool, ledgerId, { ...anchor, evidence: Buffer.from('later') });
-    expect(await anchorsAfter(pool, ledgerId, 0, 9)).toEqual([anchor]);
-    expect(await anchorsAfter(pool, ledgerId, 4, 9)).toEqual([]);
+    expect(await anchorsAt(pool, ledgerId, 4)).toEqual([anchor]);
+    expect(await anchorsAt(pool, ledgerId, 5)).toEqual([]);
   });
 
   it('needs the checkpoint', async () => {
