@@ -4,6 +4,7 @@ const libs = [
   'ledger-store',
   'messaging',
   'tls',
+  'tls-posture',
   'timestamps',
   'process',
   'system-ledger',

@@ -17,6 +17,7 @@ export const SPECS = [
   'apps/verifier/src/anchor-guard.spec.ts',
   'apps/verifier/src/durability-guard.spec.ts',
   'apps/verifier/src/clock-guard.spec.ts',
+  'apps/verifier/src/posture-guard.spec.ts',
   'apps/verifier/src/custody-ledger.spec.ts',
   'apps/verifier/src/custody-checkpoints.spec.ts',
   'apps/verifier/src/stream-guard.spec.ts',
@@ -149,6 +150,6 @@ export const ACTS = [
     act: 'T28',
     what: 'weaker TLS, lapsed certificate',
     expected: 'tls.posture, tls.expiry',
-    notRun: 'no TLS posture is watched yet',
+    controls: [['posture-guard', '^T28.*control']],
   },
 ];

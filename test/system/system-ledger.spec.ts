@@ -26,6 +26,8 @@ const START_MS = 180_000;
 const TEST_MS = 120_000;
 const WITHIN_MS = 60_000;
 const SWEEP = { sweep: { bodies: 0, index: 0, stored: 0, pauseMs: 50 } };
+/** No event but alerts. */
+const NO_SCAN = { posture: { everyMs: 86_400_000, endpoints: [] } };
 const POLICY = `
 domain: audit.example.com
 ledgers: [{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]
@@ -61,7 +63,7 @@ beforeAll(async () => {
   folder = temporaryFolder('policy');
   const policyFile = path.join(folder.path, 'everseal.yaml');
   writeFileSync(policyFile, POLICY);
-  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': SWEEP } });
+  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': { ...SWEEP, ...NO_SCAN } } });
   const { installation } = system;
   const trust = { origin: ORIGIN, genesis: leafHash(readFileSync(installation.keys.genesis('system'))) };
   oracle = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);

@@ -7,6 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import { filePath, natsSettings, postgresSettings, readConfig } from '@everseal/process';
+import { parseEndpoint } from '@everseal/tls-posture';
 import { z } from 'zod';
 import { usage } from './cli-failure.js';
 import { settingsFile, type SettingsPlace } from './settings-file.js';
@@ -86,7 +87,21 @@ export const cliSettings = z.strictObject({
     )
     .default([])
     .describe('Services that status asks. Default none.'),
+  endpoints: z
+    .array(z.string().refine(isEndpoint, 'must look like https://host:port or nats+tlsfirst://host:port'))
+    .default([])
+    .describe(
+      'Further TLS endpoints that tls scan looks at, beside the servers and services above, e.g. those of the read API. Default none.',
+    ),
 });
+
+function isEndpoint(text: string): boolean {
+  try {
+    return parseEndpoint(text).url !== '';
+  } catch {
+    return false;
+  }
+}
 
 export type CliSettings = z.output<typeof cliSettings>;
 export type ProducerSettings = CliSettings['producers'][number];

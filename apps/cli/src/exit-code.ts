@@ -6,7 +6,7 @@ export const EXIT = {
   ok: 0,
   /**
    * verify: the log is not what it has to be, or a file is refused; prove, export: what is stored proves nothing; claim: a
-   * receipt is overdue, or its proof does not hold.
+   * receipt is overdue, or its proof does not hold; tls scan: an endpoint is below the grade that is asked for.
    */
   findings: 1,
   /** The command line, the settings, a file or a certificate has to be corrected. Nothing was done. */

@@ -6,6 +6,7 @@ import { addOperatorCommands } from './operator-commands.js';
 import { addProofCommands } from './proof-commands.js';
 import { Run, type GlobalOptions, type Host } from './run.js';
 import { printable } from './terminal.js';
+import { addTls } from './tls-command.js';
 import { addWatchingCommands } from './watching-commands.js';
 
 /**
@@ -47,5 +48,6 @@ function buildProgram(run: Run): Command {
   addWatchingCommands(program, run);
   addProofCommands(program, run);
   addOperatorCommands(program, run);
+  addTls(program, run);
   return program;
 }

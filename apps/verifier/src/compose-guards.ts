@@ -1,6 +1,7 @@
 /**
- * The verifier's guards: what surrounds the log (the database's catalog and durability, clocks, keys, anchors) against what was agreed.
- * Each is a loop of its own: one that cannot look does not keep the others from looking. They raise alerts and nothing else.
+ * The verifier's guards: what surrounds the log (the database's catalog and durability, clocks, keys, anchors, the TLS of every
+ * endpoint) against what was agreed. Each is a loop of its own: one that cannot look does not keep the others from looking.
+ * They raise alerts; the one over TLS writes down what it saw besides.
  */
 import { readFileSync } from 'node:fs';
 import {
@@ -15,10 +16,12 @@ import { databaseTime } from '@everseal/ledger-store';
 import { listen, StreamReader, type NatsLink } from '@everseal/messaging';
 import { framesStream, heartbeatSubject, type Policy } from '@everseal/policy';
 import { exposeCounts, Loop, StopProcess, type AlertBook, type ServiceContext } from '@everseal/process';
+import type { SystemLedger } from '@everseal/system-ledger';
 import type { Pool } from 'pg';
 import { AnchorGuard } from './anchor-guard.js';
 import { CatalogGuard } from './catalog-guard.js';
 import { ClockGuard } from './clock-guard.js';
+import { composePosture } from './compose-posture.js';
 import type { VerifierSettings } from './config.js';
 import { DurabilityGuard } from './durability-guard.js';
 import { KeyGuard } from './key-guard.js';
@@ -34,6 +37,7 @@ export interface GuardParts {
   readonly pool: Pool;
   readonly link: NatsLink;
   readonly alerts: AlertBook;
+  readonly systemLedger: SystemLedger | null;
   readonly ledgers: readonly GuardedLedger[];
 }
 
@@ -47,6 +51,8 @@ export interface GuardedLedger {
 
 export interface Guards {
   start(): void;
+  /** Scans the TLS of every endpoint at once. */
+  rescan(): void;
   stop(): Promise<void>;
 }
 
@@ -57,11 +63,13 @@ export function composeGuards(context: Context, parts: GuardParts): Guards {
   const durability = new DurabilityGuard(pool, alerts, policy.domain);
   const keys = parts.ledgers.map((ledger, i) => keyGuard(settings.ledgers[i]!, ledger, alerts));
   const catalog = catalogGuard(context, parts);
+  const posture = composePosture({ settings, ...parts });
   const anchors = anchorGuard(parts);
   const looks: Readonly<Record<string, () => Promise<void>>> = {
     durability: () => durability.look(),
     clocks: () => clocks.look(),
     keys: () => Promise.resolve(keys.forEach((guard) => guard.look())),
+    posture: () => posture.look(),
     ...(anchors && { anchors: () => anchors.look() }),
     ...(catalog && { catalog: () => catalog.look() }),
   };
@@ -69,6 +77,10 @@ export function composeGuards(context: Context, parts: GuardParts): Guards {
   exposeCounts(metrics, 'everseal_guard_looks_total', 'looks that a guard has finished', 'guard', () => counts);
   const loops: Loop[] = [];
   return {
+    rescan() {
+      posture.rescan();
+      for (const loop of loops) loop.wake();
+    },
     start() {
       for (const [guard, look] of Object.entries(looks)) {
         const name = `${guard} guard`;

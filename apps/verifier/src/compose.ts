@@ -86,6 +86,8 @@ type Context = ServiceContext<VerifierSettings>;
 export interface VerifierService {
   /** Starts the loops and answers requests from now on. */
   start(): void;
+  /** Scans the TLS of every endpoint at once. */
+  rescan(): void;
   /** Answers no further request, ends the loops after their present round, closes the connections. */
   stop(): Promise<void>;
 }
@@ -119,7 +121,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
   verifierMetrics(context, ledgers, alerts);
-  const guards = composeGuards(context, { policy, pool, link, alerts, ledgers });
+  const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
   const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
@@ -136,6 +138,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       systemLedger?.start();
       void alerts.flush();
     },
+    rescan: () => guards.rescan(),
     async stop() {
       timers.forEach(clearInterval);
       await Promise.all([stop(), witnessing.stop()]);

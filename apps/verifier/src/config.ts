@@ -8,6 +8,7 @@ import {
   servicePostgresSettings,
   systemGenesisFile,
 } from '@everseal/process';
+import { parseEndpoint } from '@everseal/tls-posture';
 import { z } from 'zod';
 
 const entriesPerSecond = (fallback: number, what: string): z.ZodDefault<z.ZodInt> =>
@@ -19,6 +20,14 @@ const entriesPerSecond = (fallback: number, what: string): z.ZodDefault<z.ZodInt
       `Rate of the sweep over ${what}, entries a second, a tenth of it while more than 500 new entries a second arrive; ` +
         `0 for as fast as it goes. Default ${fallback}.`,
     );
+
+function isEndpoint(text: string): boolean {
+  try {
+    return parseEndpoint(text).url !== '';
+  } catch {
+    return false;
+  }
+}
 
 const anchorName = z.string().min(1).describe("Name of the anchor, as the sealer's settings have it.");
 const anchorLedgers = z
@@ -257,6 +266,71 @@ export const verifierSettings = z.strictObject({
     .describe(
       'This verifier as a witness of other logs, over HTTPS (docs/operations/witnesses.md). Without it, it is none.',
     ),
+  posture: z
+    .strictObject({
+      everyMs: z
+        .int()
+        .min(1_000)
+        .max(86_400_000)
+        .default(900_000)
+        .describe(
+          'Between two scans of all endpoints, milliseconds, give or take a fifth; the first comes after about a fifteenth of it. They are scanned as well when a file named here changes, and at SIGHUP. Default 900000 (15 minutes).',
+        ),
+      minimum: z
+        .enum(['A+', 'A', 'A-', 'B', 'C'])
+        .default('A')
+        .describe('What each endpoint must have at least; below it is tls.posture. Default A.'),
+      graceMs: z
+        .int()
+        .min(0)
+        .default(600_000)
+        .describe(
+          'How long an endpoint may be unreachable, or serve another certificate than the one in its files, before that is tls.posture, milliseconds. ' +
+            'Longer than a restart, a failover and the reload after a renewal take; who is silent is found out sooner elsewhere. Default 600000 (10 minutes).',
+        ),
+      patienceMs: z
+        .int()
+        .min(50)
+        .max(60_000)
+        .default(5_000)
+        .describe('For the answer to one question, which is put twice, milliseconds. Default 5000.'),
+      endpoints: z
+        .array(
+          z.strictObject({
+            url: z
+              .string()
+              .refine(isEndpoint, 'must look like https://host:port or nats+tlsfirst://host:port')
+              .describe('The endpoint, as tls scan writes it.'),
+            service: z
+              .string()
+              .min(1)
+              .optional()
+              .describe('Whose it is. Two services with the same key are tls.posture. Default nobody.'),
+            certFile: filePath(
+              'The certificate that it ought to serve, where this machine has it: another one is tls.posture.',
+            ).optional(),
+            caFile: filePath('Roots that it has to come from. Default those of the NATS connection.').optional(),
+            pins: z
+              .array(z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'))
+              .default([])
+              .describe('SHA-256 of public keys (SPKI, hex), one of which must stand in the chain. Default none.'),
+          }),
+        )
+        .default([])
+        .describe(
+          'Endpoints beside the NATS servers and Postgres of the connections below, which are always watched; name these as well to say more of them.',
+        ),
+      revocationLists: z
+        .array(
+          z.strictObject({
+            file: filePath('A revocation list (CRL): less than a day before its next update is tls.expiry.'),
+          }),
+        )
+        .default([])
+        .describe('Revocation lists whose end is watched. Default none.'),
+    })
+    .prefault({})
+    .describe('TLS of the endpoints, and certificates.'),
   nats: natsSettings.describe('The NATS connection.'),
   postgres: servicePostgresSettings.describe('The Postgres connection, as role everseal_verifier.'),
   operations: operationsSettings.describe('Where /live, /ready and /metrics are served.'),

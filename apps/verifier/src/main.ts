@@ -18,6 +18,7 @@ await runService({
     const module = VerifierModule.with(context, verifier);
     const app = await NestFactory.create<NestFastifyApplication>(module, adapter, context.nest);
     verifier.start();
+    process.on('SIGHUP', () => verifier.rescan());
     return app;
   },
 });

@@ -254,6 +254,7 @@ export {
   MAX_REQUEST_EVENTS,
 } from './limits.js';
 export { MessageReader } from './message-json.js';
+export { formatPostureEvents, type EndpointPosture, type PostureEvent } from './posture-event.js';
 export { formatReadEvent, type ReadEvent } from './read-event.js';
 export {
   formatReceipt,

@@ -66,6 +66,10 @@ export function writeCliSettings(place: SettingsPlace): void {
     services: servicesOf(policy).map(({ service, name, id }) => {
       return { service, name, url: `https://localhost:${ports.operations[id]}` };
     }),
+    endpoints: Object.values(ports.api).flatMap(({ certificate: asked, open }) => [
+      `https+mtls://localhost:${asked}`,
+      `https://localhost:${open}`,
+    ]),
   };
   mkdirSync(layout.config, { recursive: true });
   replaceFile(
@@ -130,11 +134,39 @@ function verifierSettings(place: SettingsPlace, instance: ServiceInstance): obje
       agreementFile: relative(place, keys.agreement()),
       deployKeyFile: relative(place, keys.deployKey()),
     },
+    posture: { endpoints: watchedEndpoints(place) },
     ...systemLedger(place),
     nats: nats(place, instance),
     postgres: postgres(place, instance, 'everseal_verifier'),
     operations: operations(place, instance),
   };
+}
+
+/**
+ * Every TLS endpoint of the installation, with its service and the certificate that it ought to serve. Containers see neither
+ * each other's certificates nor each other at these addresses: there the verifier watches the two engines alone.
+ */
+function watchedEndpoints(place: SettingsPlace): object[] {
+  const { hosts, ports, policy, database } = place;
+  if (hosts.operations !== LOOPBACK.operations) return [];
+  const watched = (url: string, service: string): object => {
+    const { certFile } = filesIn(path.join(place.layout.pki, 'server', service));
+    return { url, service, certFile: relative(place, certFile) };
+  };
+  const services = servicesOf(policy).flatMap(({ id }) => {
+    const api = ports.api[id];
+    return [
+      watched(`https+mtls://localhost:${ports.operations[id]}`, id),
+      ...(api
+        ? [watched(`https+mtls://localhost:${api.certificate}`, id), watched(`https://localhost:${api.open}`, id)]
+        : []),
+    ];
+  });
+  return [
+    watched(`nats+tlsfirst://${hosts.nats}:${ports.nats}`, 'nats'),
+    watched(`postgres+direct://everseal_verifier@${hosts.postgres}:${ports.postgres}/${database}`, 'postgres'),
+    ...services,
+  ];
 }
 
 /** Every ledger, to auditors with a certificate alone: what is public, and who has a token, is for whoever runs it to say. */
