@@ -4,6 +4,7 @@ const libs = [
   'ledger-store',
   'messaging',
   'tls',
+  'pki',
   'process',
   'system-ledger',
   'client',

@@ -8,6 +8,7 @@ import { KEY_ROLES, type KeyHolder, type KeyRole } from '@everseal/audit-core';
 import { renderAccess, showAccess, type PolicyOption, type RenderOptions } from './access.js';
 import { acknowledge, type AcknowledgeOptions } from './acknowledge.js';
 import { alerts, type AlertsOptions } from './alerts.js';
+import { addCerts } from './certs.js';
 import { claim, type ClaimOptions } from './claim.js';
 import { explain, usage } from './cli-failure.js';
 import { drill, type DrillOptions } from './drill.js';
@@ -114,6 +115,11 @@ function buildProgram(run: Run): Command {
   addRestore(program, run);
   addDrill(program, run);
   addAccess(program, run);
+  addCerts(program, {
+    context: () => run.context(program),
+    place: () => run.place(program),
+    end: (code) => void (run.exitCode = code),
+  });
   return program;
 }
 

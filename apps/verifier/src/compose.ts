@@ -13,12 +13,13 @@ import {
   formatVerifierHeartbeat,
   leafHash,
   LogState,
+  NOTE_KEY,
   openGenesis,
   originOf,
-  SigningKey,
   verifierKeyName,
   type KeySet,
   type KeysOfLog,
+  type SigningKey,
 } from '@everseal/audit-core';
 import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
 import { connectNats, listen, publishStored, serve, type NatsLink } from '@everseal/messaging';
@@ -35,7 +36,7 @@ import {
 } from '@everseal/policy';
 import { AlertBook, Gauge, KeyFile, Loop, StopProcess, watchCertificate, type ServiceContext } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
-import { postgresTlsOptions } from '@everseal/tls';
+import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
 import { composeGuards, type GuardedLedger } from './compose-guards.js';
@@ -145,6 +146,7 @@ async function openDatabase({ settings, logger }: Context): Promise<Pool> {
     database,
     user,
     tls: postgresTlsOptions(() => material.current),
+    maxLifetimeSeconds: sessionSeconds(material.current.facts),
     name: `verifier-${settings.name}`,
     max: 6,
     transactions: 'long',
@@ -166,7 +168,7 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
     firstConnectMs,
     onClosed: stop,
   });
-  await watchCertificate(settings.nats, 'NATS', logger, () => void link.reconnect());
+  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
   return link;
 }
 
@@ -176,7 +178,7 @@ function openAlerts(
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
-  const key = readKey(settings.alertKeyFile, alertKeyName(policy.domain, 'verifier', settings.name));
+  const key = readAlertKey(settings.alertKeyFile, alertKeyName(policy.domain, 'verifier', settings.name));
   const source = `${policy.domain}/verifier/${settings.name}`;
   const file = path.join(settings.stateDir, 'alerts.json');
   const send = async (code: string, message: Buffer): Promise<boolean> => {
@@ -406,8 +408,11 @@ function inForce(key: KeyFile, set: KeySet): SigningKey | null {
   return key.among(set.verifiers.filter(({ name }) => name === key.name));
 }
 
-function readKey(file: string, name: string): SigningKey {
-  const key = SigningKey.fromSkey(readFileSync(file, 'utf8').trim());
-  if (key.name !== name) throw new StopProcess('key.changed', `${file} holds the key of ${key.name}, not of ${name}`);
-  return key;
+function readAlertKey(file: string, name: string): SigningKey {
+  try {
+    return KeyFile.only(file, name, NOTE_KEY);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('key.changed', `${file} is not the key of ${name}: ${cause.message}`, { cause });
+  }
 }

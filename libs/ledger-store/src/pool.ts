@@ -33,8 +33,8 @@ export interface PoolOptions extends DatabaseAddress {
   name: string;
   /** Most connections at once. */
   max: number;
-  /** A connection is replaced after this time: below a third of a certificate's lifetime. Default 3600. */
-  maxLifetimeSeconds?: number;
+  /** A connection is replaced after this time: below a third of a certificate's lifetime (libs/tls, sessionSeconds). Default 3600. */
+  maxLifetimeSeconds?: number | undefined;
   /**
    * `short`: the server ends a transaction after 5 s (Postgres 17 and later), for whoever locks the head row. `long`: it
    * never does, for sweeps and for the index, whose batch must get through on a slow disk as well.
@@ -51,6 +51,7 @@ const LOCK_TIMEOUT = 1_000;
 const IDLE_IN_TRANSACTION_TIMEOUT = 2_000;
 const TRANSACTION_TIMEOUT = { short: 5_000, long: 0 };
 const CONNECT_TIMEOUT = 5_000;
+export const MOST_SESSION_SECONDS = 3_600;
 
 const SESSION = [
   '-c search_path=everseal,pg_catalog',
@@ -102,7 +103,7 @@ export function openPool(options: PoolOptions): Pool {
     options: sessionOptions(options.readStatementMs),
     types: columnParsers,
     max: options.max,
-    maxLifetimeSeconds: options.maxLifetimeSeconds ?? 3_600,
+    maxLifetimeSeconds: options.maxLifetimeSeconds ?? MOST_SESSION_SECONDS,
     idleTimeoutMillis: 60_000,
     onConnect: (client: ClientBase) => limitTransactions(client, TRANSACTION_TIMEOUT[options.transactions]),
   });

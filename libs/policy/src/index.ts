@@ -10,6 +10,7 @@ export { parsePolicy, readPolicy } from './parse-policy.js';
 export type { AuditorPolicy, BrokerPolicy, LedgerPolicy, NamedService, Policy, ProducerPolicy } from './policy.js';
 export { PolicyError, type PolicyCode, type PolicyProblem } from './policy-error.js';
 export { provisionStreams, type ProvisionedStream, type ProvisionOptions } from './provision.js';
+export { raiseGeneration } from './raise-generation.js';
 export { renderNats, type NatsCluster, type NatsOptions, type NatsTlsFiles } from './render-nats.js';
 export { renderPostgres, type PostgresAccess, type PostgresOptions } from './render-postgres.js';
 export { compareStream, epochOf, type ActualStream, type StreamDifference } from './stream-difference.js';
