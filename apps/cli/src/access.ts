@@ -10,6 +10,7 @@ import {
   readPolicy,
   renderNats,
   renderPostgres,
+  renderPostgresSettings,
   type NatsOptions,
   type Policy,
 } from '@everseal/policy';
@@ -39,6 +40,7 @@ export interface RenderOptions extends PolicyOption {
   clusterCertificates?: string | undefined;
   database: string;
   postgresAddress: string[];
+  postgresCertificates: string;
 }
 
 const DEFAULT_POLICY = 'everseal.yaml';
@@ -57,6 +59,7 @@ export function renderAccess(terminal: Terminal, place: SettingsPlace, options: 
     'roles.sql': rolesSql,
     'pg_hba.conf': hba,
     'pg_ident.conf': ident,
+    'everseal.conf': renderPostgresSettings(filesIn(options.postgresCertificates)),
   };
   mkdirSync(options.out, { recursive: true });
   for (const [name, text] of Object.entries(files)) {

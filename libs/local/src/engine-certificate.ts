@@ -17,6 +17,8 @@ export interface EngineCertificatePlan {
   /** Has the engine read its certificate again. */
   reload: () => void;
   say: (line: string) => void;
+  /** Until it is given up, milliseconds; default 30,000. */
+  withinMs?: number;
 }
 
 const HAND_OVER_MS = 30_000;
@@ -56,8 +58,8 @@ export class EngineCertificate {
 
   /** @throws LocalError not-renewed */
   private async handOver(): Promise<void> {
-    const { name, reload } = this.plan;
-    const deadline = performance.now() + HAND_OVER_MS;
+    const { name, reload, withinMs = HAND_OVER_MS } = this.plan;
+    const deadline = performance.now() + withinMs;
     let problem = '';
     do {
       try {

@@ -18,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { POSTGRES_DURABILITY, POSTGRES_TRANSPORT } from '@everseal/policy';
 import { LocalError } from './local-error.js';
 import { ManagedProcess } from './managed-process.js';
 import { findPostgres, keyExchangeOf } from './postgres-binaries.js';
@@ -66,14 +67,8 @@ const REJECT_THE_REST = 'host all all all reject\n';
 const SETTINGS = {
   listen_addresses: HOST,
   unix_socket_directories: '',
-  fsync: 'on',
-  full_page_writes: 'on',
-  synchronous_commit: 'on',
-  ssl: 'on',
-  ssl_min_protocol_version: 'TLSv1.3',
-  ssl_tls13_ciphers: 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256',
-  log_connections: 'all',
-  password_encryption: 'scram-sha-256',
+  ...POSTGRES_DURABILITY,
+  ...POSTGRES_TRANSPORT,
   timezone: 'UTC',
   // Blocks arrive by the megabyte: with the default of 1 GB a checkpoint comes every half minute at full load, and every
   // page that is touched after one goes into the WAL whole.

@@ -546,5 +546,22 @@ describe('a changed policy, reloaded', () => {
     await demo.close();
   });
 
+  it('ends the connection of a stolen certificate when the generation of its name is raised, and lets in the next', async () => {
+    const { domain } = POLICY;
+    const stolen = await pki.ensureClient({ ...identityOf(domain, 'ops', 'ops'), folder: 'stolen' });
+    const thief = await connect(optionsOf(stolen, '_INBOX_ops-ops'));
+    const raised = parsePolicy(TEXT.replace('ops: [{ name: ops }]', 'ops: [{ name: ops, generation: 2 }]'), 'e.yaml');
+    const ended = thief.closed();
+    writeFileSync(path.join(dir, 'nats', 'nats.conf'), await configOf(raised, nats.port));
+    nats.reload();
+    await ended;
+    await expect(connect(optionsOf(stolen, '_INBOX_ops-ops'))).rejects.toThrow(/Authorization Violation/i);
+    const next = await connectAs(identityOf(domain, 'ops', 'ops', 2));
+    // The same account and rights as before.
+    const info = await next.request('JSA.STREAM.INFO.ALERTS', '', { timeout: 3_000 });
+    expect(info.string()).toContain('"ALERTS"');
+    await next.close();
+  });
+
   const streamsOf = async (commonName: string) => (await jetstreamManager(as(commonName), { checkAPI: false })).streams;
 });

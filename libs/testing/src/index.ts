@@ -10,4 +10,6 @@ export { GatedProxy } from './gated-proxy.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';
 export { type Engine, InstalledSystem, ONE_LEDGER, type InstalledSystemOptions } from './installed-system.js';
 export { type JournalEntry, JournalProducer, type JournalProducerOptions } from './journal-producer.js';
+export { clearText } from './clear-text.js';
+export { listeningPorts, withDescendants } from './listening-ports.js';
 export { LogOracle, type OracleVerdict, type SealedEvent } from './log-oracle.js';
