@@ -15,9 +15,12 @@ const DAY = 86_400_000;
 
 let folder: TemporaryFolder;
 let now: number;
+/** Ends `--watch`, as Ctrl-C does. */
+let stop: AbortController;
 beforeEach(() => {
   folder = temporaryFolder('certs');
   now = Date.now();
+  stop = new AbortController();
   cpSync(path.join(repositoryRoot(), 'everseal.yaml'), at('everseal.yaml'));
 });
 afterEach(() => folder.remove());
@@ -31,15 +34,17 @@ interface Ran {
   err: string;
 }
 
+let onOutput: (text: string) => void = () => {};
+
 async function certs(...args: string[]): Promise<Ran> {
   let [out, err] = ['', ''];
-  const output = { write: (text: string) => (out += text) };
+  const output = { write: (text: string) => ((out += text), onOutput(text)) };
   const errors = { write: (text: string) => (err += text) };
   const host = {
     terminal: new Terminal(output, errors, false),
     stdin: (async function* () {})(),
     now: () => now,
-    signal: new AbortController().signal,
+    signal: stop.signal,
     dir: folder.path,
   };
   const code = await runProgram(['certs', ...args], host);
@@ -119,6 +124,29 @@ describe('everseal certs', () => {
     await withPolicy('renew', '--all');
     expect(lstatSync(at('pki', 'client', 'sealer-s1', 'cert.pem')).isSymbolicLink()).toBe(true);
     expect((await withPolicy('renew', '--watch', '--all')).code).toBe(2);
+  });
+
+  it('goes on looking until it is stopped, also when a look fails', async () => {
+    await issueAll();
+    const policy = readFileSync(at('everseal.yaml'));
+    writeFileSync(at('everseal.yaml'), 'domain: [');
+    const renewed: string[] = [];
+    onOutput = (text) => {
+      renewed.push(text);
+      if (renewed.length === 6) stop.abort();
+    };
+    setTimeout(() => {
+      writeFileSync(at('everseal.yaml'), policy);
+      now += 5 * DAY;
+    }, 200);
+    try {
+      const watched = await withPolicy('renew', '--watch', '--every', '1');
+      expect(watched.code).toBe(0);
+      expect(watched.err).toContain('not renewed:');
+      expect(renewed).toHaveLength(6);
+    } finally {
+      onOutput = () => {};
+    }
   });
 
   it('lists life and state of each, and what cannot be used', async () => {
