@@ -47,6 +47,7 @@ import { loadTree } from './load-tree.js';
 import { coverageMetrics } from './coverage-metrics.js';
 import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
 import { Pace } from './pace.js';
+import { recordBrokerEvents } from './broker-events.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
 import { SweepPlaces } from './sweep-places.js';
@@ -107,6 +108,15 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
   verifierMetrics(context, ledgers, alerts);
+  const brokerEvents =
+    systemLedger &&
+    recordBrokerEvents({
+      verifier: `${policy.domain}/verifier/${settings.name}`,
+      link,
+      ledger: systemLedger,
+      now: Date.now,
+      onFault: context.stop,
+    });
   const guards = composeGuards(context, { policy, pool, link, alerts, ledgers });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
@@ -125,6 +135,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     async stop() {
       timers.forEach(clearInterval);
       await stop();
+      await brokerEvents?.stop();
       await Promise.all([guards, ...ledgers].map((part) => part.stop()));
       beat(link, settings.name, ledgers);
       await systemLedger?.stop();

@@ -242,6 +242,7 @@ export {
   MAX_REQUEST_EVENTS,
 } from './limits.js';
 export { MessageReader } from './message-json.js';
+export { formatBrokerEvent, type BrokerEvent } from './broker-event.js';
 export { formatReadEvent, type ReadEvent } from './read-event.js';
 export {
   formatReceipt,
