@@ -502,14 +502,13 @@ describe('how long a server may take to answer', () => {
 });
 
 describe('a changed policy, reloaded', () => {
+  const CHANGED = TEXT.replace('{ name: v1 }, { name: v2 }', '{ name: v1 }')
+    .replace('{ name: s2 }', '{ name: s2 }, { name: s3 }')
+    .replace('producers:', 'producers:\n  - { name: demo, ledgers: [third], sources: [x] }')
+    .replace('ledgers:', 'ledgers:\n  - { name: third, ingesters: [a], spoolBytes: 2097152 }');
+
   it('shuts out who is gone at once, lets in who is new, and keeps streams and everybody else', async () => {
-    const changed = parsePolicy(
-      TEXT.replace('{ name: v1 }, { name: v2 }', '{ name: v1 }')
-        .replace('{ name: s2 }', '{ name: s2 }, { name: s3 }')
-        .replace('producers:', 'producers:\n  - { name: demo, ledgers: [third], sources: [x] }')
-        .replace('ledgers:', 'ledgers:\n  - { name: third, ingesters: [a], spoolBytes: 2097152 }'),
-      'everseal.yaml',
-    );
+    const changed = parsePolicy(CHANGED, 'everseal.yaml');
     const before = (await streamsOf('provisioner-deploy')).info('FRAMES_main');
     const gone = as('verifier-v2').closed();
     writeFileSync(path.join(dir, 'nats', 'nats.conf'), await configOf(changed, nats.port));
@@ -550,7 +549,7 @@ describe('a changed policy, reloaded', () => {
     const { domain } = POLICY;
     const stolen = await pki.ensureClient({ ...identityOf(domain, 'ops', 'ops'), folder: 'stolen' });
     const thief = await connect(optionsOf(stolen, '_INBOX_ops-ops'));
-    const raised = parsePolicy(TEXT.replace('ops: [{ name: ops }]', 'ops: [{ name: ops, generation: 2 }]'), 'e.yaml');
+    const raised = parsePolicy(CHANGED.replace('name: ops }', 'name: ops, generation: 2 }'), 'everseal.yaml');
     const ended = thief.closed();
     writeFileSync(path.join(dir, 'nats', 'nats.conf'), await configOf(raised, nats.port));
     nats.reload();
