@@ -3,17 +3,18 @@
  * others is refused at the start; one that became bad later is said to be so, and what was read before it goes on to count.
  */
 import { RetryLater, StopProcess } from '@everseal/process';
-import { readPrivateText } from '@everseal/tls';
+import { ExposedFileError, readPrivateText } from '@everseal/tls';
 import { TokenList } from './token-list.js';
 
 export class TokenFile {
   private list: TokenList;
 
-  /** @throws StopProcess tokens.file */
+  /** @throws StopProcess tokens.file; ExposedFileError */
   constructor(private readonly file: string) {
     try {
       this.list = read(file);
     } catch (cause) {
+      if (cause instanceof ExposedFileError) throw cause;
       throw new StopProcess('tokens.file', messageOf(file, cause), { cause });
     }
   }
