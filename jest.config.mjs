@@ -6,6 +6,7 @@ const libs = [
   'tls',
   'tls-posture',
   'timestamps',
+  'pki',
   'process',
   'system-ledger',
   'client',

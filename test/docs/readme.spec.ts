@@ -18,6 +18,7 @@ const DOCUMENTS = [
   'CONTRIBUTING.md',
   'docs/operations/install.md',
   'docs/operations/local-development.md',
+  'docs/operations/certificates.md',
 ];
 const readme = read('README.md');
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
@@ -31,6 +32,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   reset: 'scripts/reset.mjs',
   'test:soak': 'test/soak/src/main.ts',
   'test:tamper': 'scripts/tamper.mjs',
+  'drill:certs': 'test/soak/src/certificate-drill-main.ts',
 };
 
 /** The words of every command in the `sh` fences, and of the npm commands in running text. */
@@ -91,7 +93,7 @@ function problemOfFile(file: string): string | null {
 
 async function problemOfTool(args: readonly string[]): Promise<string | null> {
   const names = args
-    .slice(0, args[0] === 'access' ? 2 : 1)
+    .slice(0, args[0] === 'access' || args[0] === 'certs' ? 2 : 1)
     .filter((arg) => !arg.startsWith('-') && !arg.startsWith('<'));
   const help = await helpOf(names);
   if (help === null) return `everseal has no command ${names.join(' ')}`;

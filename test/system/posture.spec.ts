@@ -123,7 +123,7 @@ describe('the TLS of an installation', () => {
       const serials = ({ data }: WrittenPosture): string[] =>
         data.endpoints.map(({ certificate }) => certificate!.serial);
       const before = new Set(serials(await scanned()));
-      await system.installation.renewCertificates(1);
+      await system.installation.renewCertificates({ leastLeft: 1 });
       const isRenewed = async (): Promise<boolean> => {
         const after = (await postures()).at(-1)!;
         const isFull = after.data.endpoints.length === 8;

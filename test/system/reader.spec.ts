@@ -191,7 +191,7 @@ describe('the read API of an installation', () => {
     async () => {
       const { installation } = system;
       const { serial } = await get('/log/main/checkpoint');
-      await installation.renewCertificates(1);
+      await installation.renewCertificates({ leastLeft: 1 });
       const renewed = async (): Promise<boolean> => (await get('/log/main/checkpoint')).serial !== serial;
       await waitUntil(renewed, { what: 'the renewed certificate', timeoutMs: WITHIN_MS });
     },

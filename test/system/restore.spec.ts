@@ -339,7 +339,7 @@ function nameSuccessor(): { keys: KeySet; logKey: string; operatorKey: string } 
   const operatorKey = folderOfKeys.operator('local');
   const operator = SigningKey.fromSkey(readFileSync(operatorKey, 'utf8').trim());
   const [logKey, genesis] = [path.join(folder.path, 'log.skey'), path.join(folder.path, 'genesis.note')];
-  writeFileSync(logKey, key.skey);
+  writeFileSync(logKey, key.skey, { mode: 0o600 });
   writeFileSync(genesis, signKeySet(keys, key, operator));
   const cli = layout.configFile('cli');
   const settings = parse(readFileSync(cli, 'utf8')) as { ledgers: object[] };

@@ -129,8 +129,13 @@ async function alter(isGood: boolean): Promise<Heard> {
 async function sealed(): Promise<OpenedAlertEvent[]> {
   const events = await oracle.sealedEvents();
   return events
-    .filter(({ producer }) => producer === 'verifier-v1')
+    .filter(({ producer, bytes }) => producer === 'verifier-v1' && isAlert(bytes))
     .map(({ bytes }) => openAlertEvent(bytes, alertKeys));
+}
+
+/** Not what the broker said, which a verifier brings into it as well. */
+function isAlert(bytes: Buffer): boolean {
+  return (JSON.parse(bytes.toString()) as { type: string }).type.startsWith('io.everseal.alert.');
 }
 
 async function sealedOf(number: number): Promise<OpenedAlertEvent[]> {

@@ -10,6 +10,7 @@ import {
   readPolicy,
   renderNats,
   renderPostgres,
+  renderPostgresSettings,
   type NatsOptions,
   type Policy,
 } from '@everseal/policy';
@@ -40,6 +41,7 @@ export interface RenderOptions extends PolicyOption {
   clusterCertificates?: string | undefined;
   database: string;
   postgresAddress: string[];
+  postgresCertificates: string;
 }
 
 const DEFAULT_POLICY = 'everseal.yaml';
@@ -58,6 +60,7 @@ export function renderAccess(terminal: Terminal, place: SettingsPlace, options: 
     'roles.sql': rolesSql,
     'pg_hba.conf': hba,
     'pg_ident.conf': ident,
+    'everseal.conf': renderPostgresSettings(filesIn(options.postgresCertificates)),
   };
   mkdirSync(options.out, { recursive: true });
   for (const [name, text] of Object.entries(files)) {
@@ -107,7 +110,7 @@ function filesIn(folder: string): { certFile: string; keyFile: string; caFile: s
   return { certFile: file('cert'), keyFile: file('key'), caFile: file('ca') };
 }
 
-/** @param wanted the common name of one identity, to see its rights at the broker; undefined shows who there is */
+/** @param wanted one identity, to see its rights at the broker; undefined shows who there is */
 export function showAccess(
   terminal: Terminal,
   place: SettingsPlace,
@@ -116,18 +119,18 @@ export function showAccess(
 ): ExitCode {
   const policy = readPolicy(policyPath(place, { policy: file }));
   const all = identitiesOf(policy);
-  const chosen = wanted === undefined ? all : all.filter(({ commonName }) => commonName === wanted);
+  const chosen = wanted === undefined ? all : all.filter(({ folder }) => folder === wanted);
   if (chosen.length === 0)
-    throw usage(`the policy has no "${wanted}": there is ${all.map(({ commonName }) => commonName).join(', ')}`);
+    throw usage(`the policy has no "${wanted}": there is ${all.map(({ folder }) => folder).join(', ')}`);
   if (json) {
     for (const identity of chosen) terminal.json({ ...identity, rights: brokerRightsOf(policy, identity) });
     return EXIT.ok;
   }
   terminal.table(
-    ['identity', 'certificate URI', 'NATS account', 'database role', 'rights at the broker'],
+    ['identity', 'common name', 'certificate URI', 'NATS account', 'database role', 'rights at the broker'],
     chosen.map((identity) => {
-      const { commonName, uri, account, role } = identity;
-      return [commonName, uri, account ?? '-', role ?? '-', String(brokerRightsOf(policy, identity).length)];
+      const { folder, commonName, uri, account, role } = identity;
+      return [folder, commonName, uri, account ?? '-', role ?? '-', String(brokerRightsOf(policy, identity).length)];
     }),
   );
   if (wanted === undefined) {
@@ -148,7 +151,8 @@ export function showAccess(
   return EXIT.ok;
 }
 
-function policyPath(place: SettingsPlace, { policy }: PolicyOption): string {
+/** The policy file that is meant. */
+export function policyPath(place: SettingsPlace, { policy }: PolicyOption): string {
   if (policy !== undefined) return policy;
   if (place.config !== undefined || existsSync(settingsFile(place))) {
     const { policyFile } = readSettings(place);

@@ -42,7 +42,7 @@ beforeAll(async () => {
     ['operator', KEYS.operator],
     ['stranger', testKey(operatorKeyName(DOMAIN, 'stranger'))],
   ] as const) {
-    writeFileSync(file(`${name}.skey`), key.skey);
+    writeFileSync(file(`${name}.skey`), key.skey, { mode: 0o600 });
   }
   writeFileSync(file('genesis.note'), signKeySet(successorKeys(), LOG, KEYS.operator));
 }, 60_000);

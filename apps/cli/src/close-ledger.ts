@@ -24,6 +24,7 @@ import {
   type Restore,
 } from '@everseal/audit-core';
 import { closeLedger } from '@everseal/ledger-store';
+import { readPrivateText } from '@everseal/tls';
 import { CliFailure, usage } from './cli-failure.js';
 import type { Context } from './context.js';
 import { EXIT } from './exit-code.js';
@@ -107,7 +108,7 @@ function readOrders({ logKey, operatorKey, reason, out }: CloseOptions): Orders 
   if (logKey === undefined || operatorKey === undefined || reason === undefined || out === undefined) {
     throw usage('to close a ledger say --log-key (of the successor), --operator-key, --reason and --out');
   }
-  const key = (file: string): SigningKey => SigningKey.fromSkey(readFileSync(file, 'utf8').trim());
+  const key = (file: string): SigningKey => SigningKey.fromSkey(readPrivateText(file).trim());
   return { log: key(logKey), operator: key(operatorKey), reason, out };
 }
 

@@ -8,7 +8,7 @@ import { StoreError } from '@everseal/ledger-store';
 import { MessagingError } from '@everseal/messaging';
 import { PolicyError } from '@everseal/policy';
 import { codeOf, ConfigError, explainFailure } from '@everseal/process';
-import { TlsError } from '@everseal/tls';
+import { ExposedFileError, TlsError } from '@everseal/tls';
 import { CliFailure } from './cli-failure.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 
@@ -20,7 +20,12 @@ export interface Explained {
 export function explain(error: unknown): Explained {
   const message = types.isNativeError(error) ? error.message : String(error);
   if (error instanceof CliFailure) return { message, exitCode: error.exitCode };
-  if (error instanceof ConfigError || error instanceof PolicyError || error instanceof TlsError) {
+  if (
+    error instanceof ConfigError ||
+    error instanceof PolicyError ||
+    error instanceof TlsError ||
+    error instanceof ExposedFileError
+  ) {
     return { message, exitCode: EXIT.usage };
   }
   if (error instanceof MessagingError) return { message, exitCode: EXIT.unavailable };

@@ -17,6 +17,7 @@ import {
   type WaitingLane,
 } from '@everseal/audit-core';
 import { gapsSubject } from '@everseal/policy';
+import { readPrivateText } from '@everseal/tls';
 import { askSealers } from './ask-sealers.js';
 import { usage } from './cli-failure.js';
 import type { CliSettings } from './config.js';
@@ -83,7 +84,7 @@ function sign(
   { ledger, key: file }: DeclareOptions,
 ): string {
   const { origin } = readTrust(settings, ledger);
-  const key = SigningKey.fromSkey(readFileSync(file!, 'utf8').trim());
+  const key = SigningKey.fromSkey(readPrivateText(file!).trim());
   try {
     return signGapOrder({ origin, ...frames, time: formatTimestamp(now()) }, key);
   } catch (error) {

@@ -185,7 +185,9 @@ function addAccess(program: Command, run: Run): void {
   const policy = ['--policy <file>', 'the policy (default: that of the settings, or everseal.yaml)'] as const;
   access
     .command('render')
-    .description('Write nats.conf, roles.sql, pg_hba.conf and pg_ident.conf. Paths are those of the servers.')
+    .description(
+      'Write nats.conf, roles.sql, pg_hba.conf, pg_ident.conf and everseal.conf. Paths are those of the servers.',
+    )
     .requiredOption('--out <folder>', 'where to write them')
     .option(...policy)
     .option('--nats-name <name>', 'name of the NATS server, unique in a cluster', 'nats')
@@ -199,6 +201,7 @@ function addAccess(program: Command, run: Run): void {
     .option('--cluster-route <host:port...>', 'every server of the cluster')
     .option('--cluster-certificates <folder>', 'as above, for both ends (default: cluster/ below --nats-certificates)')
     .option('--database <name>', 'name of the database', 'everseal')
+    .option('--postgres-certificates <folder>', 'as above, of Postgres', '/etc/everseal/postgres')
     .option('--postgres-address <cidr...>', 'networks the services connect from', ['127.0.0.1/32'])
     .action(async (options: RenderOptions) => {
       const { renderAccess } = await import('./access.js');

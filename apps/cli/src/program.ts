@@ -1,12 +1,13 @@
 /** The command line: its commands by who uses them, and what becomes of an error. */
 import { Command, CommanderError } from 'commander';
+import { addCertsCommands } from './certs-commands.js';
 import { addEventCommands } from './event-commands.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { addOperatorCommands } from './operator-commands.js';
 import { addProofCommands } from './proof-commands.js';
 import { Run, type GlobalOptions, type Host } from './run.js';
 import { printable } from './terminal.js';
-import { addTls } from './tls-command.js';
+import { addTlsCommands } from './tls-commands.js';
 import { addWatchingCommands } from './watching-commands.js';
 
 /**
@@ -48,6 +49,7 @@ function buildProgram(run: Run): Command {
   addWatchingCommands(program, run);
   addProofCommands(program, run);
   addOperatorCommands(program, run);
-  addTls(program, run);
+  addCertsCommands(program, run);
+  addTlsCommands(program, run);
   return program;
 }

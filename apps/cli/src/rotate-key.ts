@@ -33,6 +33,7 @@ import {
 } from '@everseal/audit-core';
 import { heartbeatSubject } from '@everseal/policy';
 import { replaceFile } from '@everseal/process';
+import { readPrivateText } from '@everseal/tls';
 import { usage } from './cli-failure.js';
 import { ledgerSettings } from './config.js';
 import type { Context } from './context.js';
@@ -115,7 +116,7 @@ function keysAtHand(holder: KeyHolder, origin: string, { keyFile, newKey: vkey }
 function readKeys(file: string, holder: KeyHolder, origin: string): SigningKey[] {
   if (!existsSync(file)) return [];
   try {
-    return parseKeyFile(readFileSync(file, 'utf8'), keyNameOf(holder, origin), keyTypeOf(holder.role));
+    return parseKeyFile(readPrivateText(file), keyNameOf(holder, origin), keyTypeOf(holder.role));
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     throw usage(`${file} is not the key file of ${keyNameOf(holder, origin)}: ${cause.message}`);
@@ -161,7 +162,7 @@ function placedOrder(folder: string, set: KeySet, current: PlacedKeySet): string
 
 /** The key of the file that is an operator's in the set in force. */
 function operatorKey(file: string, set: KeySet): SigningKey {
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const lines = readPrivateText(file).trimEnd().split('\n');
   const keys = lines.map((line) => SigningKey.fromSkey(line));
   const found = keys.find(({ verifier }) => set.operators.some(({ vkey }) => vkey === verifier.vkey));
   if (found) return found;

@@ -80,7 +80,7 @@ describe('what does not go together', () => {
     const cases: [string[], string][] = [
       [['--once', '--for', '60'], 'do not go together'],
       [['--for', '30'], 'too short to hear everybody'],
-      [['--webhook', urlFile], 'can be read by others'],
+      [['--webhook', urlFile], 'can be read or written by others'],
       [['--webhook', place('nowhere')], 'does not exist'],
       [['--state', place('damaged.json')], 'is not a state that this tool wrote'],
       [['--period', '0'], 'whole number'],

@@ -116,7 +116,7 @@ describe('the file with its URL', () => {
       (text: string, mode: number): (() => URL) =>
       () =>
         readWebhookUrl(file(text, mode));
-    expect(read('https://pager.example.com/', 0o640)).toThrow('can be read by others');
+    expect(read('https://pager.example.com/', 0o640)).toThrow('can be read or written by others');
     expect(read('http://pager.example.com/', 0o600)).toThrow('not https://');
     expect(read('file:///etc/passwd', 0o600)).toThrow('not https://');
     expect(read('two words', 0o600)).toThrow('one URL');

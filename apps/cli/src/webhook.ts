@@ -7,8 +7,8 @@
  *
  * The URL is read from a file, because it often is a secret; it is never shown, and redirects are refused.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readPrivateText } from '@everseal/tls';
 import { usage } from './cli-failure.js';
 import type { Transition } from './watch-latch.js';
 
@@ -28,16 +28,10 @@ const LIMITS: WebhookLimits = { timeoutMs: 10_000, pausesMs: [1_000, 4_000, 15_0
 
 /**
  * The URL in a file that only its owner can read.
- * @throws CliFailure for a file that others may read, or a URL that is neither https nor on this machine
+ * @throws ExposedFileError; CliFailure for a URL that is neither https nor on this machine
  */
 export function readWebhookUrl(file: string): URL {
-  const { mode } = statSync(file);
-  if ((mode & 0o077) !== 0) {
-    throw usage(
-      `${file} can be read by others (mode ${(mode & 0o777).toString(8)}): chmod 600 it, its URL may be a secret`,
-    );
-  }
-  const text = readFileSync(file, 'utf8').trim();
+  const text = readPrivateText(file).trim();
   if (!URL.canParse(text)) throw usage(`${file} does not hold one URL`);
   const url = new URL(text);
   const isLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);

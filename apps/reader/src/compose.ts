@@ -21,7 +21,7 @@ import {
   type ServiceContext,
 } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
-import { MaterialWatch, postgresTlsOptions } from '@everseal/tls';
+import { MaterialWatch, postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import type { ReaderSettings } from './config.js';
@@ -106,6 +106,7 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
     database,
     user,
     tls: postgresTlsOptions(() => material.current),
+    maxLifetimeSeconds: sessionSeconds(material.current.facts),
     readStatementMs: settings.limits.statementMs,
     onIdleError: (err: Error) => logger.warn({ err }, 'an idle Postgres connection broke'),
   };
@@ -135,7 +136,7 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
     firstConnectMs,
     onClosed: stop,
   });
-  await watchCertificate(settings.nats, 'NATS', logger, () => void link.reconnect());
+  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
   return link;
 }
 

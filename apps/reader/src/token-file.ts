@@ -2,19 +2,19 @@
  * The file of tokens, looked at every few seconds, so that a token is withdrawn without a restart. A file that is open to
  * others is refused at the start; one that became bad later is said to be so, and what was read before it goes on to count.
  */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { FormatError } from '@everseal/audit-core';
 import { RetryLater, StopProcess } from '@everseal/process';
+import { ExposedFileError, readPrivateText } from '@everseal/tls';
 import { TokenList } from './token-list.js';
 
 export class TokenFile {
   private list: TokenList;
 
-  /** @throws StopProcess tokens.file */
+  /** @throws StopProcess tokens.file; ExposedFileError */
   constructor(private readonly file: string) {
     try {
       this.list = read(file);
     } catch (cause) {
+      if (cause instanceof ExposedFileError) throw cause;
       throw new StopProcess('tokens.file', messageOf(file, cause), { cause });
     }
   }
@@ -35,17 +35,7 @@ export class TokenFile {
   }
 }
 
-function read(file: string): TokenList {
-  const fd = openSync(file, 'r');
-  try {
-    if ((fstatSync(fd).mode & 0o077) !== 0) {
-      throw new FormatError('tokens.exposed', 'it is open to others: chmod 600');
-    }
-    return TokenList.parse(readFileSync(fd, 'utf8'));
-  } finally {
-    closeSync(fd);
-  }
-}
+const read = (file: string): TokenList => TokenList.parse(readPrivateText(file));
 
 const messageOf = (file: string, cause: unknown): string =>
   `the tokens of ${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -18,8 +18,8 @@ import {
   originOf,
   parseGapRequest,
   parseKeysRequest,
-  SigningKey,
   type CosignedTime,
+  type SigningKey,
 } from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
 import {
@@ -62,7 +62,7 @@ import {
   type ServiceContext,
 } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
-import { postgresTlsOptions } from '@everseal/tls';
+import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { AnchorMetrics } from './anchor-metrics.js';
 import { ask, askFrame } from './ask.js';
@@ -147,6 +147,7 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
     database,
     user,
     tls: postgresTlsOptions(() => material.current),
+    maxLifetimeSeconds: sessionSeconds(material.current.facts),
     onIdleError: (err: Error) => logger.warn({ err }, 'an idle Postgres connection broke'),
   };
   const pool = openPool({ ...common, name: `sealer-${settings.name}`, max: 8, transactions: 'short' });
@@ -168,7 +169,7 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
     firstConnectMs,
     onClosed: stop,
   });
-  await watchCertificate(settings.nats, 'NATS', logger, () => void link.reconnect());
+  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
   return link;
 }
 
@@ -178,7 +179,7 @@ function openAlerts(
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
-  const key = readKey(settings.alertKeyFile, alertKeyName(policy.domain, 'sealer', settings.name));
+  const key = readAlertKey(settings.alertKeyFile, alertKeyName(policy.domain, 'sealer', settings.name));
   const source = `${policy.domain}/sealer/${settings.name}`;
   const file = path.join(settings.stateDir, 'alerts.json');
   const send = async (code: string, message: Buffer): Promise<boolean> => {
@@ -386,10 +387,13 @@ function openLogKeys(file: string, origin: string): KeyFile {
   }
 }
 
-function readKey(file: string, name: string): SigningKey {
-  const key = SigningKey.fromSkey(readFileSync(file, 'utf8').trim());
-  if (key.name !== name) throw new StopProcess('key.changed', `${file} holds the key of ${key.name}, not of ${name}`);
-  return key;
+function readAlertKey(file: string, name: string): SigningKey {
+  try {
+    return KeyFile.only(file, name, NOTE_KEY);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('key.changed', `${file} is not the key of ${name}: ${cause.message}`, { cause });
+  }
 }
 
 function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): void {

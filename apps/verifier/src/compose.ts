@@ -13,12 +13,13 @@ import {
   formatVerifierHeartbeat,
   leafHash,
   LogState,
+  NOTE_KEY,
   openGenesis,
   originOf,
-  SigningKey,
   verifierKeyName,
   type KeySet,
   type KeysOfLog,
+  type SigningKey,
 } from '@everseal/audit-core';
 import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
 import { connectNats, listen, publishStored, serve, type NatsLink } from '@everseal/messaging';
@@ -44,7 +45,7 @@ import {
   type ServiceContext,
 } from '@everseal/process';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
-import { postgresTlsOptions } from '@everseal/tls';
+import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
 import { composeGuards, type GuardedLedger } from './compose-guards.js';
@@ -58,6 +59,7 @@ import { coverageMetrics } from './coverage-metrics.js';
 import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
 import { Pace } from './pace.js';
 import { SweepAnchors } from './sweep-anchors.js';
+import { recordBrokerEvents } from './broker-events.js';
 import { SweepBodies } from './sweep-bodies.js';
 import { SweepIndex } from './sweep-index.js';
 import { SweepPlaces } from './sweep-places.js';
@@ -121,6 +123,15 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
   verifierMetrics(context, ledgers, alerts);
+  const brokerEvents =
+    systemLedger &&
+    recordBrokerEvents({
+      verifier: `${policy.domain}/verifier/${settings.name}`,
+      link,
+      ledger: systemLedger,
+      now: Date.now,
+      onFault: context.stop,
+    });
   const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
@@ -142,6 +153,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     async stop() {
       timers.forEach(clearInterval);
       await Promise.all([stop(), witnessing.stop()]);
+      await brokerEvents?.stop();
       await Promise.all([guards, ...ledgers].map((part) => part.stop()));
       beat(link, settings.name, ledgers);
       await systemLedger?.stop();
@@ -163,6 +175,7 @@ async function openDatabase({ settings, logger }: Context): Promise<Pool> {
     database,
     user,
     tls: postgresTlsOptions(() => material.current),
+    maxLifetimeSeconds: sessionSeconds(material.current.facts),
     name: `verifier-${settings.name}`,
     max: 6,
     transactions: 'long',
@@ -184,7 +197,7 @@ async function openBroker({ settings, logger, stop }: Context, policy: Policy): 
     firstConnectMs,
     onClosed: stop,
   });
-  await watchCertificate(settings.nats, 'NATS', logger, () => void link.reconnect());
+  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
   return link;
 }
 
@@ -194,7 +207,7 @@ function openAlerts(
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
-  const key = readKey(settings.alertKeyFile, alertKeyName(policy.domain, 'verifier', settings.name));
+  const key = readAlertKey(settings.alertKeyFile, alertKeyName(policy.domain, 'verifier', settings.name));
   const source = `${policy.domain}/verifier/${settings.name}`;
   const file = path.join(settings.stateDir, 'alerts.json');
   const send = async (code: string, message: Buffer): Promise<boolean> => {
@@ -429,8 +442,11 @@ function inForce(key: KeyFile, set: KeySet): SigningKey | null {
   return key.among(set.verifiers.filter(({ name }) => name === key.name));
 }
 
-function readKey(file: string, name: string): SigningKey {
-  const key = SigningKey.fromSkey(readFileSync(file, 'utf8').trim());
-  if (key.name !== name) throw new StopProcess('key.changed', `${file} holds the key of ${key.name}, not of ${name}`);
-  return key;
+function readAlertKey(file: string, name: string): SigningKey {
+  try {
+    return KeyFile.only(file, name, NOTE_KEY);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('key.changed', `${file} is not the key of ${name}: ${cause.message}`, { cause });
+  }
 }

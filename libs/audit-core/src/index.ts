@@ -255,6 +255,7 @@ export {
 } from './limits.js';
 export { MessageReader } from './message-json.js';
 export { formatPostureEvents, type EndpointPosture, type PostureEvent } from './posture-event.js';
+export { formatBrokerEvent, type BrokerEvent } from './broker-event.js';
 export { formatReadEvent, type ReadEvent } from './read-event.js';
 export {
   formatReceipt,

@@ -7,7 +7,7 @@
 import { DataSource, EntitySchema } from 'typeorm';
 import type { CustomTypesConfig } from 'pg';
 import { columnParsers } from './column-parsers.js';
-import { connectionConfig, sessionOptions, type DatabaseAddress } from './pool.js';
+import { connectionConfig, MOST_SESSION_SECONDS, sessionOptions, type DatabaseAddress } from './pool.js';
 
 export interface EventRecord {
   ledgerId: number;
@@ -67,6 +67,8 @@ export interface ReadSourceOptions extends DatabaseAddress {
   name: string;
   /** Most connections at once. */
   max: number;
+  /** As PoolOptions. */
+  maxLifetimeSeconds?: number | undefined;
   /** A statement ends after this time, milliseconds. */
   readStatementMs: number;
   onIdleError: (error: Error) => void;
@@ -92,7 +94,7 @@ export function createReadSource(options: ReadSourceOptions): DataSource {
       sslnegotiation,
       types: READ_PARSERS,
       max: options.max,
-      maxLifetimeSeconds: 3_600,
+      maxLifetimeSeconds: options.maxLifetimeSeconds ?? MOST_SESSION_SECONDS,
       application_name: options.name,
       options: sessionOptions(options.readStatementMs),
     },

@@ -34,8 +34,8 @@ export interface PoolOptions extends DatabaseAddress {
   name: string;
   /** Most connections at once. */
   max: number;
-  /** A connection is replaced after this time: below a third of a certificate's lifetime. Default 3600. */
-  maxLifetimeSeconds?: number;
+  /** A connection is replaced after this time: below a third of a certificate's lifetime (libs/tls, sessionSeconds). Default 3600. */
+  maxLifetimeSeconds?: number | undefined;
   /**
    * `short`: the server ends a transaction after 5 s (Postgres 17 and later), and a connection in use that is silent for
    * longer is given up, for whoever locks the head row. `long`: neither, for sweeps and for the index, whose batch must
@@ -57,6 +57,7 @@ const TRANSACTION_TIMEOUT = { short: 5_000, long: 0 };
 const CONNECT_TIMEOUT = 5_000;
 /** The server would have answered or ended the transaction by then: nobody is there any more, though nothing said so. */
 const SILENCE_TIMEOUT = 2 * TRANSACTION_TIMEOUT.short;
+export const MOST_SESSION_SECONDS = 3_600;
 
 const SESSION = [
   '-c search_path=everseal,pg_catalog',
@@ -108,7 +109,7 @@ export function openPool(options: PoolOptions): Pool {
     options: sessionOptions(options.readStatementMs),
     types: columnParsers,
     max: options.max,
-    maxLifetimeSeconds: options.maxLifetimeSeconds ?? 3_600,
+    maxLifetimeSeconds: options.maxLifetimeSeconds ?? MOST_SESSION_SECONDS,
     idleTimeoutMillis: 60_000,
     onConnect: (client: ClientBase) => limitTransactions(client, TRANSACTION_TIMEOUT[options.transactions]),
   });

@@ -21,7 +21,7 @@ import {
 import { type Catalog, SCHEMA_CATALOG } from '@everseal/ledger-store';
 import { identitiesOf, type Policy } from '@everseal/policy';
 import { LocalError } from './local-error.js';
-import { replaceFile } from './replace-file.js';
+import { replaceFile } from '@everseal/tls';
 
 /** Where the agreement is, and who signs it. */
 export interface AgreementPlace {

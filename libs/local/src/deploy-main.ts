@@ -14,7 +14,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEPLOY, identityOf, readPolicy, type Service } from '@everseal/policy';
 import { type Login, prepareDatabase, prepareStreams } from './deploy.js';
-import { filesIn } from './dev-pki.js';
+import { filesIn } from '@everseal/pki';
 import { DATABASE } from './installation-logins.js';
 import { describeFailure } from './local-error.js';
 import { readDeployKey } from './signing-keys.js';

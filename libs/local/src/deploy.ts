@@ -11,11 +11,11 @@ import {
   provisionStreams,
   renderPostgres,
 } from '@everseal/policy';
+import { type CertificateFiles } from '@everseal/pki';
 import { loadMaterial, natsTlsOptions, postgresTlsOptions } from '@everseal/tls';
 import { connect } from '@nats-io/transport-node';
 import { Client, type ClientConfig } from 'pg';
 import { agreeOnCatalog, type AgreementPlace } from './agree-on-catalog.js';
-import type { CertificateFiles } from './dev-pki.js';
 import { LocalError } from './local-error.js';
 
 /** Who connects how. */

@@ -1,6 +1,6 @@
 /** One-machine installation: real nats-server and Postgres, certificates, keys, configuration, services. For `npm start`, drills and tests. */
 export { prepareContainers } from './containers.js';
-export { type CertificateFiles, type ClientPlan, DevPki } from './dev-pki.js';
+export { type CertificateFiles, type ClientPlan, DevPki } from '@everseal/pki';
 export {
   fixedPorts,
   freePorts,

@@ -1,10 +1,10 @@
 /** How to connect to an installation as anybody that its policy names: certificate files, connection parameters for NATS and Postgres. */
 import path from 'node:path';
 import { DEPLOY, identityOf, type Policy, type Service } from '@everseal/policy';
+import { type CertificateFiles, filesIn } from '@everseal/pki';
 import { type NatsTlsOptions, natsTlsOptions } from '@everseal/tls';
 import type { ClientConfig } from 'pg';
 import { type DatabasePlace, type Login, postgresLogin } from './deploy.js';
-import { type CertificateFiles, filesIn } from './dev-pki.js';
 import type { InstallationLayout, Ports } from './installation-layout.js';
 
 export const DATABASE = 'everseal';

@@ -11,6 +11,7 @@ export type LocalErrorCode =
   | 'port-in-use'
   | 'process-exited' // the process ended before it was ready
   | 'unprivileged-user' // Postgres refuses to run as root and no other way exists here
+  | 'not-renewed' // an engine goes on serving its old certificate
   | 'not-built' // dist/ lacks the program to start
   | 'catalog-differs' // the database has another schema than this release makes
   | 'key-mismatch'; // files under the installation's folder contradict each other

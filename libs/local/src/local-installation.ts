@@ -13,7 +13,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs
 import path from 'node:path';
 import { DEPLOY, identitiesOf, type Policy, readPolicy, renderNats, renderPostgres } from '@everseal/policy';
 import { prepareDatabase, prepareStreams } from './deploy.js';
-import { DevPki, filesIn } from './dev-pki.js';
+import { EngineCertificate, type EngineCertificatePlan } from './engine-certificate.js';
+import { type CertificateFiles, DevPki, type DevPkiOptions, filesIn } from '@everseal/pki';
+import { replaceFile } from '@everseal/tls';
 import {
   fixedPorts,
   InstallationLayout,
@@ -29,7 +31,6 @@ import { type NatsProcess, startNatsServer } from './nats-process.js';
 import { type PostgresProcess, startPostgres } from './postgres-process.js';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 import { askReady } from './readiness.js';
-import { replaceFile } from './replace-file.js';
 import { repositoryRoot } from './repository-root.js';
 import { LOOPBACK, writeCliSettings, writeSettings } from './service-settings.js';
 import { ensureKeys, KeyFolder, readDeployKey } from './signing-keys.js';
@@ -52,6 +53,8 @@ export interface InstallationOptions {
 const LEAST_FREE_BYTES = 512 * 1024 * 1024;
 const RENEWAL_CHECK_MS = 3_600_000;
 
+type EngineName = 'nats' | 'postgres';
+
 export class LocalInstallation {
   readonly layout: InstallationLayout;
   readonly keys: KeyFolder;
@@ -64,6 +67,8 @@ export class LocalInstallation {
   private readonly starting = new Set<Promise<unknown>>();
   private ending = new AbortController();
   private renewal: NodeJS.Timeout | null = null;
+  /** By the engine's name; both watch their files from the moment in which it runs. */
+  private readonly certificates = new Map<EngineName, EngineCertificate>();
 
   private constructor(
     readonly policy: Policy,
@@ -149,26 +154,32 @@ export class LocalInstallation {
   /** nats-server alone, also again after it ended. */
   async startNats(): Promise<NatsProcess> {
     const { layout, policy, ports } = this;
-    const certificate = filesIn(path.join(layout.pki, 'server', 'nats'));
+    const certificate = this.engineFiles('nats');
     const storeDir = path.join(layout.nats, 'store');
     const config = renderNats(policy, { ...certificate, serverName: 'local', port: ports.nats, storeDir });
-    return this.track(startNatsServer({ dir: layout.nats, config, port: ports.nats }), (nats) => {
-      this.natsServer = nats;
-      this.watch(nats.process);
-      this.say(`nats-server at tls://localhost:${nats.port} (pid ${nats.pid})`);
+    const nats = await this.track(startNatsServer({ dir: layout.nats, config, port: ports.nats }), (running) => {
+      this.natsServer = running;
+      this.watch(running.process);
+      this.say(`nats-server at tls://localhost:${running.port} (pid ${running.pid})`);
     });
+    await this.keepCertificate('nats', { port: nats.port, reload: nats.reload });
+    return nats;
   }
 
   /** Postgres alone, also again after it ended. */
   async startPostgres(): Promise<PostgresProcess> {
     const { layout, policy, ports } = this;
-    const tls = filesIn(path.join(layout.pki, 'server', 'postgres'));
+    const tls = this.engineFiles('postgres');
     const { hba, ident } = renderPostgres(policy, { database: DATABASE });
-    return this.track(startPostgres({ dir: layout.postgres, port: ports.postgres, tls, hba, ident }), (postgres) => {
-      this.database = postgres;
-      this.watch(postgres.process);
-      this.say(`Postgres at localhost:${postgres.port} (pid ${postgres.pid})`);
+    const options = { dir: layout.postgres, port: ports.postgres, tls, hba, ident };
+    const postgres = await this.track(startPostgres(options), (running) => {
+      this.database = running;
+      this.watch(running.process);
+      this.say(`Postgres at localhost:${running.port} (pid ${running.pid})`);
     });
+    const { port, reload } = postgres;
+    await this.keepCertificate('postgres', { port, protocol: 'postgresql', reload });
+    return postgres;
   }
 
   /** One service, also again after it ended. */
@@ -185,6 +196,8 @@ export class LocalInstallation {
   async stop(): Promise<void> {
     this.ending.abort();
     if (this.renewal) clearInterval(this.renewal);
+    for (const certificate of this.certificates.values()) certificate.stop();
+    this.certificates.clear();
     await Promise.allSettled(this.starting);
     for (const { id } of servicesOf(this.policy).toReversed()) await this.services.get(id)?.stop();
     this.services.clear();
@@ -211,17 +224,26 @@ export class LocalInstallation {
   }
 
   /**
-   * Renews what has less than this share of its lifetime left (1: everything) and hands it to the engines; services watch their files
-   * themselves.
+   * Renews what is due (`leastLeft` 1: everything), and resolves when the engines serve it; services watch their files themselves. Who else
+   * renews the files, `everseal certs renew` for one, has the engines take them up as well. LocalError `not-renewed`.
    */
-  async renewCertificates(leastLeft?: number): Promise<void> {
-    await this.issueCertificates(leastLeft);
-    this.natsServer?.reload();
-    this.database?.reload();
+  async renewCertificates(options: DevPkiOptions = {}): Promise<void> {
+    await this.issueCertificates(options);
+    for (const certificate of this.certificates.values()) await certificate.take();
   }
 
-  private async issueCertificates(leastLeft?: number): Promise<void> {
-    const pki = await DevPki.open(this.layout.pki, Date.now, leastLeft);
+  private engineFiles(name: EngineName): CertificateFiles {
+    return filesIn(path.join(this.layout.pki, 'server', name));
+  }
+
+  private async keepCertificate(name: EngineName, engine: Pick<EngineCertificatePlan, 'port' | 'protocol' | 'reload'>) {
+    this.certificates.get(name)?.stop();
+    const plan = { ...engine, name, files: this.engineFiles(name), say: (line: string) => this.say(line) };
+    this.certificates.set(name, await EngineCertificate.watch(plan));
+  }
+
+  private async issueCertificates(options: DevPkiOptions = {}): Promise<void> {
+    const pki = await DevPki.open(this.layout.pki, Date.now, options);
     const servers = ['nats', 'postgres', ...servicesOf(this.policy).map(({ id }) => id)];
     for (const name of servers) await pki.ensureServer(name);
     for (const identity of identitiesOf(this.policy)) await pki.ensureClient(identity);

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect, type ConnectionOptions } from '@nats-io/transport-node';
-import { type CertificateFiles, DevPki } from './dev-pki.js';
+import { type CertificateFiles, DevPki } from '@everseal/pki';
 import { startNatsServer } from './nats-process.js';
 import { identify } from './process-identity.js';
 

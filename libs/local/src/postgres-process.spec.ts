@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
-import { type CertificateFiles, DevPki } from './dev-pki.js';
+import { type CertificateFiles, DevPki } from '@everseal/pki';
 import { freePort } from './port.js';
 import { type PostgresProcess, startPostgres } from './postgres-process.js';
 import { identify } from './process-identity.js';

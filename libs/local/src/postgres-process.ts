@@ -5,6 +5,7 @@
  * `<dir>` holds data/ (PGDATA), tls/ (copies that belong to the database's user), pg_hba.conf, pg_ident.conf, the log and the pid file.
  */
 import { spawnSync } from 'node:child_process';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -17,9 +18,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { POSTGRES_DURABILITY, POSTGRES_TRANSPORT } from '@everseal/policy';
 import { LocalError } from './local-error.js';
 import { ManagedProcess } from './managed-process.js';
-import { findPostgres } from './postgres-binaries.js';
+import { findPostgres, keyExchangeOf } from './postgres-binaries.js';
 import { commandLineOf, identify } from './process-identity.js';
 import { giveTo, isOwnedBy, type Owner, type RunAs, runAsUnprivileged } from './unprivileged-user.js';
 
@@ -62,19 +64,11 @@ const HOST = '127.0.0.1';
 const CERTIFICATE_ONLY = `hostssl all all ${HOST}/32 cert\n`;
 const REJECT_THE_REST = 'host all all all reject\n';
 
-/** `ssl_groups` without post-quantum groups, which the embedded build's OpenSSL does not know; override it where it does. */
 const SETTINGS = {
   listen_addresses: HOST,
   unix_socket_directories: '',
-  fsync: 'on',
-  full_page_writes: 'on',
-  synchronous_commit: 'on',
-  ssl: 'on',
-  ssl_min_protocol_version: 'TLSv1.3',
-  ssl_groups: 'X25519:prime256v1',
-  ssl_tls13_ciphers: 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256',
-  log_connections: 'all',
-  password_encryption: 'scram-sha-256',
+  ...POSTGRES_DURABILITY,
+  ...POSTGRES_TRANSPORT,
   timezone: 'UTC',
   // Blocks arrive by the megabyte: with the default of 1 GB a checkpoint comes every half minute at full load, and every
   // page that is touched after one goes into the WAL whole.
@@ -147,16 +141,22 @@ function installFiles(
 ): void {
   const folder = path.join(dir, 'tls');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const [source, name] of [
-    [tls.certFile, 'server.crt'],
-    [tls.keyFile, 'server.key'],
-    [tls.caFile, 'clients.crt'],
-  ] as const) {
-    const target = path.join(folder, name);
+  const copies = [
+    [tls.certFile, path.join(folder, 'server.crt')],
+    [tls.keyFile, path.join(folder, 'server.key')],
+    [tls.caFile, path.join(folder, 'clients.crt')],
+  ] as const;
+  for (const [source, target] of copies) {
     copyFileSync(source, `${target}.new`);
     chmodSync(`${target}.new`, 0o600);
-    renameSync(`${target}.new`, target);
   }
+  const [[, certificate], [, key]] = copies;
+  const isPair = new X509Certificate(readFileSync(`${certificate}.new`)).checkPrivateKey(
+    createPrivateKey(readFileSync(`${key}.new`)),
+  );
+  // Caught in the middle of a renewal: what is there stays.
+  if (!isPair) throw new LocalError('key-mismatch', `${tls.keyFile} is not the key of ${tls.certFile}`);
+  for (const [, target] of copies) renameSync(`${target}.new`, target);
   const [hbaFile, identFile] = [path.join(dir, 'pg_hba.conf'), path.join(dir, 'pg_ident.conf')];
   writeFileSync(hbaFile, `${hba.trimEnd()}\n${REJECT_THE_REST}`, { mode: 0o600 });
   writeFileSync(identFile, `${ident.trimEnd()}\n`, { mode: 0o600 });
@@ -181,6 +181,7 @@ async function launch(
   const data = path.join(dir, 'data');
   const settings = {
     ...SETTINGS,
+    ssl_groups: keyExchangeOf(bin),
     port: options.port,
     hba_file: path.join(dir, 'pg_hba.conf'),
     ident_file: path.join(dir, 'pg_ident.conf'),

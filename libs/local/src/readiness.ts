@@ -1,7 +1,7 @@
 /** Asks a service whether it is ready, over HTTPS with a client certificate, as an operator would. */
 import { readFileSync } from 'node:fs';
 import { get } from 'node:https';
-import type { CertificateFiles } from './dev-pki.js';
+import type { CertificateFiles } from '@everseal/pki';
 
 export interface Readiness {
   ready: boolean;

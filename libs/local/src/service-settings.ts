@@ -8,9 +8,9 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { DEPLOY, identityOf, type Policy } from '@everseal/policy';
 import { stringify } from 'yaml';
-import { filesIn } from './dev-pki.js';
+import { filesIn } from '@everseal/pki';
+import { replaceFile } from '@everseal/tls';
 import { type InstallationLayout, type Ports, type ServiceInstance, servicesOf } from './installation-layout.js';
-import { replaceFile } from './replace-file.js';
 import type { KeyFolder } from './signing-keys.js';
 
 /** What the settings are made from. */

@@ -44,7 +44,7 @@ import {
 import type { Policy } from '@everseal/policy';
 import { randomBytes } from 'node:crypto';
 import { LocalError } from './local-error.js';
-import { replaceFile } from './replace-file.js';
+import { readPrivateText, replaceFile } from '@everseal/tls';
 
 /** Name of the operator key of a one-machine installation. */
 export const OPERATOR = 'local';
@@ -195,7 +195,7 @@ function ensureKey(
 /** The newest key of the file, or the newest that is named if there is one. */
 function readKey(file: string, name: string, type: KeyType, named: readonly VerifierKey[]): SigningKey {
   try {
-    const keys = parseKeyFile(readFileSync(file, 'utf8'), name, type);
+    const keys = parseKeyFile(readPrivateText(file), name, type);
     return keys.find(({ verifier }) => named.some(({ vkey }) => vkey === verifier.vkey)) ?? keys[0]!;
   } catch (cause) {
     throw new LocalError('key-mismatch', `${file}: ${(cause as Error).message}`, { cause });

@@ -13,5 +13,8 @@ import type { AuditorPolicy, Policy } from './policy.js';
 export function auditorByNames(policy: Policy, names: readonly string[]): AuditorPolicy | null {
   const [only] = names;
   if (only === undefined || names.length > 1) return null;
-  return policy.auditors.find(({ name }) => only === `URI:${auditorUri(policy.domain, name)}`) ?? null;
+  return (
+    policy.auditors.find(({ name, generation }) => only === `URI:${auditorUri(policy.domain, name, generation)}`) ??
+    null
+  );
 }

@@ -20,6 +20,7 @@ import {
   alertSubject,
   ANNOUNCEMENTS,
   announceSubject,
+  BROKER_SAYS,
   API_PREFIX,
   claimSubject,
   framesStream,
@@ -121,6 +122,21 @@ function systemCrossings(policy: Policy): Crossing[] {
   });
 }
 
+/** What the broker says about itself, to those who bring it into the system ledger. */
+function brokerCrossings({ systemLedger }: Policy): Crossing[] {
+  if (systemLedger === undefined) return [];
+  const { api: calls, ...connections } = BROKER_SAYS;
+  return [
+    ...Object.values(connections).map((subject): Crossing => ({
+      kind: 'stream',
+      owner: 'SYS',
+      subject,
+      users: ['VERIFIER'],
+    })),
+    { kind: 'stream', owner: 'AUDIT', subject: calls, users: ['VERIFIER'] },
+  ];
+}
+
 /** Every crossing of an installation. */
 export function crossingsOf(policy: Policy): Crossing[] {
   return [
@@ -129,6 +145,7 @@ export function crossingsOf(policy: Policy): Crossing[] {
     service('VERIFIER', claimSubject('*', '*'), 'producers'),
     ...policy.ledgers.flatMap(({ name }) => ledgerCrossings(name)),
     ...systemCrossings(policy),
+    ...brokerCrossings(policy),
     ...announcementCrossings(),
     ...alertCrossings(),
     live('INGEST', nudgeSubject('*'), ['SEALER']),

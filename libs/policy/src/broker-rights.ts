@@ -20,6 +20,7 @@ import {
   ANNOUNCEMENTS,
   announceSubject,
   API_PREFIX,
+  BROKER_SAYS,
   CLAIM_QUEUE,
   claimSubject,
   framesStream,
@@ -165,7 +166,23 @@ function verifierRights(policy: Policy, verifier: string): BrokerRight[] {
     ...sharedStreamReading(),
     { way: 'store', subject: ANY_ALERT, what: 'alerts, stored and live by one publish' },
     ...systemRights(policy, 'verifier', verifier),
+    ...brokerSayings(policy),
   ];
+}
+
+/** What the broker says about itself, for the system ledger; each to one of the verifiers. */
+function brokerSayings({ systemLedger }: Policy): BrokerRight[] {
+  if (systemLedger === undefined) return [];
+  const whats = {
+    refused: 'who was refused',
+    connected: 'who came',
+    disconnected: 'who went, and failed handshakes',
+    api: 'what was asked of JetStream',
+  };
+  return Object.entries(BROKER_SAYS).map(([kind, subject]): BrokerRight => {
+    const what = whats[kind as keyof typeof whats];
+    return { way: 'subscribe', subject, queue: CLAIM_QUEUE, what };
+  });
 }
 
 function sharedStreamReading(): BrokerRight[] {

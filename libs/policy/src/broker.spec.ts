@@ -502,14 +502,13 @@ describe('how long a server may take to answer', () => {
 });
 
 describe('a changed policy, reloaded', () => {
+  const CHANGED = TEXT.replace('{ name: v1 }, { name: v2 }', '{ name: v1 }')
+    .replace('{ name: s2 }', '{ name: s2 }, { name: s3 }')
+    .replace('producers:', 'producers:\n  - { name: demo, ledgers: [third], sources: [x] }')
+    .replace('ledgers:', 'ledgers:\n  - { name: third, ingesters: [a], spoolBytes: 2097152 }');
+
   it('shuts out who is gone at once, lets in who is new, and keeps streams and everybody else', async () => {
-    const changed = parsePolicy(
-      TEXT.replace('{ name: v1 }, { name: v2 }', '{ name: v1 }')
-        .replace('{ name: s2 }', '{ name: s2 }, { name: s3 }')
-        .replace('producers:', 'producers:\n  - { name: demo, ledgers: [third], sources: [x] }')
-        .replace('ledgers:', 'ledgers:\n  - { name: third, ingesters: [a], spoolBytes: 2097152 }'),
-      'everseal.yaml',
-    );
+    const changed = parsePolicy(CHANGED, 'everseal.yaml');
     const before = (await streamsOf('provisioner-deploy')).info('FRAMES_main');
     const gone = as('verifier-v2').closed();
     writeFileSync(path.join(dir, 'nats', 'nats.conf'), await configOf(changed, nats.port));
@@ -544,6 +543,23 @@ describe('a changed policy, reloaded', () => {
     };
     await waitUntil(answered, { what: 'a receipt for demo' });
     await demo.close();
+  });
+
+  it('ends the connection of a stolen certificate when the generation of its name is raised, and lets in the next', async () => {
+    const { domain } = POLICY;
+    const stolen = await pki.ensureClient({ ...identityOf(domain, 'ops', 'ops'), folder: 'stolen' });
+    const thief = await connect(optionsOf(stolen, '_INBOX_ops-ops'));
+    const raised = parsePolicy(CHANGED.replace('name: ops }', 'name: ops, generation: 2 }'), 'everseal.yaml');
+    const ended = thief.closed();
+    writeFileSync(path.join(dir, 'nats', 'nats.conf'), await configOf(raised, nats.port));
+    nats.reload();
+    await ended;
+    await expect(connect(optionsOf(stolen, '_INBOX_ops-ops'))).rejects.toThrow(/Authorization Violation/i);
+    const next = await connectAs(identityOf(domain, 'ops', 'ops', 2));
+    // The same account and rights as before.
+    const info = await next.request('JSA.STREAM.INFO.ALERTS', '', { timeout: 3_000 });
+    expect(info.string()).toContain('"ALERTS"');
+    await next.close();
   });
 
   const streamsOf = async (commonName: string) => (await jetstreamManager(as(commonName), { checkAPI: false })).streams;

@@ -8,12 +8,15 @@
  *   `spiffe://<domain>/auditor/<name>`.
  * - common name: `<service>-<name>`, producers `producer-<name>`. No service name holds a hyphen, so two identities
  *   never share one; a producer called `sealer-s1` is `producer-sealer-s1` and no sealer. At most 64 bytes (X.520).
+ * - generation: 1 unless the policy says more; from the second on it ends both, `…/<name>/2` and `<service>-<name>.2`. Neither character
+ *   can stand in a name. A stolen certificate is locked out by raising it: what the thief has names nobody any more, at NATS, at Postgres
+ *   and at the readers, and what the name stands for in the log stays the same (docs/operations/certificates.md).
  * - inbox prefix: `_INBOX_<service>-<name>`, producers `_INBOX_<name>`; nobody may subscribe to another's.
  *
  * `provisioner`, `migrator` and `admin` are for deploy time: they create the streams, migrate the schema, and create roles
  * and database. No service holds their certificates while it runs.
  */
-import type { Policy } from './policy.js';
+import type { Named, Policy } from './policy.js';
 
 export type Service =
   'ingest' | 'sealer' | 'verifier' | 'ops' | 'reader' | 'provisioner' | 'migrator' | 'admin' | 'producer' | 'auditor';
@@ -32,6 +35,8 @@ export interface Identity {
   uri: string;
   /** The certificate's common name. */
   commonName: string;
+  /** Name of the folder that its certificates are kept in: the same in every generation. */
+  folder: string;
   /** NATS account, null for one that does not connect to the broker. */
   account: string | null;
   /** The client option `inboxPrefix`, null with the account. */
@@ -55,44 +60,51 @@ const PLACES: Record<Exclude<Service, 'producer' | 'auditor'>, { account: string
 };
 
 /** The common name of a certificate; checked by the policy to be at most 64 bytes. */
-export function commonNameOf(service: Service, name: string): string {
-  return `${service}-${name}`;
+export function commonNameOf(service: Service, name: string, generation = 1): string {
+  return generation === 1 ? `${service}-${name}` : `${service}-${name}.${generation}`;
 }
 
 /** An auditor meets readers alone, over HTTPS. */
 const NOWHERE = { account: null, inboxPrefix: null, role: null };
 
 /** The one name in the certificate of an auditor. */
-export function auditorUri(domain: string, name: string): string {
-  return `spiffe://${domain}/auditor/${name}`;
+export function auditorUri(domain: string, name: string, generation = 1): string {
+  return uriOf(domain, 'auditor', name, generation);
 }
 
-/** The identity of one service instance, of a producer or of an auditor. Does not ask whether the policy names it. */
-export function identityOf(domain: string, service: Service, name: string): Identity {
-  const commonName = commonNameOf(service, name);
-  if (service === 'producer') {
-    const uri = `spiffe://${domain}/producer/${name}`;
-    return { service, name, uri, commonName, account: name, inboxPrefix: `_INBOX_${name}`, role: null };
-  }
-  if (service === 'auditor') return { service, name, uri: auditorUri(domain, name), commonName, ...NOWHERE };
+function uriOf(domain: string, service: Service, name: string, generation: number): string {
+  const kind = service === 'producer' || service === 'auditor' ? service : `svc/${service}`;
+  return `spiffe://${domain}/${kind}/${name}${generation === 1 ? '' : `/${generation}`}`;
+}
+
+/**
+ * The identity of one service instance, of a producer or of an auditor. Does not ask whether the policy names it.
+ * @param generation as the policy says; what a process itself needs to know (its inbox, its role) is the same in all
+ */
+export function identityOf(domain: string, service: Service, name: string, generation = 1): Identity {
+  const folder = commonNameOf(service, name);
+  const commonName = commonNameOf(service, name, generation);
+  const who = { service, name, uri: uriOf(domain, service, name, generation), commonName, folder };
+  if (service === 'producer') return { ...who, account: name, inboxPrefix: `_INBOX_${name}`, role: null };
+  if (service === 'auditor') return { ...who, ...NOWHERE };
   const { account, role } = PLACES[service];
-  const inboxPrefix = account === null ? null : `_INBOX_${commonName}`;
-  return { service, name, uri: `spiffe://${domain}/svc/${service}/${name}`, commonName, account, inboxPrefix, role };
+  return { ...who, account, inboxPrefix: account === null ? null : `_INBOX_${folder}`, role };
 }
 
 /** Everybody the policy names, services first, and the three of deploy time: the list a PKI issues certificates from. */
 export function identitiesOf(policy: Policy): Identity[] {
-  const of = (service: Service, all: readonly { name: string }[]): Identity[] =>
-    all.map(({ name }) => identityOf(policy.domain, service, name));
+  const of = (service: Service, all: readonly Named[]): Identity[] =>
+    all.map(({ name, generation }) => identityOf(policy.domain, service, name, generation));
+  const deploy = [{ name: DEPLOY, generation: policy.deploy?.generation }];
   return [
     ...of('ingest', policy.ingest),
     ...of('sealer', policy.sealers),
     ...of('verifier', policy.verifiers),
     ...of('ops', policy.ops),
     ...of('reader', policy.readers),
-    ...of('provisioner', [{ name: DEPLOY }]),
-    ...of('migrator', [{ name: DEPLOY }]),
-    ...of('admin', [{ name: DEPLOY }]),
+    ...of('provisioner', deploy),
+    ...of('migrator', deploy),
+    ...of('admin', deploy),
     ...of('producer', policy.producers),
     ...of('auditor', policy.auditors),
   ];

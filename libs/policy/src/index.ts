@@ -10,8 +10,16 @@ export { parsePolicy, readPolicy } from './parse-policy.js';
 export type { AuditorPolicy, BrokerPolicy, LedgerPolicy, NamedService, Policy, ProducerPolicy } from './policy.js';
 export { PolicyError, type PolicyCode, type PolicyProblem } from './policy-error.js';
 export { provisionStreams, type ProvisionedStream, type ProvisionOptions } from './provision.js';
+export { raiseGeneration } from './raise-generation.js';
 export { renderNats, type NatsCluster, type NatsOptions, type NatsTlsFiles } from './render-nats.js';
-export { renderPostgres, type PostgresAccess, type PostgresOptions } from './render-postgres.js';
+export {
+  POSTGRES_DURABILITY,
+  POSTGRES_TRANSPORT,
+  renderPostgres,
+  renderPostgresSettings,
+  type PostgresAccess,
+  type PostgresOptions,
+} from './render-postgres.js';
 export { compareStream, epochOf, type ActualStream, type StreamDifference } from './stream-difference.js';
 export { expectedFrames, expectedStreams, MAX_PAYLOAD_BYTES, type ExpectedStream } from './streams.js';
 export * from './subjects.js';

@@ -40,9 +40,12 @@ export function checkPolicy(policy: Policy): ValueProblem[] {
 
 function nameProblems(policy: Policy): ValueProblem[] {
   const services = SERVICE_LISTS.flatMap(({ list, service }) =>
-    policy[list].flatMap(({ name }, index) => {
+    policy[list].flatMap(({ name, generation }, index) => {
       const path = [list, index, 'name'];
-      return [...nameProblem(parseName, name, path), ...commonNameProblem(service, name, path)];
+      return [
+        ...nameProblem(parseName, name, path),
+        ...commonNameProblem(commonNameOf(service, name, generation), path),
+      ];
     }),
   );
   const ledgers = policy.ledgers.flatMap(({ name }, index) =>
@@ -61,8 +64,7 @@ function nameProblem(parse: (text: string) => string, text: string, path: Path):
   }
 }
 
-function commonNameProblem(service: Service, name: string, path: Path): ValueProblem[] {
-  const commonName = commonNameOf(service, name);
+function commonNameProblem(commonName: string, path: Path): ValueProblem[] {
   if (commonName.length <= MOST_COMMON_NAME_BYTES) return [];
   const message = `its certificate's common name, ${commonName}, is longer than ${MOST_COMMON_NAME_BYTES} bytes: shorten the name`;
   return [{ code: 'policy.name', path, message }];

@@ -14,7 +14,8 @@ const list = <T extends z.ZodType>(item: T, least: number, most: number): z.ZodA
   z.array(item).min(least).max(most);
 
 const name = z.string().min(1);
-const services = list(z.strictObject({ name }), 1, 32);
+const generation = count(1, 9_999).optional();
+const services = list(z.strictObject({ name, generation }), 1, 32);
 
 const ledgerSchema = z.strictObject({
   name,
@@ -43,13 +44,18 @@ export const policySchema = z.strictObject({
   ledgers: list(ledgerSchema, 1, 64),
   systemLedger: name.optional(),
   drillLedger: name.optional(),
-  producers: list(z.strictObject({ name, ledgers: list(name, 1, 64), sources: list(z.string(), 1, 64) }), 0, 1_000),
+  producers: list(
+    z.strictObject({ name, generation, ledgers: list(name, 1, 64), sources: list(z.string(), 1, 64) }),
+    0,
+    1_000,
+  ),
   ingest: services,
   sealers: services,
   verifiers: services,
   ops: services,
-  readers: list(z.strictObject({ name }), 0, 32).default([]),
-  auditors: list(z.strictObject({ name, ledgers: list(name, 1, 64) }), 0, 1_000).default([]),
+  readers: list(z.strictObject({ name, generation }), 0, 32).default([]),
+  auditors: list(z.strictObject({ name, generation, ledgers: list(name, 1, 64) }), 0, 1_000).default([]),
+  deploy: z.strictObject({ generation }).optional(),
   replicas: z.literal([1, 3, 5]).default(1),
   broker: brokerSchema.prefault({}),
 });

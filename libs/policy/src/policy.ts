@@ -22,23 +22,29 @@ export interface LedgerPolicy {
   spoolBytes: number;
 }
 
-export interface ProducerPolicy {
+/** Somebody with a certificate. */
+export interface Named {
   name: string;
+  /**
+   * Which of its certificates count, default 1: raised by one when a certificate was stolen, and every earlier one is nobody's
+   * (identities.ts).
+   */
+  generation?: number | undefined;
+}
+
+export interface ProducerPolicy extends Named {
   /** Ledgers it may write to. */
   ledgers: string[];
   /** CloudEvents `source` values it may use: exact, or a prefix ending in `*`. */
   sources: string[];
 }
 
-export interface AuditorPolicy {
-  name: string;
+export interface AuditorPolicy extends Named {
   /** Ledgers that it may read, events included, through a reader. */
   ledgers: string[];
 }
 
-export interface NamedService {
-  name: string;
-}
+export type NamedService = Named;
 
 /** Limits of the broker, for a restart or a reload of nats-server to take up. */
 export interface BrokerPolicy {
@@ -73,6 +79,8 @@ export interface Policy {
   readers: NamedService[];
   /** Who reads through it with a certificate; tokens are the reader's own (docs/operations/reader.md). */
   auditors: AuditorPolicy[];
+  /** The certificates of deploy time (identities.ts): which of them count, default the first generation. */
+  deploy?: { generation?: number | undefined } | undefined;
   /** Copies of each stream: 1 on one server, 3 or 5 on a cluster; default 1. */
   replicas: 1 | 3 | 5;
   broker: BrokerPolicy;

@@ -2,15 +2,22 @@
  * The rendered roles and access files on a real Postgres: for every identity and every role, the certificate opens the
  * identity's own role and no other.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DevPki, freePort, startPostgres, type CertificateFiles, type PostgresProcess } from '@everseal/local';
+import {
+  DevPki,
+  freePort,
+  startPostgres,
+  waitUntil,
+  type CertificateFiles,
+  type PostgresProcess,
+} from '@everseal/local';
 import { Client } from 'pg';
 import { identitiesOf, identityOf, type Identity } from './identities.js';
 import { parsePolicy } from './parse-policy.js';
-import { renderPostgres } from './render-postgres.js';
+import { POSTGRES_DURABILITY, POSTGRES_TRANSPORT, renderPostgres, renderPostgresSettings } from './render-postgres.js';
 
 /** The names are traps: a producer called as a sealer's certificate is, and one called as the superuser. */
 const POLICY = parsePolicy(
@@ -159,6 +166,38 @@ describe('the rendered access', () => {
     await expect(query('set role everseal_owner', { user: 'everseal_sealer', files: sealer })).rejects.toMatchObject({
       code: '42501',
     });
+  });
+
+  it('knows a stolen certificate no more when the generation of its name is raised, and lets in the next', async () => {
+    const user = 'everseal_sealer';
+    const identity = identityOf(POLICY.domain, 'sealer', 's1');
+    const stolen = await pki.ensureClient({ ...identity, folder: 'stolen' });
+    await expect(query('select 1', { user, files: stolen })).resolves.toHaveLength(1);
+    const raised = renderPostgres({ ...POLICY, sealers: [{ name: 's1', generation: 2 }, { name: 's2' }] });
+    writeFileSync(path.join(dir, 'postgres', 'pg_ident.conf'), raised.ident);
+    postgres.kill('SIGHUP');
+    const refusal = (): Promise<string> =>
+      query('select 1', { user, files: stolen }).then(
+        () => 'none',
+        (error: { code?: string }) => String(error.code),
+      );
+    await waitUntil(async () => (await refusal()) === '28000', { what: 'the stolen certificate refused' });
+    const next = await pki.ensureClient(identityOf(POLICY.domain, 'sealer', 's1', 2));
+    await expect(query('select 1', { user, files: next })).resolves.toHaveLength(1);
+  });
+});
+
+describe('renderPostgresSettings', () => {
+  it('names the files, ends no value early, and is what docker-compose.yml says as well', () => {
+    const files = { certFile: "/it's/cert.pem", keyFile: '/k.pem', caFile: '/c.pem' };
+    const text = renderPostgresSettings(files);
+    expect(text).toContain("ssl_cert_file = '/it''s/cert.pem'\n");
+    const compose = readFileSync(path.resolve(import.meta.dirname, '../../../docker-compose.yml'), 'utf8');
+    for (const [name, value] of Object.entries({ ...POSTGRES_TRANSPORT, ...POSTGRES_DURABILITY })) {
+      expect(text).toContain(`${name} = '${value}'\n`);
+      expect(compose).toContain(`- -c${name}=${value}\n`);
+    }
+    expect(compose).toContain('- -cssl_groups=X25519MLKEM768:X25519:prime256v1\n');
   });
 });
 

@@ -20,6 +20,31 @@ export interface PostgresOptions {
   addresses?: string[];
 }
 
+/** A certificate with its intermediates, its key, and the root of the clients', as the server sees them. */
+export interface PostgresTlsFiles {
+  certFile: string;
+  keyFile: string;
+  caFile: string;
+}
+
+/**
+ * What postgresql.conf has to say about transport: TLS 1.3 alone, and no password that could be asked for. The groups of the key exchange
+ * are not among it, because what a server may name depends on its OpenSSL.
+ */
+export const POSTGRES_TRANSPORT = {
+  ssl: 'on',
+  ssl_min_protocol_version: 'TLSv1.3',
+  ssl_tls13_ciphers: 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256',
+  password_encryption: 'scram-sha-256',
+  log_connections: 'all',
+} as const;
+
+/** What must be on for a block that is committed to stay. */
+export const POSTGRES_DURABILITY = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' } as const;
+
+/** Hybrid post-quantum first: OpenSSL 3.5 or later. */
+const GROUPS = 'X25519MLKEM768:X25519:prime256v1';
+
 export interface PostgresAccess {
   /** For a superuser, on any database of the cluster; may be run again. */
   rolesSql: string;
@@ -46,6 +71,25 @@ export function renderPostgres(policy: Policy, options: PostgresOptions = {}): P
       throw new Error(`"${address}" is not a network in CIDR notation`);
   }
   return { rolesSql: renderRoles(), hba: renderHba(database, addresses), ident: renderIdent(policy) };
+}
+
+/** A file for `include` in postgresql.conf. @param files paths on the server */
+export function renderPostgresSettings({ certFile, keyFile, caFile }: PostgresTlsFiles): string {
+  const settings = {
+    ...POSTGRES_TRANSPORT,
+    ssl_cert_file: certFile,
+    ssl_key_file: keyFile,
+    ssl_ca_file: caFile,
+    ...POSTGRES_DURABILITY,
+  };
+  const line = ([name, value]: [string, string]): string => `${name} = '${value.replaceAll("'", "''")}'`;
+  return [
+    '# What Everseal needs of Postgres; include it at the end of postgresql.conf.',
+    ...Object.entries(settings).map(line),
+    '# OpenSSL 3.5 or later; without X25519MLKEM768 before that.',
+    line(['ssl_groups', GROUPS]),
+    '',
+  ].join('\n');
 }
 
 function renderRoles(): string {

@@ -20,6 +20,14 @@ export const ALERTS = 'ALERTS';
 /** Asks a server for its JetStream state; the answer's `data.config.sync_always` proves fsync before each PubAck. */
 export const SERVER_JETSTREAM = '$SYS.REQ.SERVER.PING.JSZ';
 
+/** What nats-server says about itself: who was refused, came and went, and what was asked of the JetStream API. */
+export const BROKER_SAYS = {
+  refused: '$SYS.SERVER.*.CLIENT.AUTH.ERR',
+  connected: '$SYS.ACCOUNT.*.CONNECT',
+  disconnected: '$SYS.ACCOUNT.*.DISCONNECT',
+  api: '$JS.EVENT.ADVISORY.API',
+} as const;
+
 /** Stream of a ledger's frames. Hyphens are allowed in stream names, so the ledger's name stands as it is. */
 export const framesStream = (ledger: string): string => `FRAMES_${ledger}`;
 

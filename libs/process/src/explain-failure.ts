@@ -6,7 +6,7 @@
  * again cannot help before somebody changes settings, certificates or files.
  */
 import { types } from 'node:util';
-import { TlsError } from '@everseal/tls';
+import { ExposedFileError, TlsError } from '@everseal/tls';
 import { codeOf } from './failure.js';
 import { ConfigError } from './read-config.js';
 
@@ -29,7 +29,7 @@ interface SystemError extends Error {
 }
 
 export function explainFailure(error: unknown): Explanation {
-  if (error instanceof ConfigError || error instanceof TlsError) {
+  if (error instanceof ConfigError || error instanceof TlsError || error instanceof ExposedFileError) {
     return { what: error.message, help: '', exitCode: EXIT_CONFIGURATION };
   }
   const known = explainSystemError(error);

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { formatKeyFile, NOTE_KEY, SigningKey } from '@everseal/audit-core';
@@ -17,7 +17,7 @@ let file: string;
 beforeEach(() => {
   folder = temporaryFolder('key-file');
   file = path.join(folder.path, 'a.skey');
-  writeFileSync(file, formatKeyFile([OLD]));
+  writeFileSync(file, formatKeyFile([OLD]), { mode: 0o600 });
 });
 afterEach(() => folder.remove());
 
@@ -42,7 +42,7 @@ describe('the key file of a service', () => {
     expect(chosen(keys, OLD, NEW)).toBe(OLD.verifier.vkey);
     rmSync(file);
     expect(chosen(keys, OLD, NEW)).toBe(OLD.verifier.vkey);
-    writeFileSync(file, formatKeyFile([NEW, OLD]));
+    writeFileSync(file, formatKeyFile([NEW, OLD]), { mode: 0o600 });
     expect(chosen(keys, OLD, NEW)).toBe(NEW.verifier.vkey);
   });
 
@@ -50,5 +50,25 @@ describe('the key file of a service', () => {
     expect(() => KeyFile.open(file, `${NAME}b`, NOTE_KEY)).toThrow(expect.objectContaining({ code: 'key-file.name' }));
     writeFileSync(file, '');
     expect(() => KeyFile.open(file, NAME, NOTE_KEY)).toThrow(expect.objectContaining({ name: 'FormatError' }));
+  });
+
+  it('is not read while others may read or write it, at the start or later', () => {
+    for (const mode of [0o604, 0o620, 0o640, 0o644, 0o601]) {
+      chmodSync(file, mode);
+      expect(() => KeyFile.open(file, NAME, NOTE_KEY)).toThrow(expect.objectContaining({ code: 'file.exposed' }));
+    }
+    chmodSync(file, 0o400);
+    const keys = KeyFile.open(file, NAME, NOTE_KEY);
+    chmodSync(file, 0o644);
+    writeFileSync(file, formatKeyFile([NEW, OLD]));
+    expect(chosen(keys, OLD, NEW)).toBe(OLD.verifier.vkey);
+    chmodSync(file, 0o600);
+    expect(chosen(keys, OLD, NEW)).toBe(NEW.verifier.vkey);
+  });
+
+  it('holds one where it is not rotated', () => {
+    expect(KeyFile.only(file, NAME, NOTE_KEY).verifier.vkey).toBe(OLD.verifier.vkey);
+    writeFileSync(file, formatKeyFile([NEW, OLD]));
+    expect(() => KeyFile.only(file, NAME, NOTE_KEY)).toThrow(expect.objectContaining({ code: 'key-file.count' }));
   });
 });

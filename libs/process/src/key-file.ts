@@ -1,10 +1,11 @@
 /**
  * The private key of a service, in a file that may hold two while the key is rotated (audit-core, key-file.ts). Which of them
  * is signed with is not for the file to say but for the key set in force. It is read again whenever that names a key which
- * is not in memory: a new key may be put there while the service runs.
+ * is not in memory: a new key may be put there while the service runs. A file that others may read or write is refused (libs/tls,
+ * private-file.ts).
  */
-import { readFileSync } from 'node:fs';
 import { FormatError, parseKeyFile, type KeyType, type SigningKey, type VerifierKey } from '@everseal/audit-core';
+import { ExposedFileError, readPrivateText } from '@everseal/tls';
 
 export class KeyFile {
   private constructor(
@@ -15,9 +16,16 @@ export class KeyFile {
     private newest: readonly SigningKey[],
   ) {}
 
-  /** @throws FormatError `key.*`, `key-file.*`; system errors */
+  /** @throws FormatError `key.*`, `key-file.*`; ExposedFileError; system errors */
   static open(file: string, name: string, type: KeyType): KeyFile {
-    return new KeyFile(file, name, type, parseKeyFile(readFileSync(file, 'utf8'), name, type));
+    return new KeyFile(file, name, type, parseKeyFile(readPrivateText(file), name, type));
+  }
+
+  /** The key of a file that holds one, for a key that is not rotated. @throws as `open`; FormatError `key-file.count` */
+  static only(file: string, name: string, type: KeyType): SigningKey {
+    const [key, ...others] = KeyFile.open(file, name, type).keys;
+    if (key !== undefined && others.length === 0) return key;
+    throw new FormatError('key-file.count', `it holds ${others.length + 1} keys, needed is one`);
   }
 
   /** The keys that were read last, the newer first. */
@@ -36,12 +44,13 @@ export class KeyFile {
     return this.newest.find(({ verifier }) => named.some(({ vkey }) => vkey === verifier.vkey)) ?? null;
   }
 
-  /** A file that is gone, half written or spoiled changes nothing. */
+  /** A file that is gone, half written, spoiled or open to others changes nothing. */
   private readAgain(): void {
     try {
-      this.newest = parseKeyFile(readFileSync(this.file, 'utf8'), this.name, this.type);
+      this.newest = parseKeyFile(readPrivateText(this.file), this.name, this.type);
     } catch (error) {
-      if (!(error instanceof FormatError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+      if (error instanceof FormatError || error instanceof ExposedFileError) return;
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     }
   }
 }

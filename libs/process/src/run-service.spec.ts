@@ -90,7 +90,8 @@ async function compose(context: ServiceContext<Settings>): Promise<NestFastifyAp
 }
 
 async function run(plan: Partial<ServicePlan<Settings>> = {}): Promise<void> {
-  await runService({ service: 'ingest', settingsFile: await settingsFile(), schema, compose, ...plan }, fake);
+  const file = 'settingsFile' in plan ? plan.settingsFile : await settingsFile();
+  await runService({ service: 'ingest', schema, compose, ...plan, settingsFile: file }, fake);
 }
 
 /** Status, body and the certificate's serial number. */
@@ -260,8 +261,9 @@ describe('runService when it cannot start', () => {
 
   it('refuses a private key that others may read; the control starts', async () => {
     const { keyFile } = await pki.ensureServer('ingest-a');
+    const settings = await settingsFile();
     chmodSync(keyFile, 0o640);
-    const [text, code] = await failure({});
+    const [text, code] = await failure({ settingsFile: settings });
     expect(text).toBe(`everseal ingest a: private key ${keyFile} has mode 0640: run chmod 600 on it, and renew it`);
     expect(code).toBe(78);
     chmodSync(keyFile, 0o600);

@@ -5,13 +5,14 @@ import type { Logger } from './logger.js';
 /**
  * Starts to watch it. A renewal that cannot be used is logged, and the certificate of before goes on.
  * @param server whose client it is, for the log: `NATS`, `Postgres`
+ * @param onRenewed what fails in it is logged
  * @throws what loading the files throws
  */
 export async function watchCertificate(
   files: MaterialFiles,
   server: string,
   logger: Pick<Logger, 'error'>,
-  onRenewed: () => void,
+  onRenewed: () => void | Promise<void>,
 ): Promise<MaterialWatch> {
   const material = await MaterialWatch.open(files, 'client', Date.now);
   material.listen({

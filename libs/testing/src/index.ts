@@ -10,6 +10,8 @@ export { GatedProxy } from './gated-proxy.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';
 export { type Engine, InstalledSystem, ONE_LEDGER, type InstalledSystemOptions } from './installed-system.js';
 export { type JournalEntry, JournalProducer, type JournalProducerOptions } from './journal-producer.js';
+export { clearText } from './clear-text.js';
+export { listeningPorts, withDescendants } from './listening-ports.js';
 export { LogOracle, type OracleVerdict, type SealedEvent } from './log-oracle.js';
 export { opensslMissing, TestTsa, TSA_POLICY, type TsaAnswer } from './test-tsa.js';
 export type { TsaPlan } from './tsa-certificates.js';

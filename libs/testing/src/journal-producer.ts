@@ -68,6 +68,11 @@ export class JournalProducer {
     return this.journal.filter(({ frame }) => frame !== null);
   }
 
+  /** A new connection, with the certificate files as they are; what is under way is sent again. */
+  async reconnect(): Promise<void> {
+    await this.nc.reconnect();
+  }
+
   async close(): Promise<void> {
     this.stopping = true;
     await this.nc.close();

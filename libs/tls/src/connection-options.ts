@@ -5,6 +5,8 @@
  */
 import { constants } from 'node:crypto';
 import type { SecureVersion } from 'node:tls';
+import type { CertificateFacts } from './certificate-facts.js';
+import { keyExchange } from './key-exchange.js';
 import type { Material } from './material.js';
 
 const VERSION: SecureVersion = 'TLSv1.3';
@@ -58,6 +60,18 @@ export function postgresTlsOptions(current: () => Material): PostgresTlsOptions 
   };
 }
 
+/** Longest life of a database session, seconds: what its pool would have it be without certificates. */
+const MOST_SESSION_SECONDS = 3_600;
+
+/**
+ * How long a database session may live, whole seconds: Postgres does not end one whose certificate has expired, so one that was made
+ * just before a renewal (at two thirds of the life) must be gone when the old certificate ends.
+ */
+export function sessionSeconds({ notBefore, notAfter }: Pick<CertificateFacts, 'notBefore' | 'notAfter'>): number {
+  const third = Math.floor((notAfter.getTime() - notBefore.getTime()) / 3_000);
+  return Math.max(1, Math.min(MOST_SESSION_SECONDS, third - 1));
+}
+
 export interface HttpsServerOptions {
   cert: Buffer;
   key: Buffer;
@@ -65,6 +79,8 @@ export interface HttpsServerOptions {
   requestCert: boolean;
   rejectUnauthorized: boolean;
   minVersion: SecureVersion;
+  /** Groups of the key exchange, the preferred one first. */
+  ecdhCurve: string;
   secureOptions: number;
 }
 
@@ -84,6 +100,7 @@ export function httpsServerOptions(material: Material): HttpsServerOptions {
     requestCert: clients,
     rejectUnauthorized: clients,
     minVersion: VERSION,
+    ecdhCurve: keyExchange(process.versions.openssl),
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }

@@ -1,12 +1,15 @@
 export { certificateFacts, renewalState } from './certificate-facts.js';
 export type { CertificateFacts, Purpose, RenewalState } from './certificate-facts.js';
-export { httpsServerOptions, natsTlsOptions, postgresTlsOptions } from './connection-options.js';
+export { httpsServerOptions, natsTlsOptions, postgresTlsOptions, sessionSeconds } from './connection-options.js';
 export type { HttpsServerOptions, NatsTlsOptions, PostgresTlsOptions } from './connection-options.js';
 export { loadMaterial } from './material.js';
 export type { Material, MaterialFiles } from './material.js';
 export { publicClientOptions } from './public-client-options.js';
+export { ExposedFileError, isExposed, readPrivateText } from './private-file.js';
 export { publicServerOptions } from './public-server-options.js';
 export type { PublicServerOptions } from './public-server-options.js';
+export { replaceFile } from './replace-file.js';
+export { servedCertificate } from './served-certificate.js';
 export { TlsError } from './tls-error.js';
 export type { TlsErrorCode } from './tls-error.js';
 export { MaterialWatch } from './watch.js';

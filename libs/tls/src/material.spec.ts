@@ -78,10 +78,26 @@ describe('loadMaterial', () => {
   });
 
   it('refuses any other extended key usage than the one the place needs', async () => {
-    for (const purposes of [[], ['server'], ['client', 'server']] as const) {
+    for (const purposes of [[], ['server']] as const) {
       const files = await clientFiles({ purposes: [...purposes] });
       await expect(load(files)).rejects.toMatchObject({ code: 'tls.purpose' });
     }
+    for (const purposes of [[], ['client'], ['client', 'server']] as const) {
+      const files = await folder.write('server', await servers.issueServer({ purposes: [...purposes] }), clients);
+      await expect(load(files, 'server')).rejects.toMatchObject({ code: 'tls.purpose' });
+    }
+  });
+
+  it('takes a client certificate for both ends, which cannot stand as a server', async () => {
+    const files = await clientFiles({ purposes: ['server', 'client'] });
+    await expect(load(files)).resolves.toBeDefined();
+    await expect(load(files, 'server')).rejects.toMatchObject({ code: 'tls.purpose' });
+    const names = [
+      { type: 'url', value: 'spiffe://audit.example.com/svc/sealer/s1' },
+      { type: 'dns', value: 'nats.audit.example.com' },
+    ] as const;
+    const both = await clientFiles({ purposes: ['server', 'client'], names: [...names] });
+    await expect(load(both)).rejects.toMatchObject({ code: 'tls.names' });
   });
 
   it('refuses a client certificate with any name beside its spiffe URI', async () => {

@@ -2,21 +2,25 @@
  * One certificate, its private key and the authority it trusts: read from files, checked as a whole, never half used.
  *
  * Rules:
- * - the key file is readable and writable by its owner only; else it is refused, not warned about;
- * - key and certificate belong together, the certificate is valid now and made for exactly this end of a connection;
+ * - the key file is nobody else's to read or write (private-file.ts); else it is refused, not warned about;
+ * - key and certificate belong together, the certificate is valid now and made for this end of a connection; one of a server for no
+ *   other end. A client's may be for both, as those of SPIRE always are: its one name is no host's, so it cannot stand as a server;
  * - a client certificate carries exactly one subject alternative name, a `spiffe://` URI. NATS maps a DNS name before a
  *   URI, so a certificate with both would be somebody else (tested);
  * - a server certificate carries at least one DNS name or IP address.
  *
- * `certFile` may hold intermediates after the leaf. `caFile` may hold several roots: that is how a root is replaced.
+ * `certFile` may hold intermediates after the leaf. `caFile` may hold several roots: that is how a root is replaced. Any of them
+ * may be a link, or stand below one that is exchanged (Kubernetes' `..data`): a certificate that was replaced while the key was
+ * being read is read again with it.
  */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { types } from 'node:util';
 import { certificateFacts } from './certificate-facts.js';
 import type { CertificateFacts, Purpose } from './certificate-facts.js';
+import { isExposed, shownMode } from './private-file.js';
 import { TlsError } from './tls-error.js';
 import type { TlsErrorCode } from './tls-error.js';
 
@@ -24,7 +28,7 @@ import type { TlsErrorCode } from './tls-error.js';
 export interface MaterialFiles {
   /** Leaf first, then any intermediates. */
   certFile: string;
-  /** Unencrypted PEM private key, mode 0600 or stricter. */
+  /** Unencrypted PEM private key, nobody else's to read. */
   keyFile: string;
   /** Roots the other end is checked against. A server that asks no client for a certificate has none. */
   caFile?: string | undefined;
@@ -42,6 +46,8 @@ export interface Material {
 }
 
 const MAX_FILE_BYTES = 256 * 1024;
+/** Files that are replaced all the time are somebody's mistake; what was read last is checked like anything else. */
+const MOST_READS = 3;
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /** The bytes of one set of files, unchecked but for readability, size and the key's mode. */
@@ -64,9 +70,23 @@ export async function loadMaterial(files: MaterialFiles, purpose: Purpose, now: 
 
 /** Reads the files without looking inside. @throws TlsError tls.unreadable, tls.too-large, tls.key-exposed */
 export async function readMaterial(files: MaterialFiles): Promise<MaterialBytes> {
-  const cert = await readBounded(files.certFile, 'certificate');
+  for (let tries = 1; ; tries++) {
+    const { bytes, isStable } = await readOnce(files);
+    if (isStable || tries === MOST_READS) return bytes;
+  }
+}
+
+/** `isStable`: the certificate's file was the same one before and after the others were read. */
+async function readOnce(files: MaterialFiles): Promise<{ bytes: MaterialBytes; isStable: boolean }> {
+  let before: Stats | undefined;
+  const cert = await readBounded(files.certFile, 'certificate', (_, stats) => void (before = stats));
   const key = await readBounded(files.keyFile, 'private key', refuseExposedKey);
   const ca = files.caFile === undefined ? undefined : await readBounded(files.caFile, 'authority');
+  const after = await stat(files.certFile).catch(() => undefined);
+  return { bytes: hashed(cert, key, ca), isStable: after?.ino === before?.ino && after?.dev === before?.dev };
+}
+
+function hashed(cert: Buffer, key: Buffer, ca: Buffer | undefined): MaterialBytes {
   const hash = createHash('sha256');
   for (const bytes of [cert, key, ca ?? Buffer.alloc(0)]) {
     hash.update(`${bytes.length}:`).update(bytes);
@@ -114,11 +134,9 @@ async function readBounded(path: string, what: string, check?: (path: string, st
 }
 
 function refuseExposedKey(path: string, stats: Stats): void {
-  const others = stats.mode & 0o077;
-  if (others !== 0) {
-    const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-    throw new TlsError('tls.key-exposed', `private key ${path} has mode ${mode}: run chmod 600 on it, and renew it`);
-  }
+  if (!isExposed(stats)) return;
+  const mode = shownMode(stats);
+  throw new TlsError('tls.key-exposed', `private key ${path} has mode ${mode}: run chmod 600 on it, and renew it`);
 }
 
 function parseCertificates(pem: Buffer, path: string, code: TlsErrorCode): [X509Certificate, ...X509Certificate[]] {
@@ -164,12 +182,13 @@ function checkValidity(facts: CertificateFacts, path: string, now: number): void
 }
 
 function checkPurpose(facts: CertificateFacts, path: string, purpose: Purpose): void {
-  // Exactly one purpose: a certificate that is good for both ends lets whoever steals it stand at both.
-  if (facts.purposes.length !== 1 || facts.purposes[0] !== purpose) {
+  const others = facts.purposes.filter((one) => one !== purpose);
+  // A server's that is good for both ends lets whoever steals it log in somewhere.
+  if (!facts.purposes.includes(purpose) || (purpose === 'server' && others.length > 0)) {
     const said = facts.purposes.length === 0 ? 'names none' : `says ${facts.purposes.join(' and ')}`;
     throw new TlsError(
       'tls.purpose',
-      `${path}: its extended key usage ${said}, it must be ${purpose}Auth alone: issue one for this place`,
+      `${path}: its extended key usage ${said}, it must be ${purpose}Auth${purpose === 'server' ? ' alone' : ''}: issue one for this place`,
     );
   }
 }

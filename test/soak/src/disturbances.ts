@@ -151,7 +151,7 @@ async function restartNats({ system }: Stage, signal: NodeJS.Signals): Promise<D
 }
 
 async function renewCertificates({ system }: Stage): Promise<Done> {
-  await system.installation.renewCertificates(1);
+  await system.installation.renewCertificates({ leastLeft: 1 });
   // A service looks at its files every five seconds; what it makes of them is to fall into this disturbance.
   await sleep(STEP_LEAST_MS);
   return { what: 'all identities', stops: [] };

@@ -1,14 +1,14 @@
 /** The words of `everseal tls`, as commander reads them; what it does is loaded when it is run. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Grade } from '@everseal/tls-posture';
-import { JSON_OPTION } from './command-option.js';
+import { JSON_OPTION, whole } from './command-option.js';
 import type { Run } from './run.js';
 import type { TlsScanOptions } from './tls-scan.js';
 
 /** Grades that somebody can ask for. */
 const LETTERS = ['A+', 'A', 'A-', 'B', 'C'] satisfies Grade[];
 
-export function addTls(program: Command, run: Run): void {
+export function addTlsCommands(program: Command, run: Run): void {
   const tls = program.command('tls').description('TLS of the endpoints: what they offer, and what it is worth.');
   tls
     .command('scan')
@@ -22,7 +22,7 @@ export function addTls(program: Command, run: Run): void {
     .option('--cert <file>', 'client certificate that they let in; with one, more can be seen')
     .option('--key <file>', 'its private key')
     .option('--pin <sha256>', 'public key (SPKI, hex) that must stand in the chain; several: one of them', pinned, [])
-    .option('--timeout <ms>', 'for each question, which is put twice', timeout, 1_500)
+    .option('--timeout <ms>', 'for each question, which is put twice', whole(50, 60_000), 1_500)
     .option(...JSON_OPTION)
     .action(async (endpoints: string[], options: TlsScanOptions) => {
       const { scanTls } = await import('./tls-scan.js');
@@ -33,10 +33,4 @@ export function addTls(program: Command, run: Run): void {
 function pinned(text: string, before: string[]): string[] {
   if (/^[0-9a-f]{64}$/i.test(text)) return [...before, text.toLowerCase()];
   throw new InvalidArgumentError('Give the SHA-256 of a public key, 64 hex digits.');
-}
-
-function timeout(text: string): number {
-  const ms = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (ms >= 50 && ms <= 60_000) return ms;
-  throw new InvalidArgumentError('Give milliseconds from 50 to 60000.');
 }

@@ -99,6 +99,6 @@ describe('DevPki', () => {
   it('refuses a root whose key was exchanged', async () => {
     await DevPki.open(dir, clock);
     writeFileSync(path.join(dir, 'clients-root', 'key.pem'), readFileSync(path.join(dir, 'servers-root', 'key.pem')));
-    await expect(DevPki.open(dir, clock)).rejects.toMatchObject({ code: 'key-mismatch' });
+    await expect(DevPki.open(dir, clock)).rejects.toMatchObject({ code: 'tls.key-mismatch' });
   });
 });
