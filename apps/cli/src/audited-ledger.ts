@@ -7,18 +7,23 @@ import {
   followKeySets,
   FormatError,
   leafHash,
+  NO_QUORUM,
   openGenesis,
+  openUnderPolicy,
   policyOfKeySet,
   type KeySet,
   type TlogPolicy,
 } from '@everseal/audit-core';
-import { cosignaturesAt, cosignedCheckpoint, findLedger, readHead } from '@everseal/ledger-store';
+import { cosignaturesAt, cosignedCheckpoints, findLedger, readHead } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { CliFailure, noLedger } from './cli-failure.js';
 import { EXIT } from './exit-code.js';
-import type { LedgerTrust } from './ledger-trust.js';
+import { withOthers, type LedgerTrust } from './ledger-trust.js';
 import { altered, StoredProofs } from './stored-proofs.js';
 import { count } from './terminal.js';
+
+/** The first is it, as a rule. */
+const CHECKPOINTS_A_READ = 16;
 
 export class AuditedLedger {
   private constructor(
@@ -44,18 +49,30 @@ export class AuditedLedger {
   }
 
   /**
-   * A checkpoint over an entry, as a note with its cosignatures: the first that was cosigned, or the newest.
+   * A checkpoint over an entry, as a note with its cosignatures, that the policy of its time believes: the first, or the newest.
    * @throws CliFailure when none covers it
    */
   async coveringCheckpoint(index: number, which: 'first' | 'newest'): Promise<{ size: number; note: string }> {
-    const row = await cosignedCheckpoint(this.pool, this.ledgerId, index, which);
-    if (row === null) {
-      const { size } = this;
-      const why =
-        index >= size ? `the log has ${count(size)} entries` : 'no cosigned checkpoint covers it yet, ask again';
-      throw new CliFailure(EXIT.unavailable, `entry ${count(index)} of ${this.origin} cannot be proven: ${why}`);
+    const { witnesses } = this.trust;
+    const signers =
+      witnesses === null || witnesses.quorum === NO_QUORUM ? null : witnesses.witnesses.map(({ key }) => key.name);
+    for (let behind: number | null = null; ;) {
+      const search = { over: index, which, behind, signers, most: CHECKPOINTS_A_READ };
+      const rows = await cosignedCheckpoints(this.pool, this.ledgerId, search);
+      for (const { size, note, cosignatures } of rows) {
+        const cosigned = this.checked(() => appendSignatures(note, cosignatures));
+        const policy = await this.policyAt(size);
+        if (this.checked(() => isBelieved(cosigned, policy))) return { size, note: cosigned };
+        behind = size;
+      }
+      if (rows.length < CHECKPOINTS_A_READ) break;
     }
-    return { size: row.size, note: await this.cosigned(row) };
+    const { size } = this;
+    const why =
+      index >= size
+        ? `the log has ${count(size)} entries`
+        : `no checkpoint covers it yet that ${signers === null ? 'a verifier' : 'enough witnesses'} cosigned, ask again`;
+    throw new CliFailure(EXIT.unavailable, `entry ${count(index)} of ${this.origin} cannot be proven: ${why}`);
   }
 
   /** A stored checkpoint with the cosignatures that are stored beside it. */
@@ -87,7 +104,7 @@ export class AuditedLedger {
   }
 
   async policyAt(size: number): Promise<TlogPolicy> {
-    return policyOfKeySet(await this.keysAt(size));
+    return withOthers(policyOfKeySet(await this.keysAt(size)), this.trust);
   }
 
   /** What is stored has to hold before it is handed out. @throws CliFailure */
@@ -101,5 +118,16 @@ export class AuditedLedger {
         cause,
       );
     }
+  }
+}
+
+/** False when it lacks cosignatures alone. @throws FormatError for a checkpoint that is spoiled */
+function isBelieved(note: string, policy: TlogPolicy): boolean {
+  try {
+    openUnderPolicy(note, policy);
+    return true;
+  } catch (error) {
+    if (error instanceof FormatError && error.code === 'policy.unmet') return false;
+    throw error;
   }
 }

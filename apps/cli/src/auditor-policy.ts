@@ -7,7 +7,7 @@ import { formatTlogPolicy, policyOfKeySets } from '@everseal/audit-core';
 import { replaceFile } from '@everseal/process';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
-import { readTrust } from './ledger-trust.js';
+import { readTrust, withOthers } from './ledger-trust.js';
 import { knownKeySets } from './newest-keys.js';
 
 export interface PolicyOptions {
@@ -23,7 +23,9 @@ export async function auditorPolicy(context: Context, options: PolicyOptions): P
     sets.length === 1
       ? 'From the genesis note of this machine'
       : `From the genesis note of this machine and the ${sets.length - 1} key sets that follow it in the log`;
-  const text = `# Whom to believe about ledger ${trust.origin}: its log keys, and one of its verifiers.\n# ${from}; compare the keys with what you were given by another way.\n${formatTlogPolicy(policyOfKeySets(sets))}`;
+  const policy = withOthers(policyOfKeySets(sets), trust);
+  const whom = trust.witnesses === null ? '' : ', and the witnesses of others';
+  const text = `# Whom to believe about ledger ${trust.origin}: its log keys, and one of its verifiers${whom}.\n# ${from}; compare the keys with what you were given by another way.\n${formatTlogPolicy(policy)}`;
   if (options.out === undefined) context.terminal.line(text.trimEnd());
   else replaceFile(options.out, text, 0o644);
   return EXIT.ok;

@@ -71,7 +71,7 @@ async function close(over: Partial<CloseOptions> = {}, given: Given = { from: []
     signal: new AbortController().signal,
     settings: () => settings,
   };
-  const trust = { ledger: 'main', keys: genesisKeys(), ...lab.writer.trust };
+  const trust = { witnesses: null, ledger: 'main', keys: genesisKeys(), ...lab.writer.trust };
   const options = {
     logKey: file('log.skey'),
     operatorKey: file('operator.skey'),

@@ -30,6 +30,9 @@ export const cliSettings = z.strictObject({
         keySetsDir: filePath(
           'Folder in which verifiers of this machine look for later key sets (their keySetsDir): keys rotate puts orders there.',
         ).optional(),
+        witnessesFile: filePath(
+          'Witnesses of others and their quorum (docs/operations/witnesses.md): policy writes them, prove and export ask for them.',
+        ).optional(),
       }),
     )
     .min(1)

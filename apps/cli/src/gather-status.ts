@@ -23,6 +23,8 @@ import type {
   StoredFacts,
   StreamFacts,
   VerifierFacts,
+  WitnessedFacts,
+  WitnessFacts,
 } from './status-facts.js';
 
 const SWEEPS = ['bodies', 'index', 'stored'] as const;
@@ -33,9 +35,10 @@ export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> 
   const trusts = settings.ledgers.map(({ name }) => readTrust(settings, name));
   // What was announced before the rest: whoever is asked later has to have come as far.
   const broker = await askBroker(settings, trusts);
-  const [services, verifiers, stored] = await Promise.all([
+  const [services, { verifiers, witnessed }, witnesses, stored] = await Promise.all([
     Promise.all(settings.services.map((service) => askHealth(service, ops))),
     askVerifiers(settings, ops),
+    askWitnesses(settings, ops),
     askDatabase(settings, trusts),
   ]);
   const ledgers = trusts.map(({ ledger, origin }, i): LedgerFacts => ({
@@ -44,7 +47,7 @@ export async function gatherStatus(settings: CliSettings): Promise<StatusFacts> 
     stored: stored[i]!,
     announced: broker.announced[i]!,
   }));
-  return { services, ledgers, streams: broker.streams, verifiers, alerts: broker.alerts };
+  return { services, ledgers, streams: broker.streams, verifiers, witnesses, witnessed, alerts: broker.alerts };
 }
 
 async function asked<T>(work: () => Promise<T>): Promise<Asked<T>> {
@@ -90,10 +93,22 @@ function listIn(body: string, member: string): Record<string, unknown>[] {
   }
 }
 
-async function askVerifiers({ services }: CliSettings, ops: OpsSettings): Promise<VerifierFacts[]> {
-  const verifiers = services.filter(({ service }) => service === 'verifier');
-  const answers = await Promise.all(verifiers.map(({ url }) => askService(url, '/metrics', ops)));
-  return verifiers.flatMap(({ name }, i) => verifierFacts(name, answers[i]!.body));
+async function askVerifiers(
+  { services }: CliSettings,
+  ops: OpsSettings,
+): Promise<{ verifiers: VerifierFacts[]; witnessed: WitnessedFacts[] }> {
+  const instances = services.filter(({ service }) => service === 'verifier');
+  const answers = await Promise.all(instances.map(({ url }) => askService(url, '/metrics', ops)));
+  return {
+    verifiers: instances.flatMap(({ name }, i) => verifierFacts(name, answers[i]!.body)),
+    witnessed: instances.flatMap(({ name }, i) => witnessedFacts(name, answers[i]!.body)),
+  };
+}
+
+function witnessedFacts(verifier: string, metrics: string): WitnessedFacts[] {
+  return parseMetrics(metrics).flatMap(({ name, labels, value: size }) =>
+    name === 'everseal_witnessed_size_entries' ? [{ verifier, log: labels['log'] ?? '', size }] : [],
+  );
 }
 
 function verifierFacts(name: string, metrics: string): VerifierFacts[] {
@@ -125,6 +140,37 @@ function verifierFacts(name: string, metrics: string): VerifierFacts[] {
       notCovered: valueOf(`sweep_${sweep}_not_covered`, origin),
     })),
   }));
+}
+
+/** Of several sealers of a ledger one asks; the others have nothing to say. */
+async function askWitnesses({ services }: CliSettings, ops: OpsSettings): Promise<WitnessFacts[]> {
+  const sealers = services.filter(({ service }) => service === 'sealer');
+  const answers = await Promise.all(sealers.map(({ url }) => askService(url, '/metrics', ops)));
+  const newest = new Map<string, WitnessFacts>();
+  for (const facts of answers.flatMap(({ body }) => witnessFacts(body))) {
+    const key = `${facts.ledger} ${facts.witness}`;
+    const known = newest.get(key);
+    if (!known || facts.overdue || facts.size > known.size) newest.set(key, facts);
+  }
+  return [...newest.values()];
+}
+
+function witnessFacts(metrics: string): WitnessFacts[] {
+  const samples = parseMetrics(metrics);
+  return samples.flatMap(({ name, labels, value: size }) => {
+    if (name !== 'everseal_witness_cosigned_size_entries') return [];
+    const { ledger = '', witness = '' } = labels;
+    const valueOf = (what: string): number =>
+      samples.find(
+        (sample) =>
+          sample.name === `everseal_witness_${what}` &&
+          sample.labels['ledger'] === ledger &&
+          sample.labels['witness'] === witness,
+      )?.value ?? 0;
+    const seconds = valueOf('cosigned_timestamp_seconds');
+    const at = seconds === 0 ? null : Math.round(seconds * 1_000);
+    return [{ ledger, witness, size, at, overdue: valueOf('overdue') > 0, failures: valueOf('failures') }];
+  });
 }
 
 interface BrokerFacts {

@@ -45,7 +45,7 @@ async function known(files: string[], archives: string[] = []): Promise<{ sizes:
     signal: new AbortController().signal,
     settings: () => settings,
   };
-  const trust = { ledger: 'main', keys: genesisKeys(), ...lab.writer.trust };
+  const trust = { ledger: 'main', keys: genesisKeys(), witnesses: null, ...lab.writer.trust };
   const archive = new ArchiveList(await Promise.all(archives.map(openTilesArchive)));
   const goals = await knownCheckpoints(context, { trust, archive, pool: lab.pool, ledgerId: 1, files });
   return {

@@ -11,9 +11,12 @@ import {
   openGenesis,
   originOf,
   parseAnnouncement,
+  parseWitnessesFile,
   verifyAnnouncement,
+  withWitnesses,
   type Hash,
   type KeySet,
+  type TlogPolicy,
   type VerifiedAnnouncement,
 } from '@everseal/audit-core';
 import { StreamReader, type NatsLink } from '@everseal/messaging';
@@ -29,6 +32,8 @@ export interface LedgerTrust {
   readonly genesis: Hash;
   /** Its key set. */
   readonly keys: KeySet;
+  /** Witnesses of others, with their quorum; null where the settings name none. */
+  readonly witnesses: TlogPolicy | null;
 }
 
 /** An announcement that verified. */
@@ -41,16 +46,37 @@ export interface NewestAnnouncement extends VerifiedAnnouncement {
   readonly stored: string;
 }
 
-/** @throws CliFailure for a ledger that the settings do not have, or a file that is not its genesis note */
+/** @throws CliFailure for a ledger that the settings do not have, or a file that is not what it is to be */
 export function readTrust(settings: CliSettings, ledger: string): LedgerTrust {
-  const { genesisFile } = ledgerSettings(settings, ledger);
+  const { genesisFile, witnessesFile } = ledgerSettings(settings, ledger);
   const origin = originOf(settings.domain, ledger);
   const note = readFileSync(genesisFile);
+  const witnesses = witnessesFile === undefined ? null : readWitnesses(witnessesFile);
   try {
-    return { ledger, origin, genesis: leafHash(note), keys: openGenesis(note, origin) };
+    return { ledger, origin, genesis: leafHash(note), keys: openGenesis(note, origin), witnesses };
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     const message = `${genesisFile} is not the first key set of ${origin} (${cause.message}): put the right file there`;
+    throw new CliFailure(EXIT.usage, message, { cause });
+  }
+}
+
+function readWitnesses(file: string): TlogPolicy {
+  try {
+    return parseWitnessesFile(readFileSync(file));
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new CliFailure(EXIT.usage, `${file} is no file of witnesses: ${cause.message}`, { cause });
+  }
+}
+
+/** A policy of the ledger's own keys, with the witnesses of others where there are some. @throws CliFailure */
+export function withOthers(own: TlogPolicy, { witnesses }: LedgerTrust): TlogPolicy {
+  try {
+    return witnesses === null ? own : withWitnesses(own, witnesses);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    const message = `the file of witnesses does not go together with the ledger's own verifiers: ${cause.message}`;
     throw new CliFailure(EXIT.usage, message, { cause });
   }
 }

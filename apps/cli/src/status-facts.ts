@@ -99,6 +99,26 @@ export interface SweepFacts {
   readonly notCovered: number;
 }
 
+/** What a witness of others did for a ledger, as the sealer that asked it says, since that one's start. */
+export interface WitnessFacts {
+  readonly ledger: string;
+  readonly witness: string;
+  /** Size of the newest checkpoint that it cosigned, and when; 0 and null before the first. */
+  readonly size: number;
+  readonly at: number | null;
+  readonly overdue: boolean;
+  /** Questions without a cosignature. */
+  readonly failures: number;
+}
+
+/** A log of others that a verifier is a witness of. */
+export interface WitnessedFacts {
+  readonly verifier: string;
+  readonly log: string;
+  /** Of the newest checkpoint that it cosigned; 0 before the first. */
+  readonly size: number;
+}
+
 export interface AlertFacts {
   readonly open: number;
   readonly openCodes: readonly string[];
@@ -111,5 +131,7 @@ export interface StatusFacts {
   readonly ledgers: readonly LedgerFacts[];
   readonly streams: Asked<readonly StreamFacts[]>;
   readonly verifiers: readonly VerifierFacts[];
+  readonly witnesses: readonly WitnessFacts[];
+  readonly witnessed: readonly WitnessedFacts[];
   readonly alerts: Asked<AlertFacts>;
 }

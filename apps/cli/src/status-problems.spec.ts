@@ -40,6 +40,8 @@ function facts(over: Partial<StatusFacts> = {}, stored: Partial<StoredFacts> = {
         sweeps: [],
       },
     ],
+    witnesses: [{ ledger: 'main', witness: 'north', size: 100, at: NOW, overdue: false, failures: 0 }],
+    witnessed: [{ verifier: 'v1', log: 'audit.example.net/main', size: 90 }],
     alerts: { ok: true, value: { open: 0, openCodes: [], unverified: 0, gaps: 0 } },
     ...over,
   };
@@ -105,6 +107,11 @@ describe('what is not as it should be', () => {
       'dropped alerts',
       facts({ alerts: { ok: true, value: { open: 0, openCodes: [], unverified: 0, gaps: 1 } } }),
       /some were dropped/,
+    ],
+    [
+      'a witness that does not cosign',
+      facts({ witnesses: [{ ledger: 'main', witness: 'north', size: 90, at: NOW, overdue: true, failures: 4 }] }),
+      /witness north of ledger main does not cosign in time: it cosigned up to size 90/,
     ],
     ['alerts that cannot be read', facts({ alerts: { ok: false, problem: 'no connection' } }), /alerts cannot be read/],
   ])('is %s', (_, given, problem) => {

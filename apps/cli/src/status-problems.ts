@@ -5,7 +5,7 @@
  * §6); both are given plenty, so that a slow moment is no alarm. Alerts have the fine bounds.
  */
 import { formatAge } from './durations.js';
-import type { LedgerFacts, ServiceFacts, StatusFacts, VerifierFacts } from './status-facts.js';
+import type { LedgerFacts, ServiceFacts, StatusFacts, VerifierFacts, WitnessFacts } from './status-facts.js';
 import { count, counted } from './terminal.js';
 
 const CHECKPOINT_WITHIN_MS = 60_000;
@@ -13,11 +13,12 @@ const BLOCK_WITHIN_MS = 15 * 60_000;
 
 /** @param now milliseconds since 1970 */
 export function problemsOf(facts: StatusFacts, now: number): string[] {
-  const { services, ledgers, streams, verifiers, alerts } = facts;
+  const { services, ledgers, streams, verifiers, witnesses, alerts } = facts;
   return [
     ...services.flatMap(ofService),
     ...ledgers.flatMap((ledger) => ofLedger(ledger, now)),
     ...verifiers.flatMap((verifier) => ofVerifier(verifier, ledgers, now)),
+    ...witnesses.flatMap(ofWitness),
     ...(streams.ok ? streams.value : []).flatMap(({ name, lost }) =>
       lost > 0 ? [`stream ${name}: the server lost ${counted(lost, 'message')} in its own files`] : [],
     ),
@@ -66,6 +67,12 @@ function ofVerifier({ name, origin, verified }: VerifierFacts, ledgers: readonly
   const { size, stored } = announced.value;
   if (verified >= size || now - stored <= CHECKPOINT_WITHIN_MS) return [];
   return [`verifier ${name} has derived ${count(verified)} of ${count(size)} entries of ${origin}`];
+}
+
+function ofWitness({ ledger, witness, size, overdue }: WitnessFacts): string[] {
+  if (!overdue) return [];
+  const last = size === 0 ? 'nothing yet' : `up to size ${count(size)}`;
+  return [`witness ${witness} of ledger ${ledger} does not cosign in time: it cosigned ${last}`];
 }
 
 function ofAlerts(alerts: StatusFacts['alerts']): string[] {

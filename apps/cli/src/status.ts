@@ -36,6 +36,7 @@ function tell(terminal: Terminal, facts: StatusFacts, problems: readonly string[
   tellLedgers(terminal, facts.ledgers, now);
   tellAnchors(terminal, facts.ledgers, now);
   tellVerifiers(terminal, facts, now);
+  tellWitnesses(terminal, facts, now);
   tellStreams(terminal, facts);
   terminal.line();
   for (const problem of problems) terminal.line(`${red('problem')}: ${printable(problem)}`);
@@ -117,6 +118,31 @@ function tellVerifiers(terminal: Terminal, { verifiers }: StatusFacts, now: numb
         count(sweep.notCovered),
       ]),
     ),
+  );
+}
+
+function tellWitnesses(terminal: Terminal, { witnesses, witnessed }: StatusFacts, now: number): void {
+  if (witnessed.length > 0) {
+    terminal.line();
+    terminal.heading('logs of others that are witnessed here');
+    terminal.table(
+      ['verifier', 'log', 'cosigned'],
+      witnessed.map(({ verifier, log, size }) => [printable(verifier), printable(log), count(size)]),
+    );
+  }
+  if (witnesses.length === 0) return;
+  terminal.line();
+  terminal.heading('witnesses of others');
+  terminal.table(
+    ['witness', 'ledger', 'cosigned', 'when', 'in time', 'not answered'],
+    witnesses.map(({ witness, ledger, size, at, overdue, failures }) => [
+      printable(witness),
+      printable(ledger),
+      count(size),
+      at === null ? '-' : `${formatAge(now - at)} ago`.replace('now ago', 'now'),
+      overdue ? terminal.colors.red('OVERDUE') : terminal.colors.green('yes'),
+      count(failures),
+    ]),
   );
 }
 

@@ -68,6 +68,7 @@ export const GENESIS = signKeySet(
 
 export const TRUST: LedgerTrust = {
   ledger: 'main',
+  witnesses: null,
   origin: ORIGIN,
   genesis: leafHash(Buffer.from(GENESIS)),
   keys: openGenesis(Buffer.from(GENESIS), ORIGIN),

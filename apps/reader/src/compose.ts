@@ -4,8 +4,8 @@
  */
 
 import path from 'node:path';
-import { mkdirSync } from 'node:fs';
-import { originOf } from '@everseal/audit-core';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { FormatError, NO_QUORUM, originOf, parseWitnessesFile, type TlogPolicy } from '@everseal/audit-core';
 import { assertSchema, createReadSource, openPool } from '@everseal/ledger-store';
 import { connectNats, type NatsLink } from '@everseal/messaging';
 import { identityOf, readPolicy, type Policy } from '@everseal/policy';
@@ -15,6 +15,7 @@ import {
   firstConnection,
   Gauge,
   Loop,
+  RateLimit,
   StopProcess,
   watchCertificate,
   type ServiceContext,
@@ -28,7 +29,6 @@ import { Gate } from './gate.js';
 import { JsonApi } from './json-api.js';
 import { Listeners } from './listeners.js';
 import { PublishedLog } from './published-log.js';
-import { RateLimit } from './rate-limit.js';
 import { ReadApi } from './read-api.js';
 import { ReadRecorder } from './read-recorder.js';
 import { makeCaches, ServedLedger } from './served-ledger.js';
@@ -160,14 +160,16 @@ async function openMaterial({ settings, metrics }: Context): Promise<MaterialWat
 function serveLedgers({ settings, metrics }: Context, policy: Policy, pool: Pool): Map<string, ServedLedger> {
   const caches = makeCaches(settings.limits.cacheBytes);
   const ledgers = new Map(
-    settings.ledgers.map(({ name }) => {
+    settings.ledgers.map(({ name, witnessesFile }) => {
       if (!policy.ledgers.some((ledger) => ledger.name === name)) {
         throw new StopProcess(
           'settings.ledger',
           `the policy has no ledger ${name}: correct the settings or the policy`,
         );
       }
-      return [name, new ServedLedger(pool, new PublishedLog(pool, name, originOf(policy.domain, name)), caches)];
+      const witnesses = witnessesFile === undefined ? null : readWitnesses(witnessesFile);
+      const log = new PublishedLog(pool, name, originOf(policy.domain, name), witnesses);
+      return [name, new ServedLedger(pool, log, caches)];
     }),
   );
   new Gauge({
@@ -180,6 +182,20 @@ function serveLedgers({ settings, metrics }: Context, policy: Policy, pool: Pool
     },
   });
   return ledgers;
+}
+
+/** @throws StopProcess witnesses.file */
+function readWitnesses(file: string): TlogPolicy {
+  try {
+    const witnesses = parseWitnessesFile(readFileSync(file));
+    if (witnesses.quorum !== NO_QUORUM) return witnesses;
+    throw new FormatError('policy.quorum', 'its quorum is none, so there is nothing to wait for');
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new StopProcess('witnesses.file', `${file} is no file of witnesses with a quorum: ${cause.message}`, {
+      cause,
+    });
+  }
 }
 
 export interface ApiParts {

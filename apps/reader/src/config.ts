@@ -43,6 +43,10 @@ export const readerSettings = z.strictObject({
             'What anybody may read: nothing; checkpoints, hash tiles and proofs; or those and the entry bundles, that is ' +
               'every event of the ledger. All else needs a certificate or a token. Default none.',
           ),
+        witnessesFile: filePath(
+          'Witnesses of others whose quorum must have cosigned a checkpoint before it is shown (docs/operations/witnesses.md). ' +
+            'Without it checkpoints are shown as they come.',
+        ).optional(),
       }),
     )
     .min(1)

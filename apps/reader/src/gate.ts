@@ -5,10 +5,10 @@
 import type { TLSSocket } from 'node:tls';
 import { certificateFacts } from '@everseal/tls';
 import { auditorByNames, type Policy } from '@everseal/policy';
+import { countedAddress, type RateLimit } from '@everseal/process';
 import { accessOf, type Client, type PublicPart, type Reading } from './client.js';
 import type { Request } from './exchange.js';
 import { Problem } from './problem.js';
-import { countedAddress, type RateLimit } from './rate-limit.js';
 import type { ReadRecorder } from './read-recorder.js';
 import type { TokenList } from './token-list.js';
 

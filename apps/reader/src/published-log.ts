@@ -3,15 +3,31 @@
  *
  * A checkpoint is stored a moment before its cosignatures, so the one shown is the largest that has a cosignature, as long as
  * it is among the newest few; only where none of those has one, the newest as it is. Its cosignatures are looked for anew
- * each time. It never goes back: a smaller one than was shown before, found in the database, is a reason to be not ready.
+ * each time. Where a quorum of witnesses is asked for, it is the largest that has it, and nothing before one has. It never goes back: a smaller one than was shown before, found in the database, is a reason to be not ready.
  */
-import { appendSignatures, FormatError, parseCheckpointText, parseNote, type Hash } from '@everseal/audit-core';
-import { findLedger, newestCosigned, type CosignedCheckpoint } from '@everseal/ledger-store';
+import {
+  appendSignatures,
+  FormatError,
+  meetsQuorum,
+  parseCheckpointText,
+  parseNote,
+  type Hash,
+  type TlogPolicy,
+} from '@everseal/audit-core';
+import {
+  cosignedAt,
+  findLedger,
+  newestCosigned,
+  newestCosignedBy,
+  type CosignedCheckpoint,
+} from '@everseal/ledger-store';
 import { RetryLater } from '@everseal/process';
 import type { Pool } from 'pg';
 
 /** At most one checkpoint a second is made, and a witness answers within seconds or not at all. */
 const NEWEST = 16;
+/** Longer than a sealer may pause between two checkpoints that witnesses are asked about. */
+const LATE_MS = 3_600_000;
 
 export interface Published {
   readonly size: number;
@@ -25,11 +41,16 @@ export interface Published {
 export class PublishedLog {
   private shown: Published | null = null;
   private id: number | null = null;
+  /** Sizes of the log: an hour ago and more, and since. */
+  private before = { size: 0, at: -Infinity };
+  private after = { size: 0, at: -Infinity };
 
   constructor(
     private readonly pool: Pool,
     readonly name: string,
     readonly origin: string,
+    /** Without its quorum nothing is shown; null where none is asked for. */
+    private readonly witnesses: TlogPolicy | null = null,
   ) {}
 
   /** Null until a first checkpoint was seen. */
@@ -51,16 +72,54 @@ export class PublishedLog {
     if (this.id === null) {
       throw new RetryLater('log.missing', `the database has no ledger ${this.origin} yet: start its sealer`);
     }
-    const rows = await newestCosigned(this.pool, this.id, NEWEST);
-    const row = rows.find(({ cosignatures }) => cosignatures.length > 0) ?? rows[0];
-    if (row === undefined) return;
-    const found = openStored(row, this.origin);
-    if (this.shown !== null && found.size < this.shown.size && (rows[0]?.size ?? 0) < this.shown.size) {
-      const message = `the newest checkpoint of ${this.origin} has size ${found.size}, ${this.shown.size} was shown before`;
+    const rows = await this.newestRows(this.id);
+    const found = this.witnesses === null ? unwitnessed(rows, this.origin) : this.witnessed(rows, this.witnesses);
+    const largest = rows[0]?.size ?? 0;
+    const isBack = this.shown !== null && (found?.size ?? 0) < this.shown.size && largest < this.shown.size;
+    if (isBack && (rows.length > 0 || (await this.isGone()))) {
+      const message = `the newest checkpoint of ${this.origin} has size ${largest}, ${this.shown!.size} was shown before`;
       throw new RetryLater('log.back', `${message}: the database was set back`);
     }
-    if (this.shown === null || found.size >= this.shown.size) this.shown = found;
+    if (found !== null && (this.shown === null || found.size >= this.shown.size)) this.shown = found;
   }
+
+  /** Whether what is shown is not there any more; where a quorum is asked for, it need not be among the rows that were read. */
+  private async isGone(): Promise<boolean> {
+    if (this.witnesses === null) return false;
+    return (await cosignedAt(this.pool, this.id!, this.shown!.size)) === null;
+  }
+
+  private async newestRows(ledgerId: number): Promise<CosignedCheckpoint[]> {
+    if (this.witnesses === null) return newestCosigned(this.pool, ledgerId, NEWEST);
+    const signers = this.witnesses.witnesses.map(({ key }) => key.name);
+    const least = Math.max(this.shown?.size ?? 0, this.before.size);
+    const rows = await newestCosignedBy(this.pool, ledgerId, signers, least, NEWEST);
+    await this.noteSize(ledgerId);
+    return rows;
+  }
+
+  /** A witness that is away for days must not make each look longer: what is old by now is not cosigned any more. */
+  private async noteSize(ledgerId: number): Promise<void> {
+    const now = performance.now();
+    if (now < this.after.at + LATE_MS) return;
+    const [newest] = await newestCosigned(this.pool, ledgerId, 1);
+    const mark = { size: newest?.size ?? 0, at: now };
+    this.before = this.after.at === -Infinity ? mark : this.after;
+    this.after = mark;
+  }
+
+  private witnessed(rows: readonly CosignedCheckpoint[], witnesses: TlogPolicy): Published | null {
+    for (const row of rows) {
+      const stored = openStored(row, this.origin);
+      if (meetsQuorum(stored.note, witnesses)) return stored;
+    }
+    return null;
+  }
+}
+
+function unwitnessed(rows: readonly CosignedCheckpoint[], origin: string): Published | null {
+  const row = rows.find(({ cosignatures }) => cosignatures.length > 0) ?? rows[0];
+  return row === undefined ? null : openStored(row, origin);
 }
 
 /** A stored checkpoint with its cosignatures in it. Nothing is verified: that is for whoever reads it. @throws RetryLater log.damaged */

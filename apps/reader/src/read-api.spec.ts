@@ -4,6 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  cosign,
+  COSIGNATURE_KEY,
+  EMPTY_ROOT,
   leafHash,
   openGenesis,
   parseAddCheckpoint,
@@ -11,21 +14,25 @@ import {
   parseNote,
   parseReceipt,
   parseTlogProof,
+  parseWitnessesFile,
+  signCheckpoint,
   signKeySet,
   splitBundle,
   verifyConsistency,
   verifyReceipt,
   verifyTlogProof,
+  type SigningKey,
 } from '@everseal/audit-core';
-import { checkpointAt, insertAnchor } from '@everseal/ledger-store';
+import { checkpointAt, insertAnchor, insertCosignature, newestCheckpoint } from '@everseal/ledger-store';
 import { TestPostgres } from '@everseal/testing';
 import { createHash } from 'node:crypto';
-import { DOMAIN, genesisKeys, KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
+import { DOMAIN, genesisKeys, KEYS, ORIGIN, testKey } from '../../../libs/audit-core/src/log.fixture.js';
 import { pageQuery, ROWS_A_PAGE } from '../../../libs/ledger-store/src/event-search.js';
 import { StoredLog } from '../../verifier/src/stored-log.fixture.js';
 import { ApiController } from './api.controller.js';
 import { openApiDocument } from './openapi.js';
 import { OPERATIONS } from './operations.js';
+import { PublishedLog } from './published-log.js';
 import { Projection, SpecReader, type Ask } from './reader.fixture.js';
 import { TokenList } from './token-list.js';
 
@@ -611,5 +618,49 @@ describe('/openapi.json', () => {
       const { status } = await reader.get(filled, { as: 'anna' });
       expect([path, [200, 400, 404].includes(status)]).toEqual([path, true]);
     }
+  });
+});
+
+describe('a ledger whose checkpoints wait for witnesses', () => {
+  const [north, south] = ['north.example.org/w', 'south.example.net/w'].map((name) => testKey(name, COSIGNATURE_KEY));
+  const witnesses = parseWitnessesFile(
+    Buffer.from(
+      `witness north ${north!.verifier.vkey}\nwitness south ${south!.verifier.vkey}\ngroup both all north south\nquorum both\n`,
+    ),
+  );
+  const cosignNewest = async (key: SigningKey, text?: string): Promise<number> => {
+    const { size, note } = (await newestCheckpoint(log.sealer, log.ledgerId))!;
+    const line = cosign(text ?? parseNote(note).text, key, 1_800_000_000);
+    const { name: signer, id: keyId } = key.verifier;
+    await insertCosignature(log.sealer, log.ledgerId, { size, signer, keyId, line });
+    return size;
+  };
+
+  it('shows the newest that enough of them cosigned, and none before; control: another reader shows the newest', async () => {
+    const waiting = new PublishedLog(reader.ledger.pool, 'main', ORIGIN, witnesses);
+    const shown = async (): Promise<number | null> => {
+      await waiting.look();
+      return waiting.newest?.size ?? null;
+    };
+    expect(await shown()).toBeNull();
+    await cosignNewest(north!);
+    await cosignNewest(south!, parseNote(signCheckpoint({ origin: ORIGIN, size: 1, root: EMPTY_ROOT }, KEYS.log)).text);
+    expect(await shown()).toBeNull();
+    await grow(1, 'witnessed');
+    await cosignNewest(north!);
+    expect(await shown()).toBeNull();
+    const size = await cosignNewest(south!);
+    expect(await shown()).toBe(size);
+    expect(waiting.newest!.cosignatures).toHaveLength(2);
+    await grow(1, 'unwitnessed');
+    await cosignNewest(north!);
+    expect(await shown()).toBe(size);
+    await reader.ledger.log.look();
+    expect(reader.ledger.published.size).toBeGreaterThan(size);
+    await log.tamper('DELETE FROM everseal.cosignature');
+    expect(await shown()).toBe(size);
+    await log.tamper(`DELETE FROM everseal.checkpoint WHERE size >= ${size}`);
+    await expect(shown()).rejects.toMatchObject({ code: 'log.back', fate: 'retry' });
+    expect(waiting.newest!.size).toBe(size);
   });
 });

@@ -65,6 +65,8 @@ export interface CheckpointParts {
   readonly announce: (message: Buffer) => Promise<void>;
   /** `times`: those that the cosigners gave; empty without a cosigner. */
   readonly onCosigned: (size: number, times: readonly CosignedTime[]) => void;
+  /** Told of every checkpoint that was announced; `note` as the log signed it. */
+  readonly onAnnounced?: (sealed: Sealed, note: string) => void;
 }
 
 /** The newest checkpoint that a verifier says it has cosigned; without a root when it has cosigned none. */
@@ -115,6 +117,7 @@ export class CheckpointLedger {
     const cosignedNote = await this.collectCosignatures(sealed, note);
     await parts.announce(await buildAnnouncement(sealed, cosignedNote));
     this.announced = sealed.size;
+    parts.onAnnounced?.(sealed, note);
   }
 
   /**

@@ -69,11 +69,14 @@ import { ask, askFrame } from './ask.js';
 import { CheckpointLedger } from './checkpoint-ledger.js';
 import { composeAnchors } from './compose-anchors.js';
 import type { SealerSettings } from './config.js';
+import { ExternalWitnesses, openWitnessTls, readWitnessPlaces } from './external-witnesses.js';
 import { IndexLedger } from './index-ledger.js';
 import { isUnknown, Lease } from './lease.js';
 import { SealLedger } from './seal-ledger.js';
 import { SignerMemory } from './signer-memory.js';
 import { readSuccessorNote } from './successor-note.js';
+import type { WitnessTls } from './witness-connection.js';
+import { WitnessMetrics } from './witness-metrics.js';
 
 /** A loop that does not come round in this time hangs. */
 const LOOP_BOUND_MS = 30_000;
@@ -108,12 +111,9 @@ export async function composeSealer(context: Context): Promise<SealerService> {
     link,
   });
   const alerts = openAlerts(context, policy, link, systemLedger);
-  const metrics = sealerMetrics(context);
-  const ledgers = await Promise.all(
-    settings.ledgers.map((ledger) =>
-      composeLedger(context, { policy, pool, indexPool, link, alerts, metrics }, ledger),
-    ),
-  );
+  const metrics = { ...sealerMetrics(context), witnesses: new WitnessMetrics(context.metrics) };
+  const shared = { policy, pool, indexPool, link, alerts, metrics, witnessTls: await openWitnessTls(context) };
+  const ledgers = await Promise.all(settings.ledgers.map((ledger) => composeLedger(context, shared, ledger)));
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
     setInterval(() => void alerts.flush(), ALERT_TIMEOUT_MS),
@@ -197,7 +197,8 @@ interface Shared {
   readonly indexPool: Pool;
   readonly link: NatsLink;
   readonly alerts: AlertBook;
-  readonly metrics: ReturnType<typeof sealerMetrics>;
+  readonly metrics: ReturnType<typeof sealerMetrics> & { readonly witnesses: WitnessMetrics };
+  readonly witnessTls: WitnessTls;
 }
 
 interface LedgerService {
@@ -211,8 +212,8 @@ interface LedgerService {
 
 async function composeLedger(
   context: Context,
-  { policy, pool, indexPool, link, alerts, metrics }: Shared,
-  { name, logKeyFile, genesisFile, successorNoteFile }: SealerSettings['ledgers'][number],
+  { policy, pool, indexPool, link, alerts, metrics, witnessTls }: Shared,
+  { name, logKeyFile, genesisFile, successorNoteFile, witnessesFile }: SealerSettings['ledgers'][number],
 ): Promise<LedgerService> {
   const { settings, logger, health } = context;
   const origin = originOf(policy.domain, name);
@@ -224,6 +225,9 @@ async function composeLedger(
   const pulse = health.pulse(`seal ${name}`, LOOP_BOUND_MS);
   const sealing = health.condition(`seal ${name}`, 'the head of the ledger is not recovered yet');
   let cosigned: readonly CosignedTime[] = [];
+  const places = witnessesFile === undefined ? [] : readWitnessPlaces(witnessesFile);
+  const witnessed = { name, origin, ledgerId, pool, alerts };
+  const witnesses = new ExternalWitnesses(context, witnessed, places, witnessTls, metrics.witnesses);
   const memory = SignerMemory.open(path.join(settings.stateDir, `${name}.checkpoint`), origin);
   const checkpoints = new CheckpointLedger({
     origin,
@@ -245,6 +249,7 @@ async function composeLedger(
       metrics.cosigned.set({ ledger: name }, checkpoint);
       if (times.length > 0) cosigned = times;
     },
+    onAnnounced: (sealed, note) => witnesses.offer(sealed, note),
   });
   const index = new IndexLedger(indexPool, ledgerId, origin, alerts, (position) =>
     metrics.indexed.set({ ledger: name }, position),
@@ -306,10 +311,11 @@ async function composeLedger(
     cosigned: () => cosigned,
     start() {
       loops.start();
+      witnesses.start();
       anchors.start();
     },
     async stop() {
-      await Promise.all([loops.stop(), anchors.stop()]);
+      await Promise.all([loops.stop(), witnesses.stop(), anchors.stop()]);
       await lease.release();
     },
   };

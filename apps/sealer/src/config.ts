@@ -27,11 +27,54 @@ export const sealerSettings = z.strictObject({
         successorNoteFile: filePath(
           'For a ledger that continues a closed one: the note that is its entry 1, made by everseal restore --close.',
         ).optional(),
+        witnessesFile: filePath(
+          'Witnesses of others that are asked to cosign its checkpoints (docs/operations/witnesses.md). Without it none are.',
+        ).optional(),
       }),
     )
     .min(1)
     .describe('Ledgers that this process seals, or stands by for.'),
   systemGenesisFile: systemGenesisFile.optional(),
+  witnesses: z
+    .strictObject({
+      everyMs: z
+        .int()
+        .min(500)
+        .max(3_600_000)
+        .default(10_000)
+        .describe(
+          'Least time between two checkpoints that witnesses of others are asked about, milliseconds. Default 10000.',
+        ),
+      timeoutMs: z
+        .int()
+        .min(100)
+        .max(60_000)
+        .default(5_000)
+        .describe('How long a witness may take to answer a request, milliseconds. Default 5000.'),
+      overdueMs: z
+        .int()
+        .min(1_000)
+        .default(600_000)
+        .describe(
+          'How long a checkpoint may wait for a witness before witness.overdue is raised, milliseconds. Default 600000 (10 minutes).',
+        ),
+      caFile: filePath(
+        "Roots of the witnesses' server certificates, instead of the public authorities that Node comes with.",
+      ).optional(),
+      certificate: z
+        .strictObject({
+          certFile: filePath('Client certificate (PEM, leaf first), for clientAuth, with one spiffe:// URI.'),
+          keyFile: filePath('Its private key (PEM), mode 0600.'),
+        })
+        .optional()
+        .describe('The certificate to show to witnesses that ask for one. Without it none is shown.'),
+      tls12: z
+        .boolean()
+        .default(false)
+        .describe('Whether a witness may speak TLS 1.2, with ECDHE and AEAD only. Default false: TLS 1.3.'),
+    })
+    .prefault({})
+    .describe('How witnesses of others are asked.'),
   gapAfterMs: z
     .int()
     .min(1_000)

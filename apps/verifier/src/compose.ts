@@ -52,6 +52,7 @@ import type { VerifierSettings } from './config.js';
 import { composeCustody } from './custody-compose.js';
 import { FollowLedger } from './follow-ledger.js';
 import { knownAnchors } from './known-anchors.js';
+import type { HeldLedger } from './lost-keys.js';
 import { loadTree } from './load-tree.js';
 import { coverageMetrics } from './coverage-metrics.js';
 import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
@@ -65,6 +66,7 @@ import { restAfter } from './sweep-rest.js';
 import { SweepStored } from './sweep-stored.js';
 import { MemoryFile } from './verifier-memory.js';
 import { VerifyLedger } from './verify-ledger.js';
+import { composeWitnessing } from './witness-compose.js';
 import { WitnessLedger, type WitnessAnswer } from './witness-ledger.js';
 
 const TAIL_EVERY_MS = 250;
@@ -90,7 +92,7 @@ export interface VerifierService {
   stop(): Promise<void>;
 }
 
-interface LedgerService extends GuardedLedger {
+interface LedgerService extends GuardedLedger, HeldLedger {
   readonly witness: WitnessLedger;
   readonly verify: VerifyLedger;
   readonly start: () => void;
@@ -122,6 +124,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
+  const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
     setInterval(() => void alerts.flush(), ALERT_TIMEOUT_MS),
@@ -131,13 +134,14 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       for (const ledger of ledgers) ledger.start();
       guards.start();
       start();
+      witnessing.start();
       systemLedger?.start();
       void alerts.flush();
     },
     rescan: () => guards.rescan(),
     async stop() {
       timers.forEach(clearInterval);
-      await stop();
+      await Promise.all([stop(), witnessing.stop()]);
       await Promise.all([guards, ...ledgers].map((part) => part.stop()));
       beat(link, settings.name, ledgers);
       await systemLedger?.stop();
@@ -273,6 +277,7 @@ async function composeLedger(
     trust,
     ledgerId,
     anchors,
+    remembered: remembered?.memory.size ?? 0,
     memory: () => follow.memory,
     witness,
     verify,

@@ -212,6 +212,60 @@ export const verifierSettings = z.strictObject({
     })
     .prefault({})
     .describe('How far the newest blocks may be behind.'),
+  witness: z
+    .strictObject({
+      host: z
+        .string()
+        .min(1)
+        .default('127.0.0.1')
+        .describe('Address to listen on for other logs. Default 127.0.0.1: this machine only.'),
+      port: z.int().min(0).max(65_535).describe('TCP port to listen on for other logs; 0 takes any free one.'),
+      certFile: filePath('Server certificate (PEM, leaf first), for serverAuth, with the DNS names that logs use.'),
+      keyFile: filePath('Its private key (PEM), mode 0600.'),
+      caFile: filePath(
+        'Roots of client certificates. When set, a log must show one; without, anybody may ask: what counts is its signature.',
+      ).optional(),
+      tls12: z
+        .boolean()
+        .default(false)
+        .describe('Whether TLS 1.2 is spoken besides 1.3, with ECDHE and AEAD only. Default false.'),
+      logs: z
+        .array(
+          z.strictObject({
+            origin: z.string().min(1).max(255).describe('Origin of the log, the first line of its checkpoints.'),
+            keys: z
+              .array(z.string().min(1))
+              .min(1)
+              .max(8)
+              .describe('Public keys (vkey) that it signs with; two while it rotates its key.'),
+          }),
+        )
+        .min(1)
+        .max(1_000)
+        .describe('Logs of others whose checkpoints this verifier cosigns.'),
+      requestsPerSecond: z
+        .number()
+        .positive()
+        .max(10_000)
+        .default(10)
+        .describe('Requests that one client address may make, a second. Default 10.'),
+      requestsBurst: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(100)
+        .describe('How many of them may come at once, after a pause. Default 100.'),
+      connections: z
+        .int()
+        .min(1)
+        .max(65_536)
+        .default(256)
+        .describe('Connections that are held at once; more are closed. Default 256.'),
+    })
+    .optional()
+    .describe(
+      'This verifier as a witness of other logs, over HTTPS (docs/operations/witnesses.md). Without it, it is none.',
+    ),
   posture: z
     .strictObject({
       everyMs: z

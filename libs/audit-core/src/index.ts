@@ -122,6 +122,14 @@ export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProofPolicy, typ
 export { TileTree } from './tile-tree.js';
 export { TreeGrowth, type TileRoot } from './tree-growth.js';
 export { decodeUtf8, encodeUtf8 } from './utf8.js';
+export { cosignaturesIn, readWitnessAnswer, shownAnswer, type WitnessSaid } from './witness-answer.js';
+export {
+  judgeAddCheckpoint,
+  readWitnessRequest,
+  UNKNOWN_LOG,
+  type KnownLog,
+  type WitnessedHead,
+} from './witness-judgement.js';
 export {
   formatAddCheckpoint,
   formatWitnessSize,
@@ -129,6 +137,7 @@ export {
   parseWitnessSize,
   type AddCheckpoint,
 } from './witness-message.js';
+export { meetsQuorum, parseWitnessesFile, withWitnesses, witnessPlaces, type WitnessPlace } from './witnesses-file.js';
 
 // Everseal formats
 export { formatAcknowledgement, parseAcknowledgement, type Acknowledgement } from './acknowledgement.js';

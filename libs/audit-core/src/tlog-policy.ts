@@ -278,7 +278,8 @@ export function openUnderPolicy(note: Uint8Array | string, policy: TlogPolicy): 
   return { checkpoint, logKeys, cosignatures };
 }
 
-function isMet({ groups, quorum }: TlogPolicy, cosigned: ReadonlySet<string>): boolean {
+/** Whether these witnesses, by name, are enough. */
+export function isMet({ groups, quorum }: TlogPolicy, cosigned: ReadonlySet<string>): boolean {
   const witnessed = new Set(cosigned);
   // Members stand before their groups, so one pass decides them all.
   for (const { name, threshold, members } of groups) {

@@ -58,6 +58,11 @@ export const VERDICTS = {
   'tls.expiry': { severity: 'drift', meaning: 'a certificate is about to lapse or has lapsed' },
   'verifier.behind': { severity: 'liveness', meaning: 'the verifier does not keep up with the log' },
   'verifier.stale': { severity: 'liveness', meaning: "the verifier's last full pass is too old" },
+  'witness.dissent': {
+    severity: 'tampering',
+    meaning: 'a witness of others says that it knows another history of the log',
+  },
+  'witness.overdue': { severity: 'liveness', meaning: 'a witness of others does not cosign in time' },
   'heartbeat.missing': { severity: 'liveness', meaning: 'a service has not been heard of in time' },
 } as const satisfies Record<string, VerdictMeaning>;
 

@@ -17,6 +17,7 @@ import { receiptVectors } from './make/receipt.js';
 import { refusalVectors } from './make/refusal.js';
 import { restoreVectors } from './make/restore.js';
 import { tlogPolicyVectors } from './make/tlog-policy.js';
+import { witnessJudgementVectors } from './make/witness-judgement.js';
 import { vectorPath, type VectorFile } from './vector-file.js';
 
 /**
@@ -44,6 +45,7 @@ describe('vector files', () => {
     ['alert-note', alertNoteVectors],
     ['alert-event', alertEventVectors],
     ['anchor-file', anchorFileVectors],
+    ['witness-judgement', witnessJudgementVectors],
   ])('%s.json is what its maker gives', (format, make) => {
     const file = make();
     const text = `${JSON.stringify(file, null, 2)}\n`;

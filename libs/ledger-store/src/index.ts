@@ -49,7 +49,7 @@ export {
 } from './sql/block.js';
 export { bodyOf, MAX_BODY_BYTES, readBodies, type StoredBlock } from './sql/body.js';
 export { readCatalog, type Catalog } from './sql/catalog.js';
-export { cosignedCheckpoint, dailyCheckpoints } from './sql/audited-checkpoint.js';
+export { cosignedCheckpoints, dailyCheckpoints } from './sql/audited-checkpoint.js';
 export {
   checkpointAt,
   checkpointsAfter,
@@ -59,7 +59,7 @@ export {
   type CheckpointRow,
 } from './sql/checkpoint.js';
 export { databaseTime } from './sql/clock.js';
-export { cosignaturesAt, insertCosignature, type CosignatureRow } from './sql/cosignature.js';
+export { cosignaturesAt, insertCosignature, newestCosignatureBy, type CosignatureRow } from './sql/cosignature.js';
 export { readEntry } from './sql/entry.js';
 export { eventPositions, findEvents, type EventQuery, type FoundEvent, type WantedEvent } from './sql/event-lookup.js';
 export {
@@ -93,6 +93,7 @@ export {
   endOfBody,
   firstSealedFrom,
   newestCosigned,
+  newestCosignedBy,
   type CosignedCheckpoint,
 } from './sql/published.js';
 export { closeLedger, readHead, type ExpectedHead, type LedgerHead, type StreamCursor } from './sql/head.js';

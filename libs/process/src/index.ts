@@ -17,6 +17,7 @@ export { Counter, createMetrics, exposeCounts, exposeNumber, Gauge, Histogram, R
 export { NestLogger } from './nest-logger.js';
 export { OperationsController } from './operations.controller.js';
 export { OperationsModule } from './operations.module.js';
+export { countedAddress, RateLimit } from './rate-limit.js';
 export { ConfigError, readConfig } from './read-config.js';
 export type { ConfigProblem } from './read-config.js';
 export { replaceFile, syncFolder } from './replace-file.js';

@@ -167,7 +167,10 @@ export class InstalledSystem {
     return link;
   }
 
-  /** Of a service, for its next start. Members of an object are put over, a member each; everything else is replaced. */
+  /**
+   * Puts settings over those of a service, by id, or of the tool (`cli`); a service reads them when it is started again. Members of an
+   * object are put over, a member each; everything else is replaced.
+   */
   changeSettings(id: string, over: object): void {
     const file = this.installation.layout.configFile(id);
     const settings = parse(readFileSync(file, 'utf8')) as Record<string, unknown>;

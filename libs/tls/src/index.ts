@@ -4,6 +4,7 @@ export { httpsServerOptions, natsTlsOptions, postgresTlsOptions } from './connec
 export type { HttpsServerOptions, NatsTlsOptions, PostgresTlsOptions } from './connection-options.js';
 export { loadMaterial } from './material.js';
 export type { Material, MaterialFiles } from './material.js';
+export { publicClientOptions } from './public-client-options.js';
 export { publicServerOptions } from './public-server-options.js';
 export type { PublicServerOptions } from './public-server-options.js';
 export { TlsError } from './tls-error.js';

@@ -24,6 +24,11 @@ const TLS12 = [
   'ECDHE-RSA-AES128-GCM-SHA256',
 ];
 
+/** The suites that may be spoken with strangers, in order, for Node's `ciphers`. */
+export function publicCiphers({ tls12 }: { tls12: boolean }): string {
+  return [...TLS13, ...(tls12 ? TLS12 : [])].join(':');
+}
+
 /**
  * The full set for a new server, and again for its `setSecureContext` after a renewal.
  * @param clients `certificate`: every client must show one of the material's caFile; `none`: nobody is asked
@@ -40,7 +45,7 @@ export function publicServerOptions(
   return {
     ...httpsServerOptions(asked),
     minVersion: tls12 ? 'TLSv1.2' : 'TLSv1.3',
-    ciphers: [...TLS13, ...(tls12 ? TLS12 : [])].join(':'),
+    ciphers: publicCiphers({ tls12 }),
     honorCipherOrder: true,
   };
 }

@@ -5,27 +5,40 @@ import { readInt8 } from '../copy/row-parser.js';
 import { StoreError } from '../store-error.js';
 import { onConnection } from '../transaction.js';
 import type { CheckpointRow } from './checkpoint.js';
+import type { CosignedCheckpoint } from './published.js';
 
 const MOST_NOTE_BYTES = 65_536;
 
-/**
- * The checkpoint over an entry that a verifier has cosigned: of the smallest size, so the one that was there first, or of the
- * largest. Null when there is none.
- */
-export async function cosignedCheckpoint(
+export interface CosignedSearch {
+  /** Entry that they are to cover. */
+  over: number;
+  /** From the smallest size on, so those that were there first, or from the largest down. */
+  which: 'first' | 'newest';
+  /** Size of the last one that is known already, to go on behind it; null to begin. */
+  behind: number | null;
+  /** Key names of which one must be among the cosigners; null for anybody. */
+  signers: readonly string[] | null;
+  most: number;
+}
+
+/** Checkpoints over an entry that were cosigned, with the cosignatures. What nobody of these signed costs an index look each. */
+export async function cosignedCheckpoints(
   pool: Pool,
   ledgerId: number,
-  position: number,
-  which: 'first' | 'newest',
-): Promise<CheckpointRow | null> {
-  return onConnection(pool, `looking for a cosigned checkpoint of ledger ${ledgerId}`, async (client) => {
-    const { rows } = await client.query<CheckpointRow>(
-      `SELECT size, note FROM checkpoint c WHERE ledger_id = $1 AND size > $2
-         AND EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = c.ledger_id AND s.size = c.size)
-       ORDER BY size ${which === 'first' ? 'ASC' : 'DESC'} LIMIT 1`,
-      [ledgerId, position],
+  { over, which, behind, signers, most }: CosignedSearch,
+): Promise<CosignedCheckpoint[]> {
+  const [order, side] = which === 'first' ? ['ASC', '>'] : ['DESC', '<'];
+  return onConnection(pool, `looking for cosigned checkpoints of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<CosignedCheckpoint>(
+      `SELECT size, note, (SELECT array_agg(line ORDER BY signer, key_id) FROM cosignature s
+                           WHERE s.ledger_id = c.ledger_id AND s.size = c.size) AS cosignatures
+       FROM checkpoint c WHERE ledger_id = $1 AND size > $2 AND ($3::bigint IS NULL OR size ${side} $3)
+         AND EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = c.ledger_id AND s.size = c.size
+                       AND ($4::text[] IS NULL OR s.signer = ANY($4)))
+       ORDER BY size ${order} LIMIT $5`,
+      [ledgerId, over, behind, signers, most],
     );
-    return rows[0] ?? null;
+    return rows;
   });
 }
 

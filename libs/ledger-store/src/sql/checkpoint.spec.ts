@@ -5,9 +5,11 @@ import { blockAfterHead, CURSOR, SpecStore } from '../store.fixture.js';
 import { anchorsAt, insertAnchor } from './anchor.js';
 import { commitBlock } from './block.js';
 import { checkpointAt, checkpointsAfter, insertCheckpoint, newestCheckpoint } from './checkpoint.js';
-import { cosignaturesAt, insertCosignature } from './cosignature.js';
+import { cosignedCheckpoints } from './audited-checkpoint.js';
+import { cosignaturesAt, insertCosignature, newestCosignatureBy } from './cosignature.js';
 import { acquireLease, releaseLease } from './lease.js';
 import { createLedger, findLedger, listLedgers } from './ledger.js';
+import { newestCosignedBy } from './published.js';
 
 let server: TestPostgres;
 let store: SpecStore;
@@ -89,6 +91,43 @@ describe('what others say about a checkpoint', () => {
     await insertAnchor(pool, ledgerId, { ...anchor, evidence: Buffer.from('later') });
     expect(await anchorsAt(pool, ledgerId, 4)).toEqual([anchor]);
     expect(await anchorsAt(pool, ledgerId, 5)).toEqual([]);
+  });
+
+  it('is looked for by who says it', async () => {
+    for (const size of [4, 8, 12]) await insertCheckpoint(pool, ledgerId, 1, { size, note: `note ${size}` });
+    await insertCosignature(pool, ledgerId, line);
+    await insertCosignature(pool, ledgerId, { ...line, size: 8 });
+    await insertCosignature(pool, ledgerId, { ...line, size: 8, signer: 'north', line: '— north AAAA' });
+    const newest = async (signers: string[], least = 0): Promise<number[]> =>
+      (await newestCosignedBy(pool, ledgerId, signers, least, 9)).map(({ size }) => size);
+    expect(await newest([line.signer])).toEqual([8, 4]);
+    expect(await newest([line.signer], 8)).toEqual([8]);
+    expect(await newest(['north', 'south'])).toEqual([8]);
+    expect(await newest(['south'])).toEqual([]);
+    const [both] = await newestCosignedBy(pool, ledgerId, ['north'], 0, 1);
+    expect(both).toEqual({ size: 8, note: 'note 8', cosignatures: ['— v1 AAAA', '— north AAAA'] });
+    const over = async (
+      entry: number,
+      which: 'first' | 'newest',
+      signers: string[] | null,
+      behind: number | null = null,
+    ): Promise<number[]> => {
+      const rows = await cosignedCheckpoints(pool, ledgerId, { over: entry, which, signers, behind, most: 9 });
+      return rows.map(({ size }) => size);
+    };
+    expect(await over(0, 'first', null)).toEqual([4, 8]);
+    expect(await over(0, 'newest', null)).toEqual([8, 4]);
+    expect(await over(4, 'first', null)).toEqual([8]);
+    expect(await over(0, 'first', ['north'])).toEqual([8]);
+    expect(await over(8, 'first', null)).toEqual([]);
+    expect(await over(0, 'first', null, 4)).toEqual([8]);
+    expect(await over(0, 'newest', null, 8)).toEqual([4]);
+    expect(await newestCosignatureBy(pool, ledgerId, line.signer, line.keyId)).toEqual({
+      size: 8,
+      note: 'note 8',
+      line: line.line,
+    });
+    expect(await newestCosignatureBy(pool, ledgerId, line.signer, Buffer.alloc(4))).toBeNull();
   });
 
   it('needs the checkpoint', async () => {

@@ -40,3 +40,25 @@ export async function cosignaturesAt(pool: Pool, ledgerId: number, size: number)
     return rows;
   });
 }
+
+/** Of the newest checkpoints, so many are looked through for a signer. */
+const NEWEST = 100_000;
+
+/** The newest stored cosignature of a key, with the checkpoint that stands at its size; null when there is none. */
+export async function newestCosignatureBy(
+  pool: Pool,
+  ledgerId: number,
+  signer: string,
+  keyId: Buffer,
+): Promise<{ size: number; note: string; line: string } | null> {
+  return onConnection(pool, `looking for cosignatures of ${signer} in ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<{ size: number; note: string; line: string }>(
+      `SELECT s.size, c.note, s.line
+       FROM (SELECT size, note FROM checkpoint WHERE ledger_id = $1 ORDER BY size DESC LIMIT ${NEWEST}) AS c
+       JOIN cosignature s ON s.ledger_id = $1 AND s.size = c.size AND s.signer = $2 AND s.key_id = $3
+       ORDER BY s.size DESC LIMIT 1`,
+      [ledgerId, signer, keyId],
+    );
+    return rows[0] ?? null;
+  });
+}

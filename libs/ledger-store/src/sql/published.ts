@@ -25,6 +25,31 @@ export async function newestCosigned(pool: Pool, ledgerId: number, most: number)
   });
 }
 
+/** So many checkpoints are looked through for those of certain signers. */
+const LOOKED_THROUGH = 100_000;
+
+/** As `newestCosigned`, of those that one of these signers (key names) cosigned, and not smaller than `least`. */
+export async function newestCosignedBy(
+  pool: Pool,
+  ledgerId: number,
+  signers: readonly string[],
+  least: number,
+  most: number,
+): Promise<CosignedCheckpoint[]> {
+  return onConnection(pool, `reading the newest witnessed checkpoints of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<CosignedCheckpoint>(
+      `SELECT size, note, (SELECT array_agg(line ORDER BY signer, key_id) FROM cosignature s
+                           WHERE s.ledger_id = $1 AND s.size = c.size) AS cosignatures
+       FROM (SELECT size, note FROM checkpoint WHERE ledger_id = $1 AND size >= $3
+             ORDER BY size DESC LIMIT ${LOOKED_THROUGH}) AS c
+       WHERE EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = $1 AND s.size = c.size AND s.signer = ANY($2))
+       ORDER BY size DESC LIMIT $4`,
+      [ledgerId, signers, least, most],
+    );
+    return rows;
+  });
+}
+
 /** The checkpoint of exactly this size, or null. */
 export async function cosignedAt(pool: Pool, ledgerId: number, size: number): Promise<CosignedCheckpoint | null> {
   return onConnection(pool, `reading checkpoint ${size} of ledger ${ledgerId}`, async (client) => {
