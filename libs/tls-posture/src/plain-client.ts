@@ -16,24 +16,26 @@ const INFO_WAIT_MS = 400;
 const NOTHING = Buffer.alloc(0);
 
 export async function visitInClear(endpoint: Endpoint, milliseconds: number): Promise<PlainVisit> {
-  const infoInClear = endpoint.scheme === 'nats+tlsfirst' && (await saysInfo(endpoint, milliseconds));
+  const isFirst = endpoint.scheme === 'nats+tlsfirst';
+  const waited = isFirst && (await saysInfo(endpoint, milliseconds));
   let wire: Wire | null = null;
+  const outcome = (admission: Admission): PlainVisit => {
+    // One that goes over to INFO when what comes is no TLS does so here, however long it takes.
+    const answered = isFirst && (wire?.unread ?? NOTHING).subarray(0, 5).toString() === 'INFO ';
+    return { admission, infoInClear: waited || answered };
+  };
   try {
     wire = await Wire.open(endpoint.host, endpoint.port, milliseconds);
     wire.write(greet(endpoint));
-    const greeting = await wire.read((bytes) => readGreeting(endpoint, bytes) ?? garbage(endpoint, bytes));
-    const { letIn, said } = greeting;
-    const admission: Admission = letIn ? { outcome: 'let-in', said } : { outcome: 'refused', by: 'application', said };
-    return { admission, infoInClear };
+    const { letIn, said } = await wire.read((bytes) => readGreeting(endpoint, bytes) ?? garbage(endpoint, bytes));
+    return outcome(letIn ? { outcome: 'let-in', said } : { outcome: 'refused', by: 'application', said });
   } catch (error) {
     if (!(error instanceof WireError) && !(error instanceof NoTls)) throw error;
     // A server that hangs up, or takes our words for a broken handshake, lets nobody in.
     const isRefused =
       error instanceof NoTls || (error.trouble === 'closed' && isSilence(endpoint, wire?.unread ?? NOTHING));
-    const admission: Admission = isRefused
-      ? { outcome: 'refused', by: 'tls', said: error.message }
-      : { outcome: 'unknown', said: error.message };
-    return { admission, infoInClear };
+    const said = error.message;
+    return outcome(isRefused ? { outcome: 'refused', by: 'tls', said } : { outcome: 'unknown', said });
   } finally {
     wire?.close();
   }
