@@ -339,7 +339,7 @@ describe('a search', () => {
       const indexes = during.map(({ index }) => index);
       expect(indexes).toEqual([...new Set(indexes)].sort((a, b) => b - a));
     }
-  });
+  }, 120_000);
 
   it('would lose its place if it counted rows instead (control)', async () => {
     const seen: number[] = [];
