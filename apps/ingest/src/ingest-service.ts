@@ -6,12 +6,11 @@
  * the alert it deserves has had two seconds to leave (it is on the disk before that).
  */
 import { mkdirSync } from 'node:fs';
-import path from 'node:path';
 import { originOf, type SigningKey } from '@everseal/audit-core';
-import { askDurability, publishStored, type NatsLink } from '@everseal/messaging';
-import { ALERTS, alertSubject, identityOf, type Policy } from '@everseal/policy';
+import { askDurability, type NatsLink } from '@everseal/messaging';
+import { identityOf, type Policy } from '@everseal/policy';
 import {
-  AlertBook,
+  type AlertBook,
   codeOf,
   Loop,
   RetryLater,
@@ -20,7 +19,7 @@ import {
   type KeyFile,
   type Logger,
 } from '@everseal/process';
-import type { SystemLedger } from '@everseal/system-ledger';
+import { openAlertBook, type SystemLedger } from '@everseal/system-ledger';
 import { durabilityProblem } from './broker-check.js';
 import { ClockGuard } from './clock-guard.js';
 import type { IngestSettings } from './config.js';
@@ -67,18 +66,9 @@ export class IngestService {
   constructor(private readonly options: IngestOptions) {
     const { settings, policy, alertKey, link, now, health } = options;
     mkdirSync(settings.spoolDir, { recursive: true, mode: 0o700 });
-    const source = `${policy.domain}/ingest/${settings.name}`;
-    this.alerts = new AlertBook(
-      path.join(settings.spoolDir, 'alerts.json'),
-      source,
-      alertKey,
-      now,
-      async (code, message) => {
-        const sent = await publishStored(link, alertSubject(code), message, { stream: ALERTS, timeoutMs: ALERT_MS });
-        return sent.outcome === 'stored';
-      },
-      (message) => options.systemLedger?.sealAlert(message) ?? true,
-    );
+    const { name, spoolDir: folder } = settings;
+    const { systemLedger } = options;
+    this.alerts = openAlertBook({ policy, service: 'ingest', name, key: alertKey, folder, link, systemLedger, now });
     const shared = health.condition('broker', 'the broker is not checked yet');
     this.intakes = options.ledgers.map((entry) => this.newIntake(entry));
     this.broker = this.intakes.map((intake) => intake.gate.joined('broker', shared));

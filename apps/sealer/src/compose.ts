@@ -8,7 +8,6 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   agreedSeconds,
-  alertKeyName,
   FormatError,
   formatGapReport,
   formatKeysReport,
@@ -19,21 +18,10 @@ import {
   parseGapRequest,
   parseKeysRequest,
   type CosignedTime,
-  type SigningKey,
 } from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
+import { connectNats, listen, publishDurable, serve, StreamReader, type NatsLink } from '@everseal/messaging';
 import {
-  connectNats,
-  listen,
-  publishDurable,
-  publishStored,
-  serve,
-  StreamReader,
-  type NatsLink,
-} from '@everseal/messaging';
-import {
-  ALERTS,
-  alertSubject,
   ANNOUNCEMENTS,
   announceSubject,
   framesStream,
@@ -48,7 +36,7 @@ import {
   type Policy,
 } from '@everseal/policy';
 import {
-  AlertBook,
+  type AlertBook,
   Counter,
   fateOf,
   firstConnection,
@@ -61,7 +49,7 @@ import {
   type Pulse,
   type ServiceContext,
 } from '@everseal/process';
-import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
+import { openAlertBook, openSystemLedger, readAlertKey, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { AnchorMetrics } from './anchor-metrics.js';
@@ -82,7 +70,7 @@ import { WitnessMetrics } from './witness-metrics.js';
 const LOOP_BOUND_MS = 30_000;
 /** A round of checkpoints waits for every verifier in turn, up to the bounds of its requests. */
 const CHECKPOINT_BOUND_MS = 120_000;
-const ALERT_TIMEOUT_MS = 5_000;
+const ALERTS_AGAIN_MS = 5_000;
 const ANNOUNCE_TIMEOUT_MS = 5_000;
 const HEARTBEAT_MS = 10_000;
 
@@ -116,7 +104,7 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const ledgers = await Promise.all(settings.ledgers.map((ledger) => composeLedger(context, shared, ledger)));
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
-    setInterval(() => void alerts.flush(), ALERT_TIMEOUT_MS),
+    setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS),
   ];
   return {
     start() {
@@ -179,17 +167,9 @@ function openAlerts(
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
-  const key = readAlertKey(settings.alertKeyFile, alertKeyName(policy.domain, 'sealer', settings.name));
-  const source = `${policy.domain}/sealer/${settings.name}`;
-  const file = path.join(settings.stateDir, 'alerts.json');
-  const send = async (code: string, message: Buffer): Promise<boolean> => {
-    const sent = await publishStored(link, alertSubject(code), message, {
-      stream: ALERTS,
-      timeoutMs: ALERT_TIMEOUT_MS,
-    });
-    return sent.outcome === 'stored';
-  };
-  return new AlertBook(file, source, key, Date.now, send, (message) => systemLedger?.sealAlert(message) ?? true);
+  const { name, alertKeyFile, stateDir } = settings;
+  const key = readAlertKey(alertKeyFile, policy, 'sealer', name);
+  return openAlertBook({ policy, service: 'sealer', name, key, folder: stateDir, link, systemLedger, now: Date.now });
 }
 
 interface Shared {
@@ -384,15 +364,6 @@ function openLogKeys(file: string, origin: string): KeyFile {
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     throw new StopProcess('key.changed', `${file} is not the log key of ${origin}: ${cause.message}`, { cause });
-  }
-}
-
-function readAlertKey(file: string, name: string): SigningKey {
-  try {
-    return KeyFile.only(file, name, NOTE_KEY);
-  } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    throw new StopProcess('key.changed', `${file} is not the key of ${name}: ${cause.message}`, { cause });
   }
 }
 

@@ -7,13 +7,11 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
-  alertKeyName,
   COSIGNATURE_KEY,
   FormatError,
   formatVerifierHeartbeat,
   leafHash,
   LogState,
-  NOTE_KEY,
   openGenesis,
   originOf,
   verifierKeyName,
@@ -22,10 +20,8 @@ import {
   type SigningKey,
 } from '@everseal/audit-core';
 import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
-import { connectNats, listen, publishStored, serve, type NatsLink } from '@everseal/messaging';
+import { connectNats, listen, serve, type NatsLink } from '@everseal/messaging';
 import {
-  ALERTS,
-  alertSubject,
   announceSubject,
   heartbeatSubject,
   holdSubject,
@@ -35,7 +31,7 @@ import {
   type Policy,
 } from '@everseal/policy';
 import {
-  AlertBook,
+  type AlertBook,
   firstConnection,
   Gauge,
   KeyFile,
@@ -44,7 +40,7 @@ import {
   watchCertificate,
   type ServiceContext,
 } from '@everseal/process';
-import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
+import { openAlertBook, openSystemLedger, readAlertKey, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { BodyRing } from './body-ring.js';
@@ -77,7 +73,7 @@ const TAIL_BOUND_MS = 60_000;
 const SWEEP_BOUND_MS = 24 * 3_600_000;
 /** How long to wait at start for a ledger that its sealer has not created yet. */
 const LEDGER_WAIT_MS = 60_000;
-const ALERT_TIMEOUT_MS = 5_000;
+const ALERTS_AGAIN_MS = 5_000;
 const HEARTBEAT_MS = 10_000;
 /** How often the verifier looks at its own work, and keeps where it stands. */
 const JUDGE_EVERY_MS = 5_000;
@@ -138,7 +134,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
   const timers = [
     setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
-    setInterval(() => void alerts.flush(), ALERT_TIMEOUT_MS),
+    setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS),
   ];
   return {
     start() {
@@ -207,17 +203,9 @@ function openAlerts(
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
-  const key = readAlertKey(settings.alertKeyFile, alertKeyName(policy.domain, 'verifier', settings.name));
-  const source = `${policy.domain}/verifier/${settings.name}`;
-  const file = path.join(settings.stateDir, 'alerts.json');
-  const send = async (code: string, message: Buffer): Promise<boolean> => {
-    const sent = await publishStored(link, alertSubject(code), message, {
-      stream: ALERTS,
-      timeoutMs: ALERT_TIMEOUT_MS,
-    });
-    return sent.outcome === 'stored';
-  };
-  return new AlertBook(file, source, key, Date.now, send, (message) => systemLedger?.sealAlert(message) ?? true);
+  const { name, alertKeyFile, stateDir } = settings;
+  const key = readAlertKey(alertKeyFile, policy, 'verifier', name);
+  return openAlertBook({ policy, service: 'verifier', name, key, folder: stateDir, link, systemLedger, now: Date.now });
 }
 
 interface Shared {
@@ -440,13 +428,4 @@ function openCosigningKey(file: string, name: string): KeyFile {
 /** The key of this verifier that a key set names; null when it names none. */
 function inForce(key: KeyFile, set: KeySet): SigningKey | null {
   return key.among(set.verifiers.filter(({ name }) => name === key.name));
-}
-
-function readAlertKey(file: string, name: string): SigningKey {
-  try {
-    return KeyFile.only(file, name, NOTE_KEY);
-  } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    throw new StopProcess('key.changed', `${file} is not the key of ${name}: ${cause.message}`, { cause });
-  }
 }
