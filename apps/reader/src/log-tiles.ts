@@ -17,7 +17,7 @@ import {
   type TileReader,
   type TileRef,
 } from '@everseal/audit-core';
-import { readTiles, tileRoots } from '@everseal/ledger-store';
+import { readTile, readTiles, tileRoots } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import type { ByteCache } from './byte-cache.js';
 import { damaged, type LogSource } from './log-source.js';
@@ -58,10 +58,10 @@ export class LogTiles {
   }
 
   private async full(ref: TileRef): Promise<Buffer> {
-    return this.kept(tilePath(ref), async () => {
-      const [row] = await readTiles(this.pool, this.ledgerId, [ref]);
-      return row?.data ?? damaged(tilePath(ref));
-    });
+    return this.kept(
+      tilePath(ref),
+      async () => (await readTile(this.pool, this.ledgerId, ref)) ?? damaged(tilePath(ref)),
+    );
   }
 
   private async fetch(refs: readonly TileRef[]): Promise<void> {

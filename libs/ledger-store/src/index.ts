@@ -100,5 +100,14 @@ export { closeLedger, readHead, type ExpectedHead, type LedgerHead, type StreamC
 export { acquireLease, releaseLease, renewLease } from './sql/lease.js';
 export { createLedger, findLedger, listLedgers, type Ledger } from './sql/ledger.js';
 export { restoreBlock, type RestoredBlock } from './sql/restored-block.js';
-export { countTiles, findLeaf, readLeafHashes, readTiles, strayTile, tileRoots, type TileRow } from './sql/tile.js';
+export {
+  countTiles,
+  findLeaf,
+  readLeafHashes,
+  readTile,
+  readTiles,
+  strayTile,
+  tileRoots,
+  type TileRow,
+} from './sql/tile.js';
 export { DuplicateFinder, type LeafSource, type MarkedEvent } from './duplicate-finder.js';

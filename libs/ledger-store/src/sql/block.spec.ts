@@ -16,7 +16,7 @@ import { listGaps } from './gap.js';
 import { readHead } from './head.js';
 import { acquireLease } from './lease.js';
 import { createLedger } from './ledger.js';
-import { countTiles, findLeaf, readLeafHashes, readTiles, tileRoots, type TileRow } from './tile.js';
+import { countTiles, findLeaf, readLeafHashes, readTile, readTiles, tileRoots, type TileRow } from './tile.js';
 
 let server: TestPostgres;
 let store: SpecStore;
@@ -278,6 +278,9 @@ describe('tiles', () => {
     );
     expect(await countTiles(pool, ledgerId, 2)).toBe(0);
     expect(await readTiles(pool, ledgerId, [])).toEqual([]);
+    for (const { level, number, data } of found)
+      expect(await readTile(pool, ledgerId, { level, number })).toEqual(data);
+    expect(await readTile(pool, ledgerId, { level: 0, number: 999_999 })).toBeNull();
   });
 
   it('give single leaf hashes', async () => {

@@ -53,6 +53,25 @@ export async function readTiles(
   });
 }
 
+/**
+ * The hashes of one full tile; null when it is not there. For who reads one tile a request, thousands a second: planned once
+ * a connection.
+ */
+export async function readTile(
+  pool: Pool,
+  ledgerId: number,
+  { level, number }: { level: number; number: number },
+): Promise<Buffer | null> {
+  return onConnection(pool, `reading tile ${number} of level ${level} of ledger ${ledgerId}`, async (client) => {
+    const { rows } = await client.query<{ data: Buffer }>({
+      name: 'read-tile',
+      text: 'SELECT data FROM tile WHERE ledger_id = $1 AND level = $2 AND number = $3',
+      values: [ledgerId, level, number],
+    });
+    return rows[0]?.data ?? null;
+  });
+}
+
 /** Roots of the full tiles `from` … `to` − 1 of a level, by number: hashes of the level above, without the tiles' bytes. */
 export async function tileRoots(
   pool: Pool,
