@@ -15,7 +15,7 @@ import { SweptLog, type Seen } from './swept-log.fixture.js';
 
 const { seed = 11, mutations: MUTATIONS = 60 } = tamperRun();
 const START_MS = 60_000;
-const MOST_MS = START_MS + MUTATIONS * 1_000;
+const MOST_MS = START_MS + MUTATIONS * 4_000;
 /** What of a long value is shown. */
 const SHOWN = 60;
 
