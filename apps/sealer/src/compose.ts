@@ -102,12 +102,16 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const metrics = { ...sealerMetrics(context), witnesses: new WitnessMetrics(context.metrics) };
   const shared = { policy, pool, indexPool, link, alerts, metrics, witnessTls: await openWitnessTls(context) };
   const ledgers = await Promise.all(settings.ledgers.map((ledger) => composeLedger(context, shared, ledger)));
+  const sayAlive = (): void => beat(link, settings.name, ledgers);
+  // At once after a break as well: a start and a broken connection together must not look like a silence.
+  link.listen({ reconnected: sayAlive });
   const timers = [
-    setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
+    setInterval(sayAlive, HEARTBEAT_MS),
     setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS),
   ];
   return {
     start() {
+      sayAlive();
       for (const ledger of ledgers) ledger.start();
       systemLedger?.start();
       void alerts.flush();

@@ -132,12 +132,16 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
   const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
+  const sayAlive = (): void => beat(link, settings.name, ledgers);
+  // At once after a break as well: a start and a broken connection together must not look like a silence.
+  link.listen({ reconnected: sayAlive });
   const timers = [
-    setInterval(() => beat(link, settings.name, ledgers), HEARTBEAT_MS),
+    setInterval(sayAlive, HEARTBEAT_MS),
     setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS),
   ];
   return {
     start() {
+      sayAlive();
       for (const ledger of ledgers) ledger.start();
       guards.start();
       start();
@@ -151,7 +155,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       await Promise.all([stop(), witnessing.stop()]);
       await brokerEvents?.stop();
       await Promise.all([guards, ...ledgers].map((part) => part.stop()));
-      beat(link, settings.name, ledgers);
+      sayAlive();
       await systemLedger?.stop();
       await link.close();
       await pool.end();

@@ -134,10 +134,11 @@ export class LocalInstallation {
     );
     const { keys } = this;
     const agreement = { file: keys.agreement(), key: readDeployKey(keys.deploy(), policy.domain), accept: false };
-    const [{ migrations, notices }, streams] = await Promise.all([
-      prepareDatabase(policy, logins.place(), { admin: admin!, migrator: migrator! }, agreement),
-      prepareStreams(policy, `localhost:${this.ports.nats}`, provisioner!),
-    ]);
+    const database = prepareDatabase(policy, logins.place(), { admin: admin!, migrator: migrator! }, agreement);
+    const preparing = prepareStreams(policy, `localhost:${this.ports.nats}`, provisioner!);
+    // Both to their end, also when one fails: the engines are stopped then, and must not be at work.
+    await Promise.allSettled([database, preparing]);
+    const [{ migrations, notices }, streams] = await Promise.all([database, preparing]);
     const news = [...migrations.map((name) => `migration ${name}`), ...streams.map((name) => `stream ${name}`)];
     for (const notice of notices) this.say(`database: ${notice}`);
     this.say(news.length > 0 ? `new: ${news.join(', ')}` : 'database and streams are as they should be');
