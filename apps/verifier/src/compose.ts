@@ -135,10 +135,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const sayAlive = (): void => beat(link, settings.name, ledgers);
   // At once after a break as well: a start and a broken connection together must not look like a silence.
   link.listen({ reconnected: sayAlive });
-  const timers = [
-    setInterval(sayAlive, HEARTBEAT_MS),
-    setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS),
-  ];
+  const timers = [setInterval(sayAlive, HEARTBEAT_MS), setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS)];
   return {
     start() {
       sayAlive();
