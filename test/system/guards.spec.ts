@@ -43,7 +43,7 @@ async function looks(): Promise<number[]> {
 /** Whatever was done before is seen by a look that begins after it. */
 async function everyGuardLooked(): Promise<void> {
   const before = await looks();
-  expect(before).toHaveLength(5);
+  expect(before).toHaveLength(6);
   const isPast = async (): Promise<boolean> => (await looks()).every((count, i) => count >= before[i]! + 2);
   await waitUntil(isPast, { what: 'two looks of every guard', timeoutMs: WITHIN_MS });
 }
