@@ -7,10 +7,10 @@
 import { FormatError, logKeyAt, openCheckpoint, type Finding, type KeysOfLog } from '@everseal/audit-core';
 import { anchorsAfter, strayAnchor, type AnchoredRow } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
+import { everyRow } from './every-row.js';
 import { CheckpointCensus } from './checkpoint-census.js';
 import type { KnownAnchor } from './known-anchors.js';
 import type { Pace } from './pace.js';
-import { saidOfValue } from './stored-value.js';
 
 const ANCHORS_A_READ = 200;
 /** What checking an anchor costs, in entries of a body sweep: up to five signatures. */
@@ -68,23 +68,13 @@ export class SweepAnchors {
   }
 
   /** Every row by size; null, and a finding, for one that cannot be read. */
-  private async *rows(anchor: KnownAnchor, findings: Finding[]): AsyncGenerator<AnchoredRow | null> {
-    let after = Number.MIN_SAFE_INTEGER;
-    for (let most = ANCHORS_A_READ; ;) {
-      const rows = await anchorsAfter(this.pool, this.ledgerId, anchor, after, most).catch(saidOfValue);
-      if (typeof rows !== 'string') {
-        yield* rows;
-        after = rows.at(-1)?.size ?? after;
-        if (rows.length < most) return;
-      } else if (most > 1) {
-        most = 1; // the others of this read are good, maybe
-      } else {
-        const behind = after < 0 ? 'first' : `after size ${after}`;
-        findings.push(mismatch(anchor, null, `the anchor row ${behind}: ${rows}`));
-        yield null;
-        return;
-      }
-    }
+  private rows(anchor: KnownAnchor, findings: Finding[]): AsyncGenerator<AnchoredRow | null> {
+    return everyRow(
+      ANCHORS_A_READ,
+      (after, most) => anchorsAfter(this.pool, this.ledgerId, anchor, after, most),
+      ({ size }) => size,
+      (behind, what) => findings.push(mismatch(anchor, null, `the anchor row ${behind}: ${what}`)),
+    );
   }
 
   /** What is wrong with a stored anchor; null when it is good, and where its checkpoint is not one that the log signed: that is another finding. */

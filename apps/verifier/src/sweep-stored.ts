@@ -34,6 +34,7 @@ import {
   type TileRow,
 } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
+import { everyRow } from './every-row.js';
 import { CheckpointCensus, type CensusPass } from './checkpoint-census.js';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
@@ -207,23 +208,13 @@ export class SweepStored {
   }
 
   /** Every row by size, also those of sizes that no checkpoint has; null, and a finding, for one that cannot be read. */
-  private async *checkpointRows(findings: Finding[]): AsyncGenerator<CheckpointRow | null> {
-    let after = Number.MIN_SAFE_INTEGER;
-    for (let most = CHECKPOINTS_A_READ; ;) {
-      const rows = await checkpointsAfter(this.pool, this.ledgerId, after, most).catch(saidOfValue);
-      if (typeof rows !== 'string') {
-        yield* rows;
-        after = rows.at(-1)?.size ?? after;
-        if (rows.length < most) return;
-      } else if (most > 1) {
-        most = 1; // the others of this read are good, maybe
-      } else {
-        const behind = after < 0 ? 'first' : `after size ${after}`;
-        findings.push(finding('checkpoint.mismatch', null, `the checkpoint row ${behind}: ${rows}`));
-        yield null;
-        return;
-      }
-    }
+  private checkpointRows(findings: Finding[]): AsyncGenerator<CheckpointRow | null> {
+    return everyRow(
+      CHECKPOINTS_A_READ,
+      (after, most) => checkpointsAfter(this.pool, this.ledgerId, after, most),
+      ({ size }) => size,
+      (behind, what) => findings.push(finding('checkpoint.mismatch', null, `the checkpoint row ${behind}: ${what}`)),
+    );
   }
 
   private async wrongCheckpoint({ size, note }: CheckpointRow, census: CensusPass): Promise<Finding | null> {
