@@ -8,6 +8,7 @@ const libs = [
   'timestamps',
   'pki',
   'process',
+  'operations',
   'system-ledger',
   'client',
   'local',

@@ -2,7 +2,7 @@
  * Pages of a search on an index of any number of rows. The rows are made in the database, under the number of a ledger that
  * does not exist, so that ten million of them take minutes and no log; the statements are the reader's own.
  */
-import { createReadSource, searchEvents, type DatabaseAddress, type EventSearch } from '@everseal/ledger-store';
+import { openReadSource, searchEvents, type DatabaseAddress, type EventSearch } from '@everseal/ledger-store';
 import type { Client } from 'pg';
 
 /** The largest number that the column takes; ledgers count from 1. */
@@ -28,8 +28,7 @@ export async function fillIndex(superuser: Client, rows: number): Promise<void> 
 
 /** Milliseconds of each of `pages` pages, at random places, by actor, by actor and outcome, by outcome, by what does not exist. */
 export async function searchPages(address: DatabaseAddress, rows: number, pages: number): Promise<number[]> {
-  const source = createReadSource({ ...address, name: 'bench', max: 4, readStatementMs: 5_000, onIdleError: () => {} });
-  await source.initialize();
+  const source = await openReadSource({ ...address, name: 'bench', max: 4, readStatementMs: 5_000, onIdleError: () => {} });
   const latencies: number[] = [];
   try {
     for (let page = 0; page < pages; page++) {

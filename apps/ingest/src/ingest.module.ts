@@ -4,7 +4,8 @@ import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplica
 import { alertKeyName, ingestKeyName } from '@everseal/audit-core';
 import { connectNats, type NatsLink } from '@everseal/messaging';
 import { identityOf, readPolicy, type Policy } from '@everseal/policy';
-import { OperationsModule, type Logger, type ServiceContext } from '@everseal/process';
+import { OperationsModule } from '@everseal/operations';
+import type { Logger, ServiceContext } from '@everseal/process';
 import { openSystemLedger } from '@everseal/system-ledger';
 import { MaterialWatch } from '@everseal/tls';
 import type { IngestSettings } from './config.js';

@@ -6,7 +6,7 @@
 import path from 'node:path';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { FormatError, NO_QUORUM, originOf, parseWitnessesFile, type TlogPolicy } from '@everseal/audit-core';
-import { assertSchema, createReadSource, openPool } from '@everseal/ledger-store';
+import { assertSchema, openReadSource, openPool } from '@everseal/ledger-store';
 import { connectNats, type NatsLink } from '@everseal/messaging';
 import { identityOf, readPolicy, type Policy } from '@everseal/policy';
 import {
@@ -113,8 +113,7 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
   const name = `reader-${settings.name}`;
   const pool = openPool({ ...shared, name, max: POOL.statements, transactions: 'long' });
   await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () => assertSchema(pool));
-  const index = createReadSource({ ...shared, name: `${name}-search`, max: POOL.search });
-  await index.initialize();
+  const index = await openReadSource({ ...shared, name: `${name}-search`, max: POOL.search });
   return { pool, index };
 }
 

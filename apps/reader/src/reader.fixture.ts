@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request, type RequestOptions } from 'node:https';
 import path from 'node:path';
 import { blockEvents, JsonTape, originOf, splitBundle } from '@everseal/audit-core';
-import { createReadSource, EventIndexWriter } from '@everseal/ledger-store';
+import { openReadSource, EventIndexWriter } from '@everseal/ledger-store';
 import type { CertificateFiles } from '@everseal/local';
 import { identityOf, parsePolicy, type Policy } from '@everseal/policy';
 import { createLogger, NestLogger, Registry } from '@everseal/process';
@@ -79,8 +79,7 @@ export class SpecReader {
     const pool = await log.store.pool('everseal_reader', { transactions: 'long', readStatementMs });
     const onIdleError = (): void => {};
     const address = await log.store.address('everseal_reader');
-    const index = createReadSource({ ...address, name, max, readStatementMs, onIdleError });
-    await index.initialize();
+    const index = await openReadSource({ ...address, name, max, readStatementMs, onIdleError });
     const caches = makeCaches(settings.limits.cacheBytes);
     const served = (ledger: string): ServedLedger =>
       new ServedLedger(pool, new PublishedLog(pool, ledger, originOf(SpecReader.policy.domain, ledger)), caches);

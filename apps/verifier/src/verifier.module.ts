@@ -1,7 +1,8 @@
 /** Nest's part of the verifier: the operations endpoints, and the order in which things stop. compose.ts is the rest. */
 
 import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
-import { OperationsModule, type ServiceContext } from '@everseal/process';
+import { OperationsModule } from '@everseal/operations';
+import type { ServiceContext } from '@everseal/process';
 import type { VerifierService } from './compose.js';
 import type { VerifierSettings } from './config.js';
 

@@ -2,10 +2,11 @@
  * Migrations. They run as everseal_migrator and act as everseal_owner (`role` in the start-up options), so that every
  * object belongs to a role that cannot log in. All pending migrations are one transaction, one migrator at a time.
  *
- * The connection is TypeORM's; services never go through it: their statements are in sql/, one file a family.
+ * The connection is TypeORM's, loaded when there is something to migrate; services never go through it: their statements are
+ * in sql/, one file a family.
  */
-import { DataSource } from 'typeorm';
 import { Client, type Pool } from 'pg';
+import type { DataSource } from 'typeorm';
 import { LedgerTables1795392000001 } from './migrations/1795392000001-ledger-tables.js';
 import { EventIndex1795392000002 } from './migrations/1795392000002-event-index.js';
 import { AppendOnly1795392000003 } from './migrations/1795392000003-append-only.js';
@@ -28,7 +29,8 @@ const NEWEST = MIGRATIONS[MIGRATIONS.length - 1]!.name;
 const MIGRATION_LOCK = 0x65766572;
 
 /** A DataSource that knows the migrations; not connected yet. */
-export function createDataSource(address: DatabaseAddress): DataSource {
+async function migrationSource(address: DatabaseAddress): Promise<DataSource> {
+  const { DataSource } = await import('typeorm');
   const { ssl, sslnegotiation, ...config } = connectionConfig(address);
   return new DataSource({
     type: 'postgres',
@@ -63,7 +65,7 @@ export function createDataSource(address: DatabaseAddress): DataSource {
 export async function migrate(address: DatabaseAddress): Promise<string[]> {
   // A connection of its own, not yet as the owner: it looks whether that is possible, and holds the lock to the end.
   const guard = new Client(connectionConfig(address));
-  const source = createDataSource(address);
+  const source = await migrationSource(address);
   try {
     await guard.connect();
     await assertRoles(guard);

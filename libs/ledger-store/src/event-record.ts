@@ -2,10 +2,12 @@
  * The event index as readers see it: the entity, and the connection that searches it. Read only; the rows are written by
  * sql/event-index.ts. The entity's table exists already and is changed by migrations alone.
  *
+ * TypeORM is loaded when a connection is opened: services that never search do not carry it.
+ *
  * Times stay the text that Postgres writes: a JavaScript date has milliseconds, the index has microseconds.
  */
-import { DataSource, EntitySchema } from 'typeorm';
 import type { CustomTypesConfig } from 'pg';
+import type { DataSource, EntitySchemaOptions } from 'typeorm';
 import { columnParsers } from './column-parsers.js';
 import { connectionConfig, MOST_SESSION_SECONDS, sessionOptions, type DatabaseAddress } from './pool.js';
 
@@ -33,8 +35,11 @@ const text = (name?: string) => ({ type: 'text' as const, nullable: true, ...(na
 /** Through the driver's parser, which gives a number and refuses what is none. */
 const integer = { type: 'int' as const };
 
-export const EVENT_RECORD = new EntitySchema<EventRecord>({
-  name: 'event',
+/** By this name repositories of events are asked for. */
+export const EVENT_RECORD = 'event';
+
+const EVENT_COLUMNS: EntitySchemaOptions<EventRecord> = {
+  name: EVENT_RECORD,
   tableName: 'event_index',
   schema: 'everseal',
   synchronize: false,
@@ -54,7 +59,7 @@ export const EVENT_RECORD = new EntitySchema<EventRecord>({
     outcome: text(),
     duplicateOf: { ...integer, name: 'duplicate_of', nullable: true },
   },
-});
+};
 
 const TIMESTAMPTZ = 1184;
 const READ_PARSERS: CustomTypesConfig = {
@@ -74,17 +79,18 @@ export interface ReadSourceOptions extends DatabaseAddress {
   onIdleError: (error: Error) => void;
 }
 
-/** A DataSource over the read side; `initialize()` connects. */
-export function createReadSource(options: ReadSourceOptions): DataSource {
+/** A DataSource over the read side, connected. `destroy()` ends it. @throws what the driver throws */
+export async function openReadSource(options: ReadSourceOptions): Promise<DataSource> {
+  const { DataSource, EntitySchema } = await import('typeorm');
   const { ssl, sslnegotiation, ...config } = connectionConfig(options);
-  return new DataSource({
+  const source = new DataSource({
     type: 'postgres',
     host: options.host,
     port: options.port,
     database: options.database,
     username: options.user,
     schema: 'everseal',
-    entities: [EVENT_RECORD],
+    entities: [new EntitySchema(EVENT_COLUMNS)],
     synchronize: false,
     installExtensions: false,
     poolErrorHandler: options.onIdleError,
@@ -99,4 +105,5 @@ export function createReadSource(options: ReadSourceOptions): DataSource {
       options: sessionOptions(options.readStatementMs),
     },
   });
+  return source.initialize();
 }

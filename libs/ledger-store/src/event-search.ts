@@ -100,7 +100,7 @@ function conditionsOf({ equal }: EventSearch): { leading: SearchedColumn | null;
 
 function along(source: DataSource, search: EventSearch, leading: SearchedColumn | null): Query {
   const query = source
-    .getRepository(EVENT_RECORD)
+    .getRepository<EventRecord>(EVENT_RECORD)
     .createQueryBuilder('event')
     .where('event.ledgerId = :ledgerId', { ledgerId: search.ledgerId })
     .andWhere('event.position >= :from AND event.position < :before', { from: search.from, before: search.before })
@@ -123,7 +123,7 @@ export async function recordsAt(
   if (positions.length === 0) return [];
   try {
     return await source
-      .getRepository(EVENT_RECORD)
+      .getRepository<EventRecord>(EVENT_RECORD)
       .createQueryBuilder('event')
       .where('event.ledgerId = :ledgerId', { ledgerId })
       .andWhere('event.position IN (:...positions)', { positions })

@@ -1,9 +1,9 @@
 /** Everything Everseal keeps in Postgres: the schema with its roles and guards, and every statement that uses it. */
 export { databaseSetupSql } from './database-setup.js';
-export { assertSchema, createDataSource, migrate } from './data-source.js';
+export { assertSchema, migrate } from './data-source.js';
 export { assertDurable, readDurability } from './durability.js';
 export { DURABILITY_SETTINGS, durabilityProblems, type DurabilityFact } from './durability-problems.js';
-export { createReadSource, type EventRecord } from './event-record.js';
+export { openReadSource, type EventRecord } from './event-record.js';
 export { recordsAt, searchEvents, type EventPage, type EventSearch } from './event-search.js';
 export { openPool, type DatabaseAddress, type DatabaseTls, type PoolOptions } from './pool.js';
 export { ALL_ROLES, MIGRATOR_ROLE, OWNER_ROLE, READER_ROLE, SEALER_ROLE, VERIFIER_ROLE } from './roles.js';

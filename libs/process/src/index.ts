@@ -15,8 +15,6 @@ export { Loop } from './loop.js';
 export type { LoopLogger, LoopOptions } from './loop.js';
 export { Counter, createMetrics, exposeCounts, exposeNumber, Gauge, Histogram, Registry } from './metrics.js';
 export { NestLogger } from './nest-logger.js';
-export { OperationsController } from './operations.controller.js';
-export { OperationsModule } from './operations.module.js';
 export { countedAddress, RateLimit } from './rate-limit.js';
 export { ConfigError, readConfig } from './read-config.js';
 export type { ConfigProblem } from './read-config.js';

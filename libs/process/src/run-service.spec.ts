@@ -15,7 +15,7 @@ import { temporaryFolder } from '@everseal/testing';
 import type { TemporaryFolder } from '@everseal/testing';
 import { z } from 'zod';
 import { StopProcess } from './failure.js';
-import { OperationsModule } from './operations.module.js';
+import { OperationsModule } from '@everseal/operations';
 import { runService } from './run-service.js';
 import type { ProcessHandle, ServiceContext, ServicePlan } from './run-service.js';
 import { logSettings, operationsSettings } from './service-settings.js';

@@ -2,9 +2,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Health } from './health.js';
-import type { Condition } from './health.js';
-import { createMetrics, exposeCounts } from './metrics.js';
+import { createMetrics, exposeCounts, Health, type Condition } from '@everseal/process';
 import { OperationsModule } from './operations.module.js';
 
 let now: number;

@@ -3,8 +3,7 @@
  * and `/metrics` (Prometheus text).
  */
 import { Controller, Get, Header, HttpException, HttpStatus, Inject } from '@nestjs/common';
-import { Registry } from 'prom-client';
-import { Health } from './health.js';
+import { Health, Registry } from '@everseal/process';
 
 @Controller()
 export class OperationsController {

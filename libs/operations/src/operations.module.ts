@@ -1,8 +1,7 @@
 /** The operations endpoints of one service, over the health and metrics objects that the service was composed with. */
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { Registry } from 'prom-client';
-import { Health } from './health.js';
+import { Health, Registry } from '@everseal/process';
 import { OperationsController } from './operations.controller.js';
 
 @Module({})
