@@ -20,7 +20,15 @@ import {
   type CosignedTime,
 } from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
-import { connectNats, listen, publishDurable, serve, StreamReader, type NatsLink } from '@everseal/messaging';
+import {
+  connectNats,
+  listen,
+  publishDurable,
+  serve,
+  signOfLife,
+  StreamReader,
+  type NatsLink,
+} from '@everseal/messaging';
 import {
   ANNOUNCEMENTS,
   announceSubject,
@@ -102,19 +110,18 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const metrics = { ...sealerMetrics(context), witnesses: new WitnessMetrics(context.metrics) };
   const shared = { policy, pool, indexPool, link, alerts, metrics, witnessTls: await openWitnessTls(context) };
   const ledgers = await Promise.all(settings.ledgers.map((ledger) => composeLedger(context, shared, ledger)));
-  const sayAlive = (): void => beat(link, settings.name, ledgers);
-  // At once after a break as well: a start and a broken connection together must not look like a silence.
-  link.listen({ reconnected: sayAlive });
-  const timers = [setInterval(sayAlive, HEARTBEAT_MS), setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS)];
+  const heartbeat = signOfLife(link, HEARTBEAT_MS, () => beat(link, settings.name, ledgers));
+  const alertsAgain = setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS);
   return {
     start() {
-      sayAlive();
+      heartbeat.start();
       for (const ledger of ledgers) ledger.start();
       systemLedger?.start();
       void alerts.flush();
     },
     async stop() {
-      timers.forEach(clearInterval);
+      heartbeat.stop();
+      clearInterval(alertsAgain);
       await Promise.all(ledgers.map((ledger) => ledger.stop()));
       await systemLedger?.stop();
       await link.close();

@@ -20,7 +20,7 @@ import {
   type SigningKey,
 } from '@everseal/audit-core';
 import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
-import { connectNats, listen, serve, type NatsLink } from '@everseal/messaging';
+import { connectNats, listen, serve, signOfLife, type NatsLink } from '@everseal/messaging';
 import {
   announceSubject,
   heartbeatSubject,
@@ -133,12 +133,11 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const { start, stop } = answerWitness(context, link, ledgers);
   const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
   const sayAlive = (): void => beat(link, settings.name, ledgers);
-  // At once after a break as well: a start and a broken connection together must not look like a silence.
-  link.listen({ reconnected: sayAlive });
-  const timers = [setInterval(sayAlive, HEARTBEAT_MS), setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS)];
+  const heartbeat = signOfLife(link, HEARTBEAT_MS, sayAlive);
+  const alertsAgain = setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS);
   return {
     start() {
-      sayAlive();
+      heartbeat.start();
       for (const ledger of ledgers) ledger.start();
       guards.start();
       start();
@@ -148,7 +147,8 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     },
     rescan: () => guards.rescan(),
     async stop() {
-      timers.forEach(clearInterval);
+      heartbeat.stop();
+      clearInterval(alertsAgain);
       await Promise.all([stop(), witnessing.stop()]);
       await brokerEvents?.stop();
       await Promise.all([guards, ...ledgers].map((part) => part.stop()));

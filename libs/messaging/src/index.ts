@@ -10,6 +10,7 @@ export { request } from './request.js';
 export type { RequestOptions, ServiceAnswer } from './request.js';
 export { serve } from './responder.js';
 export type { Answer, ServedRequest, ServeOptions, Serving } from './responder.js';
+export { signOfLife, type SignOfLife } from './sign-of-life.js';
 export { publishDurable, publishStored, WRONG_LAST_SEQUENCE } from './stored-publish.js';
 export type { StoredPublishOptions, StoreOutcome } from './stored-publish.js';
 export { FramesReader, StreamReader } from './stream-reader.js';
