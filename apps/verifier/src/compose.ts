@@ -253,7 +253,7 @@ async function composeLedger(
   const anchors = knownAnchors(settings, name);
   const sweepAnchors = new SweepAnchors(pool, ledgerId, origin, keys, anchors, paces.stored);
   const sweeps = {
-    bodies: new SweepBodies(pool, ledgerId, tree, keys, paces.bodies),
+    bodies: new SweepBodies(pool, ledgerId, tree, () => follow.memory, paces.bodies),
     index: new SweepIndex(pool, ledgerId, origin, tree, () => follow.memory, paces.index),
     stored: new SweepStored(pool, ledgerId, origin, tree, keys, cosigned, paces.stored, sweepAnchors),
   };

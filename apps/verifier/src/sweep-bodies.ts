@@ -3,7 +3,7 @@
  * first derived (check-stored-block.ts).
  */
 
-import { logKeysOf, type Finding, type KeysOfLog, type NotCovered } from '@everseal/audit-core';
+import { logKeysOf, type Finding, type KeysOfLog, type LogMemory, type NotCovered } from '@everseal/audit-core';
 import { readBlocks, readBodies, strayBlock, type StoredBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { checkStoredBlock, type Place } from './check-stored-block.js';
@@ -32,7 +32,7 @@ export class SweepBodies {
     private readonly pool: Pool,
     private readonly ledgerId: number,
     private readonly tree: RememberedTree,
-    private readonly keys: () => KeysOfLog,
+    private readonly memory: () => KeysOfLog & Pick<LogMemory, 'height'>,
     private readonly pace: Pace,
   ) {}
 
@@ -46,8 +46,14 @@ export class SweepBodies {
       const reached = await this.some(place, size, findings, signal).catch((error: unknown) => {
         const detail = `block ${height} cannot be read: ${saidOfValue(error)}`;
         findings.push({ code: 'block.chain', index: first, height, detail });
-        return { height: height + 1, first };
+        return null;
       });
+      if (reached === null) {
+        place = { height: height + 1, first };
+        // Its number may be one that no sweep comes to: it would be in the way for ever.
+        if (place.height >= this.memory().height) break;
+        continue;
+      }
       if (reached.height === height && !signal.aborted) {
         const detail = `no block stands from height ${height} on, entries ${first} to ${size - 1} are gone`;
         findings.push({ code: 'log.truncated', index: first, height, detail });
@@ -103,7 +109,7 @@ export class SweepBodies {
         findings: found,
         next,
         hashed,
-      } = checkStoredBlock(stored, sealed, place, this.tree, logKeysOf(this.keys()));
+      } = checkStoredBlock(stored, sealed, place, this.tree, logKeysOf(this.memory()));
       findings.push(...found);
       await this.pace.spent(hashed, signal);
       return next;

@@ -117,6 +117,19 @@ describe('a sweep over values that nobody sealed', () => {
     expect(index.findings.filter(({ height }) => height !== 1)).toEqual([]);
   });
 
+  it.each(['9007199254740993', '9223372036854775807'])(
+    'bodies, index: the newest block under the height %s, which no sweep can come to, ends both',
+    async (height) => {
+      await tamper(`UPDATE everseal.block SET height = ${height} WHERE height = 3;
+        UPDATE everseal.block_body SET height = ${height} WHERE height = 3`);
+      const bodies = await pass('bodies');
+      expect(bodies.findings[0]).toMatchObject({ code: 'block.chain', height: 3 });
+      const index = await pass('index');
+      expect(index.findings).toEqual([]);
+      expect(index.notCovered).toMatchObject([{ height: 3 }]);
+    },
+  );
+
   it('bodies: a row before a body that is none reaches no further than a block', async () => {
     await tamper(`UPDATE everseal.block SET first = -7, next = 4000000000 WHERE height = 1;
       DELETE FROM everseal.block WHERE height = 0; UPDATE everseal.block_body SET body = 'x' WHERE height = 1`);

@@ -84,7 +84,7 @@ export class SweepIndex {
     private readonly ledgerId: number,
     origin: string,
     private readonly tree: RememberedTree,
-    private readonly memory: () => Pick<LogMemory, 'heads' | 'debts'>,
+    private readonly memory: () => Pick<LogMemory, 'height' | 'heads' | 'debts'>,
     private readonly pace: Pace,
   ) {
     this.duplicates = new DuplicateFinder(pool, ledgerId, origin, (positions) =>
@@ -113,7 +113,7 @@ export class SweepIndex {
     if (!signal.aborted) await this.look(findings, () => this.extraFrames());
     if (!signal.aborted) await this.look(findings, () => this.strayFrames());
     if (!signal.aborted) await this.look(findings, () => this.compareGaps(read));
-    const complete = !signal.aborted && findings.length < MOST_FINDINGS;
+    const complete = !signal.aborted && findings.length < MOST_FINDINGS && notCovered.length < MOST_FINDINGS;
     return { findings: findings.slice(0, MOST_FINDINGS), entries, complete, notCovered };
   }
 
@@ -140,7 +140,7 @@ export class SweepIndex {
     read: ReadGaps,
   ): Promise<number> {
     let { height, first } = from;
-    const full = (): boolean => findings.length >= MOST_FINDINGS;
+    const full = (): boolean => findings.length >= MOST_FINDINGS || notCovered.length >= MOST_FINDINGS;
     while (first < size && !signal.aborted && !full()) {
       const before = height;
       try {
@@ -164,6 +164,8 @@ export class SweepIndex {
         // The body sweep reads the same row, and says what is wrong with it.
         notCovered.push({ first, height, why: `block ${height} cannot be read: ${saidOfValue(error)}` });
         height++;
+        // Its number may be one that no sweep comes to: it would be in the way for ever.
+        if (height >= this.memory().height) break;
         continue;
       }
       if (height !== before) continue;
