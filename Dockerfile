@@ -19,6 +19,8 @@ COPY --from=build /app/dist dist
 COPY scripts/healthcheck.mjs scripts/
 # A new volume takes over this mode, so that it can be written by the user that the container runs as.
 RUN install -d -m 1777 /everseal/state
+# Freed buffers go back to the system: docs/decisions/0133-freed-buffers.md.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 MALLOC_TRIM_THRESHOLD_=1048576
 USER node
 ENTRYPOINT ["node", "--enable-source-maps"]
 

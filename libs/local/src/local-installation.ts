@@ -53,6 +53,16 @@ export interface InstallationOptions {
 const LEAST_FREE_BYTES = 512 * 1024 * 1024;
 const RENEWAL_CHECK_MS = 3_600_000;
 
+/**
+ * For glibc's allocator: buffers of blocks and frames go back to the system when they are freed, instead of staying as holes of a heap
+ * (docs/decisions/0133-freed-buffers.md). Other allocators do not look at these.
+ */
+const FREE_BUFFERS_GO_BACK = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '262144',
+  MALLOC_TRIM_THRESHOLD_: '1048576',
+};
+
 type EngineName = 'nats' | 'postgres';
 
 export class LocalInstallation {
@@ -263,6 +273,7 @@ export class LocalInstallation {
       args: ['--enable-source-maps', ...(this.options.nodeArgs ?? []), main, this.layout.configFile(id)],
       dir: this.layout.services,
       cwd: this.layout.state(id),
+      env: { ...process.env, ...FREE_BUFFERS_GO_BACK },
       stopSignal: 'SIGTERM',
       ports: [port, certificate, open].filter((one) => one !== undefined),
       readyWithinMs: this.options.readyWithinMs ?? 60_000,
