@@ -10,6 +10,7 @@
  * on one line without white space. Nothing in it is signed by the broker: it is what a verifier heard from it.
  */
 import { SYSTEM_SOURCE } from './alert-event.js';
+import { printable } from './printable.js';
 import { parseSubmission } from './submission.js';
 import type { Timestamp } from './timestamp.js';
 
@@ -35,8 +36,6 @@ export interface BrokerEvent {
   readonly first: Timestamp;
   readonly last: Timestamp;
 }
-
-const MOST_TEXT = 256;
 
 /** The event's bytes. Throws Refused (a bug of the caller) when a field makes it an event that no ledger takes. */
 export function formatBrokerEvent(event: BrokerEvent): Buffer {
@@ -66,9 +65,4 @@ export function formatBrokerEvent(event: BrokerEvent): Buffer {
   // By the rules of ingest: an event that it refused would be recorded nowhere.
   parseSubmission(undefined, bytes);
   return bytes;
-}
-
-/** Names that a stranger may have chosen: cut, and what is not printable ASCII replaced. */
-function printable(text: string): string {
-  return text.slice(0, MOST_TEXT).replaceAll(/[^\x20-\x7e]/g, '?');
 }
