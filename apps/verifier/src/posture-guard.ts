@@ -25,11 +25,11 @@ import {
   summarise,
   worstOf,
   type ClientIdentity,
-  type Endpoint,
   type Grade,
   type Observation,
   type Posture,
   type PostureFinding,
+  type Target,
 } from '@everseal/tls-posture';
 import { certificatesIn, digestOf, leafIn, nextUpdateIn, placedCertificates, unreadable } from './posture-files.js';
 import {
@@ -45,7 +45,7 @@ import {
 import type { PostureMemory, RememberedEndpoint } from './posture-memory.js';
 
 export interface WatchedEndpoint {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Target;
   /** Whose it is; two services may not share a key. Null: nobody's that is known. */
   readonly service: string | null;
   /** The certificate that it ought to serve, where this machine has it. */

@@ -7,7 +7,7 @@
  *      "data":{"actor":{"id":"<NATS user>"},"action":"broker.<action>","target":{"id":"<account or stream>"},"outcome":"<outcome>",
  *              "reason":"<text>","address":"<IP address>","count":<n>,"first":"<time>","last":"<time>"}}
  *
- * on one line without white space. Nothing in it is signed by the broker: it is what a verifier heard from it.
+ * on one line without white space; what comes of the verifier's own TLS scan has `"scan":true` behind the address. Nothing in it is signed by the broker: it is what a verifier heard from it.
  */
 import { SYSTEM_SOURCE } from './alert-event.js';
 import { printable } from './printable.js';
@@ -31,6 +31,8 @@ export interface BrokerEvent {
   readonly reason: string;
   /** Where the client came from, '' when it is not said. */
   readonly address: string;
+  /** These were, as far as the verifier can tell, connections of a TLS scan of its own. */
+  readonly isScan: boolean;
   /** How often, between `first` and `last`. */
   readonly count: number;
   readonly first: Timestamp;
@@ -39,7 +41,7 @@ export interface BrokerEvent {
 
 /** The event's bytes. Throws Refused (a bug of the caller) when a field makes it an event that no ledger takes. */
 export function formatBrokerEvent(event: BrokerEvent): Buffer {
-  const { id, verifier, time, action, actor, target, outcome, reason, address, count, first, last } = event;
+  const { id, verifier, time, action, actor, target, outcome, reason, address, isScan, count, first, last } = event;
   const bytes = Buffer.from(
     JSON.stringify({
       specversion: '1.0',
@@ -56,6 +58,7 @@ export function formatBrokerEvent(event: BrokerEvent): Buffer {
         outcome,
         reason: printable(reason),
         address: printable(address),
+        ...(isScan ? { scan: true } : {}),
         count,
         first,
         last,

@@ -1,7 +1,7 @@
 /** tls-posture: what an endpoint offers on the wire, and what that is worth. Depends on audit-core and Node alone. */
 export { Malformed } from './byte-reader.js';
 export { observeCertificate, parseCertificates } from './certificate.js';
-export { parseEndpoint, type Endpoint } from './endpoint.js';
+export { parseEndpoint, type Endpoint, type Target } from './endpoint.js';
 export { expiryStage } from './expiry.js';
 export { isBelow, worstOf, type Grade } from './grade.js';
 export { judge, type Posture, type PostureFinding } from './judge.js';
