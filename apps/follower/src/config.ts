@@ -1,5 +1,6 @@
 /** Settings of one follower process. Every field says its unit, its default and what it is for. */
 
+import path from 'node:path';
 import { filePath, logSettings, natsSettings, operationsSettings, systemGenesisFile } from '@everseal/process';
 import { z } from 'zod';
 
@@ -17,7 +18,7 @@ export const followerSettings = z.strictObject({
         engine: z.enum(['nats', 'postgres']).describe('Whose log it is; of Postgres the JSON log.'),
         files: filePath(
           'Files of the log; the last part may hold one *, and has to hold it where the log is rotated, e.g. /var/log/nats/nats.log*.',
-        ),
+        ).refine((file) => path.basename(file).split('*').length <= 2, 'may hold one * in its last part, not more'),
       }),
     )
     .min(1)

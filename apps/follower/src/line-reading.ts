@@ -8,6 +8,18 @@ export interface LineReading {
   readonly fact: EngineFact | null;
 }
 
+/** Before 1970 nothing was logged. */
+const EARLIEST = 0;
+/** The last that an event can have. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** @returns milliseconds since 1970; null for a day that there is not, or that no log can have */
+export function timeOf(iso: string): number | null {
+  const time = Date.parse(iso);
+  const isTime = time >= EARLIEST && time <= LATEST && new Date(time).toISOString() === iso;
+  return isTime ? time : null;
+}
+
 /** @returns null for a line that is not of the engine's form */
 export type ReadLine = (line: string) => LineReading | null;
 

@@ -182,7 +182,6 @@ export class LogFollower {
       open,
       counted.map((fact) => this.eventOf(file, fact)),
     );
-    open.window = null;
   }
 
   private commit({ identity }: Pick<LogFile, 'identity'>, open: OpenFile, events: readonly Buffer[]): void {
@@ -190,6 +189,7 @@ export class LogFollower {
     // Crash before: the lines are read again. Crash behind: these very bytes are handed over by the next start.
     const place: FilePlace = { log: this.options.log, file: identity, position: open.next, time: open.time };
     this.options.memory.record(place, events);
+    open.window = null;
     this.handOver();
   }
 
@@ -201,7 +201,7 @@ export class LogFollower {
     memory.handedOver();
   }
 
-  /** Somebody took away what was read before: nobody does that to a log who only rotates it. */
+  /** Somebody took away what was read before; who only rotates a log does so at most when it is written to while he copies it. */
   private wasCut(file: LogFile, open: OpenFile): void {
     this.close(file, open);
     const { engine, log } = this.options;

@@ -92,6 +92,8 @@ describe('a line of nats-server', () => {
     'goroutine 1 [running]:',
     'Publish Violation - Subject "x"',
     '[4711] [ERR] without a time',
+    '[4711] 0099/11/30 09:30:07.250123 [ERR] x',
+    '[4711] 1969/11/30 09:30:07.250123 [ERR] x',
     '[4711] 2026/13/30 09:30:07.250123 [ERR] x',
     '[4711] 2026/02/30 09:30:07.250123 [ERR] x',
     '[4711] 2026/11/30 25:30:07.250123 [ERR] x',

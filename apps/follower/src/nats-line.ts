@@ -11,10 +11,9 @@
  * Source: nats-server 2.14 and 2.15, `server/client.go`, `server/auth.go`, `server/server.go`, and lines of both (measured).
  */
 import type { EngineFact } from '@everseal/audit-core';
-import { factOf, type LineReading } from './line-reading.js';
+import { factOf, timeOf, type LineReading } from './line-reading.js';
 
-const LINE =
-  /^\[\d{1,10}\] (\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3})\d{3} \[(?:INF|WRN|ERR|FTL|DBG|TRC)\] (.*)$/s;
+const LINE = /^\[\d{1,10}\] (\d{4}\/\d\d\/\d\d) (\d\d:\d\d:\d\d)\.(\d{3})\d{3} \[(?:INF|WRN|ERR|FTL|DBG|TRC)\] (.*)$/s;
 const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`;
 const OF_CLIENT = new RegExp(`^(\\S{1,64}):\\d{1,5} - [a-z]{3}:\\d{1,20}((?: - ${QUOTED})*) - (.*)$`, 's');
 const VIOLATION = new RegExp(
@@ -36,18 +35,9 @@ const LIFE: readonly { says: RegExp; action: string; outcome: EngineFact['outcom
 export function readNatsLine(line: string): LineReading | null {
   const parts = LINE.exec(line);
   if (parts === null) return null;
-  const [year, month, day, hours, minutes, seconds, milliseconds] = parts.slice(1, 8).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const time = Date.UTC(year, month - 1, day, hours, minutes, seconds, milliseconds);
-  if (!line.includes(new Date(time).toISOString().slice(0, 19).replaceAll('-', '/').replace('T', ' '))) return null;
-  return { time, fact: factIn(parts[8]!) };
+  const [, date, clock, milliseconds, text] = parts as unknown as [string, string, string, string, string];
+  const time = timeOf(`${date.replaceAll('/', '-')}T${clock}.${milliseconds}Z`);
+  return time === null ? null : { time, fact: factIn(text) };
 }
 
 function factIn(text: string): EngineFact | null {

@@ -172,6 +172,7 @@ describe('a line of Postgres', () => {
     '2026-11-30 09:30:07.250 UTC [4711] LOG:  statement: CREATE TABLE a ()',
     JSON.stringify({ ...LINE, timestamp: '2026-11-30 09:30:07.250 CET' }),
     JSON.stringify({ ...LINE, timestamp: '2026-02-30 09:30:07.250 UTC' }),
+    JSON.stringify({ ...LINE, timestamp: '0000-02-01 09:30:07.250 UTC' }),
     JSON.stringify({ ...LINE, timestamp: 7 }),
     JSON.stringify({ ...LINE, error_severity: undefined }),
   ])('is none: %j', (line) => {

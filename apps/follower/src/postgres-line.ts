@@ -13,7 +13,7 @@
  * Source: PostgreSQL 18, `src/backend/utils/error/jsonlog.c`, `libpq/auth.c`, `utils/init/postinit.c`, `tcop/postgres.c`.
  */
 import type { EngineFact } from '@everseal/audit-core';
-import { factOf, type LineReading } from './line-reading.js';
+import { factOf, timeOf, type LineReading } from './line-reading.js';
 import { outlineSql } from './sql-outline.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -167,13 +167,10 @@ function objectIn(line: string): Fields | null {
   }
 }
 
-/** Milliseconds since 1970; null for another form, another zone, or a day that there is not. */
+/** Null for another form, another zone, or a day that there is not. */
 function timeIn(text: string): number | null {
   const parts = TIME.exec(text);
-  if (parts === null) return null;
-  const iso = `${parts[1]}T${parts[2]}Z`;
-  const time = Date.parse(iso);
-  return !Number.isNaN(time) && new Date(time).toISOString() === iso ? time : null;
+  return parts === null ? null : timeOf(`${parts[1]}T${parts[2]}Z`);
 }
 
 function textOf(fields: Fields, name: string): string {
