@@ -31,7 +31,7 @@ import {
   type PostureFinding,
   type Target,
 } from '@everseal/tls-posture';
-import { certificatesIn, digestOf, leafIn, nextUpdateIn, placedCertificates, unreadable } from './posture-files.js';
+import { certificatesIn, digestOf, leafIn, placedCertificates, unreadable, updatesIn } from './posture-files.js';
 import {
   expiryFindings,
   isComplete,
@@ -228,7 +228,7 @@ export class PostureGuard {
       (seen.chain?.used ?? []).map((certificate) => ({ where: seen.url, certificate })),
     );
     const files = [...new Set([...certFiles, ...this.options.endpoints.flatMap(({ certFile }) => certFile ?? [])])];
-    const lists = revocationLists.map((file) => ({ file, nextUpdate: nextUpdateIn(file) }));
+    const lists = revocationLists.map((file) => ({ file, updates: updatesIn(file) }));
     this.reconcile('the certificates', expiryFindings([...served, ...placedCertificates(files)], now()));
     this.reconcile('the revocation lists', revocationFindings(lists, now()));
     this.reconcile('the certificate files', unreadable(files));

@@ -7,6 +7,6 @@ export { isBelow, worstOf, type Grade } from './grade.js';
 export { judge, type Posture, type PostureFinding } from './judge.js';
 export type { Observation, ObservedCertificate } from './observation.js';
 export { summarise } from './posture-summary.js';
-export { nextUpdateOf } from './revocation-list.js';
+export { listUpdatesIn, type ListUpdates } from './revocation-list.js';
 export { scan, type ScanOptions } from './scan.js';
 export type { ClientIdentity } from './tls-client.js';
