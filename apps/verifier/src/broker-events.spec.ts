@@ -169,13 +169,12 @@ describe('what the broker says about itself', () => {
     const seen = await scan(endpoint, { roots: [], now: Date.now, patienceMs: 20_000 });
     expect(seen.nobody.outcome).toBe('refused');
     await heard('the scan', ({ scan: named }) => named === true);
-    // Somebody else from the same address, more often than the scan has left unsaid.
-    const strangers = 2 * connections;
-    for (let i = 0; i < strangers; i++) await as('sealer', 's9').catch(() => {});
-    await waitUntil(() => failures(true) + failures(false) - before >= strangers, { what: 'every failure', ...WITHIN });
+    // Somebody else from the same address, twice as often as the scan: at most one of two can pass for it.
+    for (let i = 0; i < 2 * connections; i++) await as('sealer', 's9').catch(() => {});
+    const isTold = (): boolean => failures(false) - before >= connections;
+    await waitUntil(isTold, { what: 'the others, by no name of ours', ...WITHIN });
     // A connection has a refusal and an end at most.
     expect(failures(true)).toBeLessThanOrEqual(2 * connections);
-    expect(failures(false) - before).toBeGreaterThan(0);
     expect(events.every(({ action, scan: named }) => named === undefined || action !== 'broker.connect')).toBe(true);
   }, 120_000);
 
