@@ -8,7 +8,7 @@
  * The time is UTC (`logtime_utc: true`, which the rendered config says). What stands in quotes may be a client's own words; the server
  * quotes them as Go's `%q` does, so a quote in them ends nothing, and the user that the server vouches for is the last of them.
  *
- * Source: nats-server 2.14 and 2.15, `server/client.go`, `server/auth.go`, `server/server.go`, and lines of both (measured).
+ * Source: nats-server 2.14 and 2.15, `server/client.go`, `server/auth.go`, `server/server.go`, and lines of 2.15 (measured).
  */
 import type { EngineFact } from '@everseal/audit-core';
 import { factOf, timeOf, type LineReading } from './line-reading.js';

@@ -30,7 +30,7 @@ const ASKED = /^(?:statement|execute [\w<>./-]{1,200}): (.*)$/s;
 /** Named so that nobody can tell where the statement begins: its text is not told. */
 const ASKED_SOMEHOW = /^execute /;
 const UNMAPPED = /^no match in usermap "[^"]*" for user "(.*)" authenticated as "(.*)"$/s;
-const SETTING = /^parameter "([^"]{1,128})" (?:changed to|removed from|cannot be changed)/;
+const SETTING = /^parameter "([^"]{1,128})" (?:changed to|removed from)/;
 
 /** SQLSTATE of a session that ends before it began: class 28, no such database, not permitted there, too many. */
 const NOT_LET_IN = /^(?:28|3D000|42501|53300)/;
