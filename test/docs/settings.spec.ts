@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { settingsFields, type SettingsField } from '@everseal/process';
 import { ingestSettings } from '../../apps/ingest/src/config.js';
+import { followerSettings } from '../../apps/follower/src/config.js';
 import { readerSettings } from '../../apps/reader/src/config.js';
 import { sealerSettings } from '../../apps/sealer/src/config.js';
 import { verifierSettings } from '../../apps/verifier/src/config.js';
@@ -20,6 +21,7 @@ const fields = {
   sealer: settingsFields(sealerSettings),
   verifier: settingsFields(verifierSettings),
   reader: settingsFields(readerSettings),
+  follower: settingsFields(followerSettings),
 };
 
 function table(rows: readonly SettingsField[]): string {
@@ -42,8 +44,8 @@ describe('docs/operations/settings.md', () => {
 
   it('need not tell the shared parts apart', () => {
     const shared = new Map(fields.sealer.map((field) => [field.path, field]));
-    for (const field of [...fields.ingest, ...fields.verifier, ...fields.reader].filter(({ path }) =>
-      SHARED.test(path),
+    for (const field of [...fields.ingest, ...fields.verifier, ...fields.reader, ...fields.follower].filter(
+      ({ path }) => SHARED.test(path),
     )) {
       expect(field).toEqual(shared.get(field.path));
     }

@@ -2,9 +2,12 @@
  * The system ledger, with all services running: an alert that a verifier raises is found sealed there, byte for byte as it
  * was signed, by somebody who verifies that log from its first byte. Also when the ledger was down, and when the verifier
  * was killed between its alert and the receipt for it. The control takes the outbox away: then the alert is missing.
+ *
+ * And what nats-server and Postgres log is found sealed there, each thing once, while the follower is killed and the logs are
+ * rotated. The control calls the logs by other names: then everything is there twice.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
@@ -21,6 +24,7 @@ import { liveAlertSubject } from '@everseal/policy';
 import { InstalledSystem, JournalProducer, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { Client } from 'pg';
+import { actAtEngines, SECRET } from './engine-acts.fixture.js';
 
 const START_MS = 180_000;
 const TEST_MS = 120_000;
@@ -37,6 +41,7 @@ ingest: [{ name: a }]
 sealers: [{ name: s1 }]
 verifiers: [{ name: v1 }]
 ops: [{ name: ops }]
+followers: [{ name: f1 }]
 `;
 const ORIGIN = originOf('audit.example.com', 'system');
 const BODY = `everseal.block_body WHERE height = 1
@@ -63,7 +68,8 @@ beforeAll(async () => {
   folder = temporaryFolder('policy');
   const policyFile = path.join(folder.path, 'everseal.yaml');
   writeFileSync(policyFile, POLICY);
-  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': { ...SWEEP, ...NO_SCAN } } });
+  const settings = { 'verifier-v1': { ...SWEEP, ...NO_SCAN }, 'follower-f1': { everyMs: 100 } };
+  system = await InstalledSystem.start({ policyFile, settings });
   const { installation } = system;
   const trust = { origin: ORIGIN, genesis: leafHash(readFileSync(installation.keys.genesis('system'))) };
   oracle = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);
@@ -259,6 +265,156 @@ describe('the system ledger', () => {
       await untilSealed(cleared.number);
       expect(await sealedOf(alert.number)).toEqual([]);
       expect((await sealed()).map(({ number }) => number)).not.toContain(alert.number);
+    },
+    TEST_MS,
+  );
+});
+
+/** What the follower told, as it stands in the system ledger. */
+interface Told {
+  id: string;
+  action: string;
+  outcome: string;
+  actor: string;
+  target: string;
+  reason: string;
+  details: Record<string, string>;
+  count: number;
+}
+
+async function told(): Promise<Told[]> {
+  const events = (await oracle.sealedEvents()).filter(({ producer }) => producer === 'follower-f1');
+  return events.map(({ bytes }) => {
+    expect(bytes.includes(SECRET)).toBe(false);
+    const { id, data } = JSON.parse(bytes.toString()) as {
+      id: string;
+      data: Omit<Told, 'id' | 'actor' | 'target'> & { actor: { id: string }; target: { id: string } };
+    };
+    return { ...data, id, actor: data.actor.id, target: data.target.id };
+  });
+}
+
+/** How often each of the acts of a mark is told. */
+function countsOf(all: readonly Told[], mark: string): Record<string, number> {
+  const sum = (is: (one: Told) => boolean): number => all.filter(is).reduce((total, { count }) => total + count, 0);
+  const of = (action: string, outcome: string, is: (one: Told) => boolean): number =>
+    sum((one) => one.action === action && one.outcome === outcome && is(one));
+  const statement = (one: Told): string => one.details['statement'] ?? '';
+  return {
+    publish: of('nats.publish', 'refused', ({ target }) => target === `forbidden.publish.${mark}`),
+    subscribe: of('nats.subscribe', 'refused', ({ target }) => target === `forbidden.subscribe.${mark}`),
+    login: of('postgres.login', 'allowed', ({ details }) => details['application'] === `acts-${mark}`),
+    refused: of('postgres.login', 'refused', ({ actor }) => actor === `nobody_${mark}`),
+    table: of('postgres.create.table', 'asked', (one) => statement(one).includes(`acts_${mark} `)),
+    password: of('postgres.alter.role', 'asked', (one) => statement(one) === `ALTER ROLE acts_${mark} PASSWORD '...'`),
+  };
+}
+
+/** How often the acts that leave no mark are told. */
+function unmarked(all: readonly Told[]): Record<string, number> {
+  const sum = (is: (one: Told) => boolean): number => all.filter(is).reduce((total, { count }) => total + count, 0);
+  return {
+    unknown: sum(({ action, reason }) => action === 'nats.connect' && reason === 'authentication error'),
+    foreign: sum(({ action, reason }) => action === 'nats.handshake' && reason.includes('unknown authority')),
+    role: sum(({ action, actor, outcome }) => {
+      return action === 'postgres.login' && actor === 'everseal_sealer' && outcome === 'refused';
+    }),
+  };
+}
+
+const times = (n: number) => ({ publish: n, subscribe: n, login: n, refused: n, table: n, password: n });
+
+function untilTold(marks: readonly string[], n: number): Promise<unknown> {
+  const isThere = async (): Promise<boolean> => {
+    const all = await told();
+    return marks.every((mark) => Object.values(countsOf(all, mark)).every((count) => count >= n));
+  };
+  const what = `${marks.join(', ')} told ${n} times`;
+  return waitUntil(isThere, { what, timeoutMs: WITHIN_MS, everyMs: 500 });
+}
+
+async function killFollower(): Promise<void> {
+  const follower = system.installation.service('follower', 'f1');
+  follower.kill('SIGKILL');
+  await follower.exited;
+}
+
+/** As logrotate does it: nats-server's log is copied and cut, Postgres's is renamed and written anew. */
+async function rotate(): Promise<void> {
+  const { nats, postgres } = system.installation.layout.engineLogs;
+  copyFileSync(nats, `${nats}.1`);
+  truncateSync(nats, 0);
+  const [file] = readdirSync(postgres).filter((name) => name.endsWith('.json'));
+  renameSync(path.join(postgres, file!), path.join(postgres, 'everseal-rotated.json'));
+  await dba.query('SELECT pg_rotate_logfile()');
+  const isNew = (): boolean => readdirSync(postgres).filter((name) => name.endsWith('.json')).length === 2;
+  await waitUntil(isNew, { what: 'a new log of Postgres', timeoutMs: WITHIN_MS });
+}
+
+describe('what the engines log', () => {
+  const act = (mark: string): Promise<void> => actAtEngines(system.installation, mark, folder.path);
+
+  it(
+    'is told once each, with who it was, and without secrets',
+    async () => {
+      await act('one');
+      await untilTold(['one'], 1);
+      const all = await told();
+      expect(countsOf(all, 'one')).toEqual(times(1));
+      expect(unmarked(all)).toEqual({ unknown: 1, foreign: 1, role: 1 });
+      const publish = all.find(({ target }) => target === 'forbidden.publish.one');
+      expect(publish).toMatchObject({
+        actor: 'spiffe://audit.example.com/producer/orders',
+        details: { account: 'orders' },
+      });
+      const login = all.find(({ details }) => details['application'] === 'acts-one');
+      expect(login).toMatchObject({ actor: 'postgres', target: 'everseal' });
+      expect(login?.details['tls']).toMatch(/^TLSv1\.3 /);
+      const identity = all.find(({ action, target }) => action === 'postgres.authenticate' && target === 'postgres');
+      expect(identity?.actor).toContain('admin-deploy');
+      expect(all.filter(({ action }) => /unreadable|cut/.test(action))).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'is told once each although the follower was killed twice and both logs were rotated',
+    async () => {
+      await act('two');
+      await killFollower();
+      await rotate();
+      await act('three');
+      await system.installation.startService('follower', 'f1');
+      await untilTold(['two'], 1);
+      await killFollower();
+      await act('four');
+      await system.installation.startService('follower', 'f1');
+      const marks = ['one', 'two', 'three', 'four'];
+      await untilTold(marks, 1);
+      const all = await told();
+      for (const mark of marks) expect([mark, countsOf(all, mark)]).toEqual([mark, times(1)]);
+      expect(unmarked(all)).toEqual({ unknown: 4, foreign: 4, role: 4 });
+      expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+      expect(all.filter(({ action }) => /unreadable|cut/.test(action))).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'control: is told twice when the logs are called otherwise, because then the same lines are other events',
+    async () => {
+      await system.installation.service('follower', 'f1').stop();
+      const { nats, postgres } = system.installation.layout.engineLogs;
+      system.changeSettings('follower-f1', {
+        logs: [
+          { name: 'nats-again', engine: 'nats', files: `${nats}*` },
+          { name: 'postgres-again', engine: 'postgres', files: path.join(postgres, 'everseal-*.json') },
+        ],
+      });
+      await system.installation.startService('follower', 'f1');
+      await untilTold(['one', 'four'], 2);
+      const all = await told();
+      for (const mark of ['one', 'two', 'three', 'four']) expect(countsOf(all, mark)).toEqual(times(2));
     },
     TEST_MS,
   );

@@ -33,6 +33,7 @@ export interface RenderOptions extends PolicyOption {
   natsHost: string;
   natsPort: number;
   natsStore: string;
+  natsLog: string;
   natsCertificates: string;
   clusterName?: string | undefined;
   clusterHost: string;
@@ -42,6 +43,7 @@ export interface RenderOptions extends PolicyOption {
   database: string;
   postgresAddress: string[];
   postgresCertificates: string;
+  postgresLog: string;
 }
 
 const DEFAULT_POLICY = 'everseal.yaml';
@@ -55,12 +57,16 @@ export function renderAccess(terminal: Terminal, place: SettingsPlace, options: 
     );
   }
   const { rolesSql, hba, ident } = postgresFiles(policy, options);
+  const isFollowed = policy.followers.length > 0;
   const files = {
-    'nats.conf': renderNats(policy, natsOptions(options)),
+    'nats.conf': renderNats(policy, { ...natsOptions(options), logFile: isFollowed ? options.natsLog : undefined }),
     'roles.sql': rolesSql,
     'pg_hba.conf': hba,
     'pg_ident.conf': ident,
-    'everseal.conf': renderPostgresSettings(filesIn(options.postgresCertificates)),
+    'everseal.conf': renderPostgresSettings(
+      filesIn(options.postgresCertificates),
+      isFollowed ? options.postgresLog : undefined,
+    ),
   };
   mkdirSync(options.out, { recursive: true });
   for (const [name, text] of Object.entries(files)) {

@@ -66,7 +66,9 @@ export async function openPki(folder: string, now: () => number, options: DevPki
 export function plannedCertificates(place: SettingsPlace, options: CertsOptions): Planned[] {
   const policy = readPolicy(policyPath(place, options));
   const identities = identitiesOf(policy);
-  const serving = identities.filter(({ service }) => ['ingest', 'sealer', 'verifier', 'reader'].includes(service));
+  const serving = identities.filter(({ service }) =>
+    ['ingest', 'sealer', 'verifier', 'reader', 'follower'].includes(service),
+  );
   return [
     ...['nats', 'postgres', ...serving.map(({ folder }) => folder)].map((name): Planned => ({
       kind: 'server',

@@ -77,7 +77,7 @@ export const cliSettings = z.strictObject({
   services: z
     .array(
       z.strictObject({
-        service: z.enum(['ingest', 'sealer', 'verifier', 'reader']).describe('Kind of service.'),
+        service: z.enum(['ingest', 'sealer', 'verifier', 'reader', 'follower']).describe('Kind of service.'),
         name: z.string().min(1).describe('Its name in the policy.'),
         url: z
           .string()

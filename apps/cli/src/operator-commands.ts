@@ -194,6 +194,7 @@ function addAccess(program: Command, run: Run): void {
     .option('--nats-host <address>', 'address it listens on', '127.0.0.1')
     .option('--nats-port <port>', 'port it listens on', whole(1, 65_535), 4222)
     .option('--nats-store <folder>', 'folder of its streams', '/var/lib/everseal/nats')
+    .option('--nats-log <file>', 'file of its log, where the policy has a follower', '/var/log/everseal/nats.log')
     .option('--nats-certificates <folder>', 'folder of its cert.pem, key.pem and ca.pem', '/etc/everseal/nats')
     .option('--cluster-name <name>', 'name of the cluster it belongs to')
     .option('--cluster-host <address>', 'address for the other servers', '0.0.0.0')
@@ -202,6 +203,7 @@ function addAccess(program: Command, run: Run): void {
     .option('--cluster-certificates <folder>', 'as above, for both ends (default: cluster/ below --nats-certificates)')
     .option('--database <name>', 'name of the database', 'everseal')
     .option('--postgres-certificates <folder>', 'as above, of Postgres', '/etc/everseal/postgres')
+    .option('--postgres-log <folder>', 'folder of its log, where the policy has a follower', '/var/log/postgresql')
     .option('--postgres-address <cidr...>', 'networks the services connect from', ['127.0.0.1/32'])
     .action(async (options: RenderOptions) => {
       const { renderAccess } = await import('./access.js');

@@ -7,10 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil, DevPki } from '@everseal/local';
 import { connectNats, type NatsLink } from '@everseal/messaging';
 import { BROKER_SAYS, identityOf, parsePolicy, provisionStreams, renderNats, type Service } from '@everseal/policy';
+import { parseEndpoint, scan } from '@everseal/tls-posture';
 import { temporaryFolder, TestNats, type TemporaryFolder } from '@everseal/testing';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { recordBrokerEvents, type BrokerEvents } from './broker-events.js';
 import { MOST_FACTS } from './broker-tally.js';
+import { OwnScans } from './own-scans.js';
 
 const TEXT = `
 domain: audit.example.com
@@ -39,6 +41,7 @@ interface Event {
     reason: string;
     address: string;
     count: number;
+    scan?: true;
   };
 }
 
@@ -48,6 +51,7 @@ let link: NatsLink;
 let recording: BrokerEvents;
 const events: Event['data'][] = [];
 let handedOver = 0;
+const ownScans = new OwnScans();
 
 const logger = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -82,6 +86,7 @@ beforeAll(async () => {
         return true;
       },
     },
+    ownScans,
     now: Date.now,
     windowMs: 200,
     onFault: (error) => {
@@ -147,6 +152,30 @@ describe('what the broker says about itself', () => {
     );
     expect(events.some(({ action }) => action.includes('info'))).toBe(false);
     await provisioner.close();
+  }, 120_000);
+
+  it('is named as a scan of our own, as often as the scan connected, and never beyond that', async () => {
+    const failures = (isScan: boolean): number =>
+      events
+        .filter(({ actor, scan: named }) => actor.id === 'unknown' && (named === true) === isScan)
+        .reduce((sum, { count }) => sum + count, 0);
+    const before = failures(false);
+    let connections = 0;
+    const opened = (from: string): void => {
+      connections++;
+      ownScans.opened(from, Date.now());
+    };
+    const endpoint = { ...parseEndpoint(`nats+tlsfirst://localhost:${nats.port}`), opened };
+    const seen = await scan(endpoint, { roots: [], now: Date.now, patienceMs: 20_000 });
+    expect(seen.nobody.outcome).toBe('refused');
+    await heard('the scan', ({ scan: named }) => named === true);
+    // Somebody else from the same address, twice as often as the scan: at most one of two can pass for it.
+    for (let i = 0; i < 2 * connections; i++) await as('sealer', 's9').catch(() => {});
+    const isTold = (): boolean => failures(false) - before >= connections;
+    await waitUntil(isTold, { what: 'the others, by no name of ours', ...WITHIN });
+    // A connection has a refusal and an end at most.
+    expect(failures(true)).toBeLessThanOrEqual(2 * connections);
+    expect(events.every(({ action, scan: named }) => named === undefined || action !== 'broker.connect')).toBe(true);
   }, 120_000);
 
   it('is a count when it is a flood', async () => {

@@ -10,14 +10,17 @@ import { formatBrokerEvent, formatTimestamp } from '@everseal/audit-core';
 import { listen, type NatsLink } from '@everseal/messaging';
 import { BROKER_SAYS, CLAIM_QUEUE } from '@everseal/policy';
 import type { SystemLedger } from '@everseal/system-ledger';
-import { brokerFact } from './broker-fact.js';
+import { brokerFact, UNKNOWN, type BrokerFact } from './broker-fact.js';
 import { BrokerTally } from './broker-tally.js';
+import type { OwnScans } from './own-scans.js';
 
 export interface BrokerEventsOptions {
   /** `<domain>/verifier/<name>` */
   verifier: string;
   link: NatsLink;
   ledger: Pick<SystemLedger, 'seal'>;
+  /** What is said of these is named. */
+  ownScans: Pick<OwnScans, 'isOwn'>;
   /** Milliseconds since 1970. */
   now: () => number;
   /** Length of a window, milliseconds; default 10,000. */
@@ -33,14 +36,17 @@ export interface BrokerEvents {
 }
 
 export function recordBrokerEvents(options: BrokerEventsOptions): BrokerEvents {
-  const { verifier, link, ledger, now, windowMs = WINDOW_MS, onFault } = options;
+  const { verifier, link, ledger, ownScans, now, windowMs = WINDOW_MS, onFault } = options;
   const tally = new BrokerTally();
+  // Whoever was let in as somebody was let in as somebody: no scan is an excuse for that.
+  const isScan = ({ action, actor, address }: BrokerFact): boolean =>
+    actor === UNKNOWN && action !== 'connect' && ownScans.isOwn(action, address, now());
   const listening = Object.values(BROKER_SAYS).map((subject) =>
     listen(link, subject, {
       queue: CLAIM_QUEUE,
       onMessage: (message) => {
         const fact = brokerFact(message.subject, message.data);
-        if (fact !== null) tally.note(fact, now());
+        if (fact !== null) tally.note({ ...fact, isScan: isScan(fact) }, now());
       },
       onFault,
     }),

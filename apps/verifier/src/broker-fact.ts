@@ -15,10 +15,13 @@ export interface BrokerFact {
   outcome: 'allowed' | 'refused' | 'failed';
   reason: string;
   address: string;
+  /** As far as the verifier can tell this was a TLS scan of its own (own-scans.ts). */
+  isScan: boolean;
 }
 
 const MOST_BYTES = 262_144;
-const UNKNOWN = 'unknown';
+/** The actor before the broker knows who it is. */
+export const UNKNOWN = 'unknown';
 /** Second words of a call that a third belongs to: `STREAM.MSG.DELETE`. */
 const HALVES = new Set(['MSG', 'DURABLE', 'LEADER', 'PEER']);
 /** What a call that only looks ends with. */
@@ -32,7 +35,7 @@ export function brokerFact(subject: string, data: Uint8Array): BrokerFact | null
   const message = fieldsOf(parsed(Buffer.from(data).toString('utf8')));
   if (message === null) return null;
   const client = fieldsOf(message['client']) ?? {};
-  const who = { actor: textOf(client, 'user') || UNKNOWN, address: textOf(client, 'host') };
+  const who = { actor: textOf(client, 'user') || UNKNOWN, address: textOf(client, 'host'), isScan: false };
   const account = textOf(client, 'acc') || UNKNOWN;
   if (subject === BROKER_SAYS.api) return callFact(message, who);
   if (subject.endsWith('.CLIENT.AUTH.ERR')) {
@@ -45,7 +48,7 @@ export function brokerFact(subject: string, data: Uint8Array): BrokerFact | null
   return { ...who, action: 'connect', target: account, outcome: 'allowed', reason: '' };
 }
 
-function callFact(message: Fields, who: Pick<BrokerFact, 'actor' | 'address'>): BrokerFact | null {
+function callFact(message: Fields, who: Pick<BrokerFact, 'actor' | 'address' | 'isScan'>): BrokerFact | null {
   const call = /^\$JS\.API\.(.+)$/.exec(textOf(message, 'subject'))?.[1];
   if (call === undefined) return null;
   const tokens = call.split('.');

@@ -16,6 +16,7 @@ describe('a message of the broker', () => {
       outcome: 'allowed',
       reason: '',
       address: '127.0.0.1',
+      isScan: false,
     });
     expect(say('$SYS.ACCOUNT.SEALER.DISCONNECT', { client: CLIENT, reason: 'Client Closed' })).toMatchObject({
       action: 'disconnect',
@@ -29,6 +30,7 @@ describe('a message of the broker', () => {
       outcome: 'refused',
       reason: 'Authentication Failure',
       address: '10.0.0.9',
+      isScan: false,
     });
   });
 
@@ -68,7 +70,9 @@ describe('a message of the broker', () => {
     fc.assert(
       fc.property(fc.constantFrom(...subjects), fc.jsonValue(), (subject, value) => {
         const fact = brokerFact(subject, Buffer.from(JSON.stringify(value)));
-        expect(fact === null || Object.values(fact).every((field) => typeof field === 'string')).toBe(true);
+        const { isScan = false, ...texts } = fact ?? {};
+        expect(isScan).toBe(false);
+        expect(Object.values(texts).every((field) => typeof field === 'string')).toBe(true);
       }),
     );
   });
@@ -80,9 +84,11 @@ describe('the tally', () => {
     const fact = say('$SYS.ACCOUNT.SEALER.CONNECT', { client: CLIENT })!;
     for (const now of [10, 20, 30]) tally.note(fact, now);
     tally.note({ ...fact, action: 'disconnect' }, 40);
+    tally.note({ ...fact, isScan: true }, 50);
     expect(tally.take()).toEqual([
       { ...fact, count: 3, first: 10, last: 30 },
       { ...fact, action: 'disconnect', count: 1, first: 40, last: 40 },
+      { ...fact, isScan: true, count: 1, first: 50, last: 50 },
     ]);
     expect(tally.take()).toEqual([]);
   });

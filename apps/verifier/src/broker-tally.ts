@@ -20,7 +20,15 @@ export class BrokerTally {
 
   /** @param now milliseconds since 1970 */
   note(fact: BrokerFact, now: number): void {
-    const key = JSON.stringify([fact.action, fact.actor, fact.target, fact.outcome, fact.reason, fact.address]);
+    const key = JSON.stringify([
+      fact.action,
+      fact.actor,
+      fact.target,
+      fact.outcome,
+      fact.reason,
+      fact.address,
+      fact.isScan,
+    ]);
     const isRoom = this.facts.has(key) || this.facts.size < MOST_FACTS;
     if (isRoom) this.count(key, fact, now);
     else this.count(`${SEVERAL} ${fact.outcome}`, merged(fact), now);
@@ -42,5 +50,5 @@ export class BrokerTally {
 
 /** Three of these at most: one an outcome. */
 function merged({ outcome }: BrokerFact): BrokerFact {
-  return { action: SEVERAL, actor: SEVERAL, target: SEVERAL, outcome, reason: '', address: '' };
+  return { action: SEVERAL, actor: SEVERAL, target: SEVERAL, outcome, reason: '', address: '', isScan: false };
 }

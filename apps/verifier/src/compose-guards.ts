@@ -25,6 +25,7 @@ import { composePosture } from './compose-posture.js';
 import type { VerifierSettings } from './config.js';
 import { DurabilityGuard } from './durability-guard.js';
 import { KeyGuard } from './key-guard.js';
+import type { OwnScans } from './own-scans.js';
 import type { KnownAnchor } from './known-anchors.js';
 
 /** A look takes some round trips; Postgres and the broker answer within seconds or not at all. */
@@ -39,6 +40,7 @@ export interface GuardParts {
   readonly alerts: AlertBook;
   readonly systemLedger: SystemLedger | null;
   readonly ledgers: readonly GuardedLedger[];
+  readonly ownScans: OwnScans;
 }
 
 export interface GuardedLedger {

@@ -11,6 +11,7 @@ import type { SystemLedger } from '@everseal/system-ledger';
 import { parseEndpoint, type ClientIdentity } from '@everseal/tls-posture';
 import type { GuardedLedger } from './compose-guards.js';
 import type { VerifierSettings } from './config.js';
+import type { OwnScans } from './own-scans.js';
 import { PostureGuard, type WatchedEndpoint } from './posture-guard.js';
 import { PostureMemory } from './posture-memory.js';
 
@@ -23,16 +24,18 @@ export interface PostureParts {
   readonly alerts: AlertBook;
   readonly systemLedger: SystemLedger | null;
   readonly ledgers: readonly GuardedLedger[];
+  readonly ownScans: OwnScans;
 }
 
-export function composePosture({ settings, policy, alerts, systemLedger, ledgers }: PostureParts): PostureGuard {
+export function composePosture(parts: PostureParts): PostureGuard {
+  const { settings, policy, alerts, systemLedger, ledgers, ownScans } = parts;
   const { posture, name, nats, postgres, operations } = settings;
   const { commonName, uri } = identityOf(policy.domain, 'verifier', name);
   const memory = new PostureMemory(path.join(settings.stateDir, 'posture.json'));
   return new PostureGuard(alerts, memory, {
     domain: policy.domain,
     verifier: name,
-    endpoints: watchedEndpoints(settings),
+    endpoints: watchedEndpoints(settings).map((one) => toldOf(one, ownScans)),
     certFiles: [nats.certFile, nats.caFile, postgres.certFile, postgres.caFile, operations.certFile],
     revocationLists: posture.revocationLists.map(({ file }) => file),
     minimum: posture.minimum,
@@ -67,6 +70,13 @@ export function watchedEndpoints({ nats, postgres, posture }: VerifierSettings):
   });
   const isNamed = ({ endpoint }: WatchedEndpoint): boolean => named.some((one) => one.endpoint.url === endpoint.url);
   return [...own.filter((one) => !isNamed(one)), ...named];
+}
+
+/** Of the broker alone somebody hears what became of a connection. */
+function toldOf(one: WatchedEndpoint, ownScans: OwnScans): WatchedEndpoint {
+  if (one.endpoint.protocol !== 'nats') return one;
+  const opened = (from: string): void => ownScans.opened(from, Date.now());
+  return { ...one, endpoint: { ...one.endpoint, opened } };
 }
 
 function watched(url: string, caFile: string, identity: () => ClientIdentity | undefined): WatchedEndpoint {

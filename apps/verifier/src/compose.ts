@@ -53,6 +53,7 @@ import type { HeldLedger } from './lost-keys.js';
 import { loadTree } from './load-tree.js';
 import { coverageMetrics } from './coverage-metrics.js';
 import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
+import { OwnScans } from './own-scans.js';
 import { Pace } from './pace.js';
 import { SweepAnchors } from './sweep-anchors.js';
 import { recordBrokerEvents } from './broker-events.js';
@@ -119,16 +120,18 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
   verifierMetrics(context, ledgers, alerts);
+  const ownScans = new OwnScans();
   const brokerEvents =
     systemLedger &&
     recordBrokerEvents({
       verifier: `${policy.domain}/verifier/${settings.name}`,
       link,
       ledger: systemLedger,
+      ownScans,
       now: Date.now,
       onFault: context.stop,
     });
-  const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers });
+  const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers, ownScans });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
   const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);

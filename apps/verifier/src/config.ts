@@ -323,7 +323,9 @@ export const verifierSettings = z.strictObject({
       revocationLists: z
         .array(
           z.strictObject({
-            file: filePath('A revocation list (CRL): less than a day before its next update is tls.expiry.'),
+            file: filePath(
+              'Revocation lists (CRL; PEM, any number, or DER): near its next update, by the rule of certificates, one is tls.expiry.',
+            ),
           }),
         )
         .default([])

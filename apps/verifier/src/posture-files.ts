@@ -5,10 +5,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
+  listUpdatesIn,
   Malformed,
-  nextUpdateOf,
   observeCertificate,
   parseCertificates,
+  type ListUpdates,
   type ObservedCertificate,
 } from '@everseal/tls-posture';
 import { postureFinding, type SubjectFinding } from './posture-findings.js';
@@ -47,12 +48,12 @@ export function unreadable(files: readonly string[]): SubjectFinding[] {
     }));
 }
 
-/** Milliseconds since the epoch; undefined when the list cannot be read. */
-export function nextUpdateIn(file: string): number | null | undefined {
+/** Of each revocation list in a file; null when one of them cannot be read. */
+export function updatesIn(file: string): ListUpdates[] | null {
   try {
-    return nextUpdateOf(readFileSync(file));
+    return listUpdatesIn(readFileSync(file));
   } catch (error) {
-    if (error instanceof Malformed || (error as NodeJS.ErrnoException).code !== undefined) return undefined;
+    if (error instanceof Malformed || (error as NodeJS.ErrnoException).code !== undefined) return null;
     throw error;
   }
 }

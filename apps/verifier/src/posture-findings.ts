@@ -9,6 +9,7 @@ import {
   expiryStage,
   isBelow,
   type Grade,
+  type ListUpdates,
   type Observation,
   type ObservedCertificate,
   type Posture,
@@ -94,26 +95,26 @@ export function expiryFindings(certificates: readonly PlacedCertificate[], now: 
   });
 }
 
-/** @param nextUpdate milliseconds since the epoch; null when the list promises no newer one; undefined when it cannot be read */
+/**
+ * Revocation lists that are near their end, by the rule of certificates, beyond it, or not to be read.
+ * @param updates of each list in the file; null when it cannot be read
+ * @param now milliseconds since the epoch
+ */
 export function revocationFindings(
-  lists: readonly { readonly file: string; readonly nextUpdate: number | null | undefined }[],
+  files: readonly { readonly file: string; readonly updates: readonly ListUpdates[] | null }[],
   now: number,
 ): SubjectFinding[] {
-  return lists.flatMap(({ file, nextUpdate }) => {
-    const stage = listStage(nextUpdate, now);
-    return stage === null
-      ? []
-      : [{ subject: `${file} ${stage}`, finding: expiryFinding(`the revocation list ${file}: ${stage}`, stage) }];
+  return files.flatMap(({ file, updates }) => {
+    const stages = updates === null ? ['cannot be read'] : updates.flatMap((list) => listStage(list, now) ?? []);
+    return [...new Set(stages)].map((stage) => {
+      return { subject: `${file} ${stage}`, finding: expiryFinding(`the revocation list ${file}: ${stage}`, stage) };
+    });
   });
 }
 
-const DAY_MS = 86_400_000;
-
-function listStage(nextUpdate: number | null | undefined, now: number): string | null {
-  if (nextUpdate === undefined) return 'cannot be read';
+function listStage({ thisUpdate, nextUpdate }: ListUpdates, now: number): string | null {
   if (nextUpdate === null) return null;
-  if (nextUpdate <= now) return 'lapsed';
-  return nextUpdate - now < DAY_MS ? 'less than a day is left' : null;
+  return expiryStage({ notBefore: thisUpdate, notAfter: nextUpdate, isAuthority: false }, now);
 }
 
 function expiryFinding(detail: string, found: string): Finding {

@@ -322,16 +322,23 @@ describe('an endpoint that is away', () => {
 });
 
 describe('a revocation list', () => {
-  it('that lapses within a day, or cannot be read, is tls.expiry', async () => {
+  it('that is near its end by the rule of certificates, or cannot be read, is tls.expiry', async () => {
     const watching = guard({ endpoints: [], revocationLists: [file('clients.crl')] });
     const times = ['261129000000Z', '261206000000Z'].map((text) => writeDer(TAG.utcTime, Buffer.from(text)));
     const names = [writeDer(TAG.sequence), writeDer(TAG.sequence)];
     const list = writeDer(TAG.sequence, writeDer(TAG.sequence, ...names, ...times));
-    writeFileSync(file('clients.crl'), list);
+    const endless = writeDer(TAG.sequence, writeDer(TAG.sequence, ...names, times[0]!));
+    const pem = (der: Buffer): string =>
+      `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
+    // As Postgres wants it: one for each authority of a chain.
+    writeFileSync(file('clients.crl'), pem(endless) + pem(list));
     off.day = Date.UTC(2026, 11, 4) - Date.now();
     expect(await scanned(watching)).toEqual([]);
     expect(await after(watching, DAY + HOUR)).toEqual(['tls.expiry']);
-    expect((await alerts.lastRaised()).detail).toContain('less than a day is left');
+    expect((await alerts.lastRaised()).detail).toContain('less than a sixth of its lifetime is left');
+    off.day += DAY;
+    expect(await after(watching, SECOND)).toEqual(['tls.expiry']);
+    expect((await alerts.lastRaised()).detail).toContain('lapsed');
     writeFileSync(file('clients.crl'), 'no list');
     expect(await after(watching, SECOND)).toEqual(['tls.expiry']);
     expect((await alerts.lastRaised()).detail).toContain('cannot be read');

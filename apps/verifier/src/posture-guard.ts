@@ -25,13 +25,13 @@ import {
   summarise,
   worstOf,
   type ClientIdentity,
-  type Endpoint,
   type Grade,
   type Observation,
   type Posture,
   type PostureFinding,
+  type Target,
 } from '@everseal/tls-posture';
-import { certificatesIn, digestOf, leafIn, nextUpdateIn, placedCertificates, unreadable } from './posture-files.js';
+import { certificatesIn, digestOf, leafIn, placedCertificates, unreadable, updatesIn } from './posture-files.js';
 import {
   expiryFindings,
   isComplete,
@@ -45,7 +45,7 @@ import {
 import type { PostureMemory, RememberedEndpoint } from './posture-memory.js';
 
 export interface WatchedEndpoint {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Target;
   /** Whose it is; two services may not share a key. Null: nobody's that is known. */
   readonly service: string | null;
   /** The certificate that it ought to serve, where this machine has it. */
@@ -228,7 +228,7 @@ export class PostureGuard {
       (seen.chain?.used ?? []).map((certificate) => ({ where: seen.url, certificate })),
     );
     const files = [...new Set([...certFiles, ...this.options.endpoints.flatMap(({ certFile }) => certFile ?? [])])];
-    const lists = revocationLists.map((file) => ({ file, nextUpdate: nextUpdateIn(file) }));
+    const lists = revocationLists.map((file) => ({ file, updates: updatesIn(file) }));
     this.reconcile('the certificates', expiryFindings([...served, ...placedCertificates(files)], now()));
     this.reconcile('the revocation lists', revocationFindings(lists, now()));
     this.reconcile('the certificate files', unreadable(files));

@@ -15,6 +15,7 @@ const EVENT: BrokerEvent = {
   outcome: 'refused',
   reason: 'Authentication Failure',
   address: '127.0.0.1',
+  isScan: false,
   count: 3,
   first: '2026-01-31T09:30:00.250Z',
   last: '2026-01-31T09:30:07.250Z',
@@ -35,6 +36,11 @@ describe('what a broker said as an event', () => {
       target: 'VERIFIER',
       outcome: 'refused',
     });
+  });
+
+  it('says of a scan that it is one', () => {
+    const { data } = JSON.parse(formatBrokerEvent({ ...EVENT, isScan: true }).toString()) as { data: object };
+    expect(data).toMatchObject({ address: '127.0.0.1', scan: true });
   });
 
   it('is so whatever name a stranger has', () => {

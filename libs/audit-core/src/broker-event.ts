@@ -7,9 +7,10 @@
  *      "data":{"actor":{"id":"<NATS user>"},"action":"broker.<action>","target":{"id":"<account or stream>"},"outcome":"<outcome>",
  *              "reason":"<text>","address":"<IP address>","count":<n>,"first":"<time>","last":"<time>"}}
  *
- * on one line without white space. Nothing in it is signed by the broker: it is what a verifier heard from it.
+ * on one line without white space; what comes of the verifier's own TLS scan has `"scan":true` behind the address. Nothing in it is signed by the broker: it is what a verifier heard from it.
  */
 import { SYSTEM_SOURCE } from './alert-event.js';
+import { printable } from './printable.js';
 import { parseSubmission } from './submission.js';
 import type { Timestamp } from './timestamp.js';
 
@@ -30,17 +31,17 @@ export interface BrokerEvent {
   readonly reason: string;
   /** Where the client came from, '' when it is not said. */
   readonly address: string;
+  /** These were, as far as the verifier can tell, connections of a TLS scan of its own. */
+  readonly isScan: boolean;
   /** How often, between `first` and `last`. */
   readonly count: number;
   readonly first: Timestamp;
   readonly last: Timestamp;
 }
 
-const MOST_TEXT = 256;
-
 /** The event's bytes. Throws Refused (a bug of the caller) when a field makes it an event that no ledger takes. */
 export function formatBrokerEvent(event: BrokerEvent): Buffer {
-  const { id, verifier, time, action, actor, target, outcome, reason, address, count, first, last } = event;
+  const { id, verifier, time, action, actor, target, outcome, reason, address, isScan, count, first, last } = event;
   const bytes = Buffer.from(
     JSON.stringify({
       specversion: '1.0',
@@ -57,6 +58,7 @@ export function formatBrokerEvent(event: BrokerEvent): Buffer {
         outcome,
         reason: printable(reason),
         address: printable(address),
+        ...(isScan ? { scan: true } : {}),
         count,
         first,
         last,
@@ -66,9 +68,4 @@ export function formatBrokerEvent(event: BrokerEvent): Buffer {
   // By the rules of ingest: an event that it refused would be recorded nowhere.
   parseSubmission(undefined, bytes);
   return bytes;
-}
-
-/** Names that a stranger may have chosen: cut, and what is not printable ASCII replaced. */
-function printable(text: string): string {
-  return text.slice(0, MOST_TEXT).replaceAll(/[^\x20-\x7e]/g, '?');
 }

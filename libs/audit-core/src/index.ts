@@ -256,6 +256,7 @@ export {
 export { MessageReader } from './message-json.js';
 export { formatPostureEvents, type EndpointPosture, type PostureEvent } from './posture-event.js';
 export { formatBrokerEvent, type BrokerEvent } from './broker-event.js';
+export { formatEngineEvent, type EngineEvent, type EngineFact } from './engine-event.js';
 export { formatReadEvent, type ReadEvent } from './read-event.js';
 export {
   formatReceipt,

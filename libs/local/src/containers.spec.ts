@@ -58,7 +58,9 @@ describe('docker-compose.yml', () => {
   });
 
   it('runs the services of the delivered policy, each under the name that its certificate carries', () => {
-    const running = Object.keys(compose().services).filter((id) => /^(ingest|sealer|verifier|reader)-/.test(id));
+    const running = Object.keys(compose().services).filter((id) =>
+      /^(ingest|sealer|verifier|reader|follower)-/.test(id),
+    );
     expect(running.sort()).toEqual(services.map(({ id }) => id).sort());
     for (const name of ['nats', 'postgres', ...running]) {
       const certificate = new X509Certificate(readFileSync(path.join(dir, 'pki', 'server', name, 'cert.pem')));

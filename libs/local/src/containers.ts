@@ -6,6 +6,7 @@
  *   <dir>/policy.yaml                        a copy of the policy
  *   <dir>/pki  keys  trust  config           as in installation-layout.ts
  *   <dir>/nats/nats.conf
+ *   <dir>/logs                               written by the engines, read by the follower
  *   <dir>/postgres/{pg_hba,pg_ident}.conf    and `password`, which initdb insists on; no rule lets anybody in by it
  */
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -35,7 +36,8 @@ export async function prepareContainers(dir: string, policyFile: string): Promis
   const policy = readPolicy(policyFile);
   const layout = new InstallationLayout(dir);
   const keys = new KeyFolder(layout.dir);
-  for (const folder of [layout.dir, layout.nats, layout.postgres]) mkdirSync(folder, { recursive: true });
+  const logs = path.join(layout.dir, 'logs');
+  for (const folder of [layout.dir, layout.nats, layout.postgres, logs]) mkdirSync(folder, { recursive: true });
   const policyCopy = path.join(layout.dir, 'policy.yaml');
   copyFileSync(policyFile, policyCopy);
 
@@ -48,12 +50,14 @@ export async function prepareContainers(dir: string, policyFile: string): Promis
   const operations = Object.fromEntries(services.map(({ id }) => [id, OPERATIONS_PORT]));
   const api = Object.fromEntries(policy.readers.map(({ name }) => [`reader-${name}`, API_PORTS]));
   const ports: Ports = { nats: 4222, postgres: 5432, operations, api };
-  const place = { layout, keys, policy, policyFile: policyCopy, ports, database: DATABASE, hosts: HOSTS };
+  const engineLogs = { nats: path.join(logs, 'nats.log'), postgres: logs };
+  const place = { layout, keys, policy, policyFile: policyCopy, ports, database: DATABASE, hosts: HOSTS, engineLogs };
   for (const instance of services) writeSettings(place, instance);
 
   const certificate = (file: string) => `${INSIDE}/pki/server/nats/${file}.pem`;
   const tls = { certFile: certificate('cert'), keyFile: certificate('key'), caFile: certificate('ca') };
-  const nats = renderNats(policy, { serverName: 'nats', host: '0.0.0.0', port: ports.nats, storeDir: '/data', ...tls });
+  const at = { host: '0.0.0.0', port: ports.nats, storeDir: '/data', logFile: `${INSIDE}/logs/nats.log` };
+  const nats = renderNats(policy, { serverName: 'nats', ...at, ...tls });
   const { hba, ident } = renderPostgres(policy, { database: DATABASE, addresses: PRIVATE_NETWORKS });
   replaceFile(path.join(layout.nats, 'nats.conf'), nats, 0o644);
   replaceFile(path.join(layout.postgres, 'pg_hba.conf'), hba, 0o644);

@@ -14,7 +14,7 @@ import type { Policy } from '@everseal/policy';
 import { freePort } from './port.js';
 
 /** The services of an installation, in the order in which they are started; they are stopped in the reverse one. */
-const SERVICES = ['verifier', 'sealer', 'ingest', 'reader'] as const;
+const SERVICES = ['verifier', 'sealer', 'ingest', 'reader', 'follower'] as const;
 export type ServiceKind = (typeof SERVICES)[number];
 
 /** One running service: kind and the name that the policy gives it. */
@@ -46,6 +46,12 @@ const POSTGRES_PORT = 15_432;
 const OPERATIONS_PORT = 19_100;
 const API_PORT = 19_200;
 
+/** Where the engines log: a file, and a folder. */
+export interface EngineLogs {
+  nats: string;
+  postgres: string;
+}
+
 export class InstallationLayout {
   readonly dir: string;
 
@@ -73,6 +79,11 @@ export class InstallationLayout {
     return path.join(this.dir, 'postgres');
   }
 
+  /** What a follower reads: nats-server's output and what it was moved to, and the folder of Postgres's JSON log. */
+  get engineLogs(): EngineLogs {
+    return { nats: path.join(this.nats, 'nats-server.log'), postgres: path.join(this.postgres, 'log') };
+  }
+
   get services(): string {
     return path.join(this.dir, 'services');
   }
@@ -92,18 +103,22 @@ export class InstallationLayout {
 
 /** Every service instance that the policy names, in starting order. */
 export function servicesOf(policy: Policy): ServiceInstance[] {
-  const { ingest, sealers, verifiers, readers } = policy;
-  const named = { ingest, sealer: sealers, verifier: verifiers, reader: readers };
+  const { ingest, sealers, verifiers, readers, followers } = policy;
+  const named = { ingest, sealer: sealers, verifier: verifiers, reader: readers, follower: followers };
   return SERVICES.flatMap((service) => named[service].map(({ name }) => ({ service, name, id: `${service}-${name}` })));
 }
 
 /** The ports of an installation that nobody gave others: fixed, so that links and examples stay true. */
 export function fixedPorts(policy: Policy): Ports {
-  const ids = servicesOf(policy).map(({ id }) => id);
+  // Followers last: whoever adds one keeps the ports of the others.
+  const all = servicesOf(policy);
+  const isFollower = ({ service }: ServiceInstance): boolean => service === 'follower';
+  const sorted = (some: ServiceInstance[]): string[] => some.map(({ id }) => id).sort();
+  const ids = [...sorted(all.filter((one) => !isFollower(one))), ...sorted(all.filter(isFollower))];
   return {
     nats: NATS_PORT,
     postgres: POSTGRES_PORT,
-    operations: Object.fromEntries(ids.sort().map((id, i) => [id, OPERATIONS_PORT + i])),
+    operations: Object.fromEntries(ids.map((id, i) => [id, OPERATIONS_PORT + i])),
     api: Object.fromEntries(
       readersOf(policy).map((id, i) => [id, { certificate: API_PORT + 2 * i, open: API_PORT + 2 * i + 1 }]),
     ),

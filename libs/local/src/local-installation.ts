@@ -11,7 +11,15 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import path from 'node:path';
-import { DEPLOY, identitiesOf, type Policy, readPolicy, renderNats, renderPostgres } from '@everseal/policy';
+import {
+  DEPLOY,
+  identitiesOf,
+  type Policy,
+  POSTGRES_LOG,
+  readPolicy,
+  renderNats,
+  renderPostgres,
+} from '@everseal/policy';
 import { prepareDatabase, prepareStreams } from './deploy.js';
 import { EngineCertificate, type EngineCertificatePlan } from './engine-certificate.js';
 import { type CertificateFiles, DevPki, type DevPkiOptions, filesIn } from '@everseal/pki';
@@ -182,7 +190,8 @@ export class LocalInstallation {
     const { layout, policy, ports } = this;
     const tls = this.engineFiles('postgres');
     const { hba, ident } = renderPostgres(policy, { database: DATABASE });
-    const options = { dir: layout.postgres, port: ports.postgres, tls, hba, ident };
+    const settings = policy.followers.length > 0 ? { ...POSTGRES_LOG, log_directory: layout.engineLogs.postgres } : {};
+    const options = { dir: layout.postgres, port: ports.postgres, tls, hba, ident, settings };
     const postgres = await this.track(startPostgres(options), (running) => {
       this.database = running;
       this.watch(running.process);

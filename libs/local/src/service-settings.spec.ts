@@ -6,6 +6,7 @@ import { readPolicy } from '@everseal/policy';
 import { readConfig } from '@everseal/process';
 import { cliSettings } from '../../../apps/cli/src/config.js';
 import { ingestSettings } from '../../../apps/ingest/src/config.js';
+import { followerSettings } from '../../../apps/follower/src/config.js';
 import { readerSettings } from '../../../apps/reader/src/config.js';
 import { sealerSettings } from '../../../apps/sealer/src/config.js';
 import { verifierSettings } from '../../../apps/verifier/src/config.js';
@@ -19,6 +20,7 @@ const schemas = {
   sealer: sealerSettings,
   verifier: verifierSettings,
   reader: readerSettings,
+  follower: followerSettings,
 };
 const policyFile = path.join(repositoryRoot(), 'everseal.yaml');
 const policy = readPolicy(policyFile);
@@ -49,7 +51,9 @@ describe('the settings files', () => {
     }>(layout.configFile(instance.id), schemas[instance.service] as never);
     expect(settings.name).toBe(instance.name);
     expect(settings.policyFile).toBe(policyFile);
-    const alertKey = instance.service === 'reader' ? undefined : keys.alerts(instance.service, instance.name);
+    const { service } = instance;
+    const raises = service !== 'reader' && service !== 'follower';
+    const alertKey = raises ? keys.alerts(service, instance.name) : undefined;
     expect(settings.alertKeyFile).toBe(alertKey);
     expect(settings.nats.certFile).toBe(path.join(layout.pki, 'client', instance.id, 'cert.pem'));
   });

@@ -6,11 +6,17 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { DEPLOY, identityOf, type Policy } from '@everseal/policy';
+import { DEPLOY, identityOf, type Policy, POSTGRES_LOG_FILES } from '@everseal/policy';
 import { stringify } from 'yaml';
 import { filesIn } from '@everseal/pki';
 import { replaceFile } from '@everseal/tls';
-import { type InstallationLayout, type Ports, type ServiceInstance, servicesOf } from './installation-layout.js';
+import {
+  type EngineLogs,
+  type InstallationLayout,
+  type Ports,
+  type ServiceInstance,
+  servicesOf,
+} from './installation-layout.js';
 import type { KeyFolder } from './signing-keys.js';
 
 /** What the settings are made from. */
@@ -22,6 +28,8 @@ export interface SettingsPlace {
   ports: Ports;
   database: string;
   hosts: Hosts;
+  /** Default: where the engines of one machine log. */
+  engineLogs?: EngineLogs;
 }
 
 /** Names under which the engines are reached, and the address at which a service serves /ready. */
@@ -84,6 +92,7 @@ const SETTINGS = {
   sealer: sealerSettings,
   verifier: verifierSettings,
   reader: readerSettings,
+  follower: followerSettings,
 };
 
 function ingestSettings(place: SettingsPlace, instance: ServiceInstance): object {
@@ -186,6 +195,26 @@ function readerSettings(place: SettingsPlace, instance: ServiceInstance): object
     },
     ...(policy.systemLedger === undefined ? {} : { nats: nats(place, instance) }),
     postgres: postgres(place, instance, 'everseal_reader'),
+    operations: operations(place, instance),
+  };
+}
+
+/** Both engines, by the logs that they write beside their data. */
+function followerSettings(place: SettingsPlace, instance: ServiceInstance): object {
+  const { layout, engineLogs = layout.engineLogs } = place;
+  const followed = (engine: 'nats' | 'postgres', files: string): object => {
+    return { name: engine, engine, files: relative(place, files) };
+  };
+  return {
+    name: instance.name,
+    policyFile: relative(place, place.policyFile),
+    stateDir: relative(place, layout.state(instance.id)),
+    logs: [
+      followed('nats', `${engineLogs.nats}*`),
+      followed('postgres', path.join(engineLogs.postgres, POSTGRES_LOG_FILES)),
+    ],
+    ...systemLedger(place),
+    nats: nats(place, instance),
     operations: operations(place, instance),
   };
 }

@@ -17,6 +17,7 @@ const PLACEHOLDERS = {
   verifier: '<verifier>',
   ops: '<ops>',
   reader: '<reader>',
+  follower: '<follower>',
 };
 
 const named = (name: string): { name: string }[] => [{ name }];
@@ -31,6 +32,7 @@ const POLICY: Policy = {
   verifiers: named('<verifier>'),
   ops: named('<ops>'),
   readers: named('<reader>'),
+  followers: named('<follower>'),
   auditors: [],
   replicas: 1,
   broker: {

@@ -37,7 +37,10 @@ import {
 } from './subjects.js';
 import { systemProducers } from './system-producers.js';
 
-export type ServiceAccount = 'INGEST' | 'SEALER' | 'VERIFIER' | 'OPS' | 'READER';
+/** The accounts of services, one a kind. */
+export const SERVICE_ACCOUNTS = ['INGEST', 'SEALER', 'VERIFIER', 'OPS', 'READER', 'FOLLOWER'] as const;
+
+export type ServiceAccount = (typeof SERVICE_ACCOUNTS)[number];
 
 export interface Crossing {
   kind: 'service' | 'stream';
@@ -103,7 +106,7 @@ function announcementCrossings(): Crossing[] {
     live('SEALER', any, ['INGEST', 'VERIFIER', 'OPS']),
     api(`STREAM.INFO.${ANNOUNCEMENTS}`, ['VERIFIER', 'OPS']),
     api(`DIRECT.GET.${ANNOUNCEMENTS}`, ['VERIFIER', 'OPS'], true),
-    api(`DIRECT.GET.${ANNOUNCEMENTS}.${any}`, ['INGEST', 'SEALER', 'VERIFIER', 'OPS', 'READER']),
+    api(`DIRECT.GET.${ANNOUNCEMENTS}.${any}`, ['INGEST', 'SEALER', 'VERIFIER', 'OPS', 'READER', 'FOLLOWER']),
   ];
 }
 
@@ -115,7 +118,13 @@ function announcementCrossings(): Crossing[] {
 function systemCrossings(policy: Policy): Crossing[] {
   const { systemLedger } = policy;
   if (systemLedger === undefined) return [];
-  const accounts = { ingest: null, sealer: 'SEALER', verifier: 'VERIFIER', reader: 'READER' } as const;
+  const accounts = {
+    ingest: null,
+    sealer: 'SEALER',
+    verifier: 'VERIFIER',
+    reader: 'READER',
+    follower: 'FOLLOWER',
+  } as const;
   return systemProducers(policy).flatMap(({ service: kind, producer }) => {
     const account = accounts[kind];
     return account === null ? [] : [service('INGEST', submitSubject(systemLedger, producer), [account])];

@@ -76,9 +76,9 @@ function systemRights(policy: Policy, service: SystemService, name: string, what
 /** An ingester that does not serve the system ledger still has to learn which keys sign its receipts. */
 function systemKeysRights(policy: Policy, ingester: string): BrokerRight[] {
   const { systemLedger } = policy;
-  if (systemLedger === undefined || ledgersOf(policy, ingester).includes(systemLedger)) return [];
-  const announcement = last(ANNOUNCEMENTS, announceSubject(systemLedger));
-  return [{ way: 'request', subject: announcement, what: 'the keys that receipts are checked with' }];
+  return systemLedger !== undefined && ledgersOf(policy, ingester).includes(systemLedger)
+    ? []
+    : receiptKeysRights(policy);
 }
 
 function producerRights(policy: Policy, producer: string): BrokerRight[] {
@@ -213,13 +213,18 @@ function opsRights(policy: Policy): BrokerRight[] {
 
 /** A reader reads the database; at the broker it only says who read what. Without a system ledger it has nothing to do there. */
 function readerRights(policy: Policy, reader: string): BrokerRight[] {
-  const { systemLedger } = policy;
+  return [...systemRights(policy, 'reader', reader, 'who read what'), ...receiptKeysRights(policy)];
+}
+
+/** A follower reads files; at the broker it only says what stands in them. */
+function followerRights(policy: Policy, follower: string): BrokerRight[] {
+  return [...systemRights(policy, 'follower', follower, 'what the engines logged'), ...receiptKeysRights(policy)];
+}
+
+function receiptKeysRights({ systemLedger }: Policy): BrokerRight[] {
   if (systemLedger === undefined) return [];
   const announcement = last(ANNOUNCEMENTS, announceSubject(systemLedger));
-  return [
-    ...systemRights(policy, 'reader', reader, 'who read what'),
-    { way: 'request', subject: announcement, what: 'the keys that receipts are checked with' },
-  ];
+  return [{ way: 'request', subject: announcement, what: 'the keys that receipts are checked with' }];
 }
 
 function provisionerRights(policy: Policy): BrokerRight[] {
@@ -248,6 +253,8 @@ export function brokerRightsOf(policy: Policy, { service, name }: Pick<Identity,
       return opsRights(policy);
     case 'reader':
       return readerRights(policy, name);
+    case 'follower':
+      return followerRights(policy, name);
     case 'provisioner':
       return provisionerRights(policy);
     case 'migrator':

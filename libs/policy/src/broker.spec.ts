@@ -40,6 +40,7 @@ sealers: [{ name: s1 }, { name: s2 }]
 verifiers: [{ name: v1 }, { name: v2 }]
 ops: [{ name: ops }]
 readers: [{ name: r1 }, { name: r2 }]
+followers: [{ name: f1 }, { name: f2 }]
 auditors: [{ name: anna, ledgers: [main] }]
 broker: { alertBytes: 4194304, maxConnectionsPerProducer: 3 }
 `;
@@ -296,6 +297,7 @@ describe('one message along every way', () => {
     ['sealer-s2', 'audit.submit.system.sealer-s2', /^ingest-b$/],
     ['verifier-v1', 'audit.submit.system.verifier-v1', /^ingest-b$/],
     ['reader-r2', 'audit.submit.system.reader-r2', /^ingest-b$/],
+    ['follower-f1', 'audit.submit.system.follower-f1', /^ingest-b$/],
     ['ingest-a', 'audit.submit.system.ingest-a', /^ingest-b$/],
     ['ingest-b', 'audit.submit.system.ingest-b', /^ingest-b$/],
     ['producer-billing', 'audit.claim.main.billing', /^verifier-v[12]$/],

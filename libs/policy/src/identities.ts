@@ -19,7 +19,17 @@
 import type { Named, Policy } from './policy.js';
 
 export type Service =
-  'ingest' | 'sealer' | 'verifier' | 'ops' | 'reader' | 'provisioner' | 'migrator' | 'admin' | 'producer' | 'auditor';
+  | 'ingest'
+  | 'sealer'
+  | 'verifier'
+  | 'ops'
+  | 'reader'
+  | 'follower'
+  | 'provisioner'
+  | 'migrator'
+  | 'admin'
+  | 'producer'
+  | 'auditor';
 
 /** The database's superuser. */
 export const SUPERUSER = 'postgres';
@@ -54,6 +64,7 @@ const PLACES: Record<Exclude<Service, 'producer' | 'auditor'>, { account: string
   verifier: { account: 'VERIFIER', role: 'everseal_verifier' },
   ops: { account: 'OPS', role: 'everseal_reader' },
   reader: { account: 'READER', role: 'everseal_reader' },
+  follower: { account: 'FOLLOWER', role: null },
   provisioner: { account: 'AUDIT', role: null },
   migrator: { account: null, role: 'everseal_migrator' },
   admin: { account: null, role: SUPERUSER },
@@ -102,6 +113,7 @@ export function identitiesOf(policy: Policy): Identity[] {
     ...of('verifier', policy.verifiers),
     ...of('ops', policy.ops),
     ...of('reader', policy.readers),
+    ...of('follower', policy.followers),
     ...of('provisioner', deploy),
     ...of('migrator', deploy),
     ...of('admin', deploy),

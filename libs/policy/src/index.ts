@@ -14,6 +14,8 @@ export { raiseGeneration } from './raise-generation.js';
 export { renderNats, type NatsCluster, type NatsOptions, type NatsTlsFiles } from './render-nats.js';
 export {
   POSTGRES_DURABILITY,
+  POSTGRES_LOG,
+  POSTGRES_LOG_FILES,
   POSTGRES_TRANSPORT,
   renderPostgres,
   renderPostgresSettings,

@@ -148,6 +148,7 @@ describe('the policy file', () => {
     ['two documents', `${VALID}---\n${VALID}`, 'policy.yaml', 24, ''],
     ['a merge key', VALID.replace('name: extra', 'name: extra\n    <<: { a: 1 }'), 'policy.shape', 6, 'ledgers[1].<<'],
     ['broken YAML', VALID.replace('[a, b]', '[a, b'), 'policy.yaml', 5, ''],
+    ['followers without a system ledger', `${VALID}followers: [{ name: f1 }]\n`, 'policy.system', 24, 'followers'],
     ['a system ledger that is none', `${VALID}systemLedger: other\n`, 'policy.system', 24, 'systemLedger'],
     [
       'a system ledger that a producer has',

@@ -13,7 +13,7 @@ import type { Path, ValueProblem } from './policy-yaml.js';
 const MOST_COMMON_NAME_BYTES = 64;
 
 const SERVICE_LISTS: readonly {
-  list: 'ingest' | 'sealers' | 'verifiers' | 'ops' | 'readers' | 'producers' | 'auditors';
+  list: 'ingest' | 'sealers' | 'verifiers' | 'ops' | 'readers' | 'followers' | 'producers' | 'auditors';
   service: Service;
 }[] = [
   { list: 'ingest', service: 'ingest' },
@@ -21,6 +21,7 @@ const SERVICE_LISTS: readonly {
   { list: 'verifiers', service: 'verifier' },
   { list: 'ops', service: 'ops' },
   { list: 'readers', service: 'reader' },
+  { list: 'followers', service: 'follower' },
   { list: 'producers', service: 'producer' },
   { list: 'auditors', service: 'auditor' },
 ];
@@ -129,9 +130,13 @@ function referenceProblems(policy: Policy): ValueProblem[] {
 }
 
 /** The system ledger is one of the ledgers, and the services' alone: nobody else can say there what a service has to say. */
-function systemProblems({ systemLedger, ledgers, producers }: Policy): ValueProblem[] {
-  if (systemLedger === undefined) return [];
+function systemProblems({ systemLedger, ledgers, producers, followers }: Policy): ValueProblem[] {
   const code: PolicyCode = 'policy.system';
+  if (systemLedger === undefined) {
+    const nowhere =
+      'followers write into the system ledger, and none is named: name one as systemLedger or remove this';
+    return followers.length === 0 ? [] : [{ code, path: ['followers'], message: nowhere }];
+  }
   const named = ledgers.some(({ name }) => name === systemLedger);
   const missing = `no ledger is named "${systemLedger}": list it among the ledgers or correct this`;
   const taken = `"${systemLedger}" is the system ledger, which only services write to: remove it here`;

@@ -54,6 +54,7 @@ export const policySchema = z.strictObject({
   verifiers: services,
   ops: services,
   readers: list(z.strictObject({ name, generation }), 0, 32).default([]),
+  followers: list(z.strictObject({ name, generation }), 0, 32).default([]),
   auditors: list(z.strictObject({ name, generation, ledgers: list(name, 1, 64) }), 0, 1_000).default([]),
   deploy: z.strictObject({ generation }).optional(),
   replicas: z.literal([1, 3, 5]).default(1),

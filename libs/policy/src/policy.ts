@@ -77,6 +77,8 @@ export interface Policy {
   ops: NamedService[];
   /** Instances of the read API; may be none. */
   readers: NamedService[];
+  /** Instances that bring what the engines log into the system ledger, each beside the engines that it follows; may be none. */
+  followers: NamedService[];
   /** Who reads through it with a certificate; tokens are the reader's own (docs/operations/reader.md). */
   auditors: AuditorPolicy[];
   /** The certificates of deploy time (identities.ts): which of them count, default the first generation. */

@@ -9,13 +9,14 @@ import type { Policy } from './policy.js';
 
 /** Where the policy names each kind; those of deploy time have one generation together. */
 const LISTS: Partial<
-  Record<Service, 'ingest' | 'sealers' | 'verifiers' | 'ops' | 'readers' | 'producers' | 'auditors'>
+  Record<Service, 'ingest' | 'sealers' | 'verifiers' | 'ops' | 'readers' | 'followers' | 'producers' | 'auditors'>
 > = {
   ingest: 'ingest',
   sealer: 'sealers',
   verifier: 'verifiers',
   ops: 'ops',
   reader: 'readers',
+  follower: 'followers',
   producer: 'producers',
   auditor: 'auditors',
 };

@@ -11,7 +11,7 @@
  * broker-crossings.ts says; a message passes only if both allow it.
  */
 import { brokerRightsOf, REPLY_WITHIN_MS } from './broker-rights.js';
-import { crossingsOf, type Crossing } from './broker-crossings.js';
+import { crossingsOf, SERVICE_ACCOUNTS, type Crossing } from './broker-crossings.js';
 import { identitiesOf, type Identity } from './identities.js';
 import { ConfigWriter, quoted } from './nats-config.js';
 import type { Policy } from './policy.js';
@@ -34,6 +34,8 @@ export interface NatsOptions extends NatsTlsFiles {
   port?: number;
   /** Directory for the streams. */
   storeDir: string;
+  /** File of its log, which it then rotates itself beside it; default none: standard error. */
+  logFile?: string | undefined;
   /** Needed as soon as the policy wants more than one replica. */
   cluster?: NatsCluster;
 }
@@ -47,6 +49,10 @@ export interface NatsCluster extends NatsTlsFiles {
   /** `host:port` of every server, this one included if that is simpler. */
   routes: string[];
 }
+
+/** One file of the log, and how many are kept. */
+const LOG_FILE_BYTES = 64 * 1024 * 1024;
+const LOG_FILES = 16;
 
 /** Key exchange: hybrid post-quantum first, then the two that every TLS 1.3 client has. */
 const GROUPS = ['X25519MLKEM768', 'X25519', 'CurveP256'];
@@ -71,6 +77,7 @@ export function renderNats(policy: Policy, options: NatsOptions): string {
   out.entry('ping_interval', quoted(`${policy.broker.pingIntervalMs}ms`));
   out.entry('ping_max', 2);
   out.entry('system_account', 'SYS');
+  renderLog(out, options);
   out.block('jetstream', () => {
     out.entry('store_dir', quoted(options.storeDir));
     out.entry('sync_interval', 'always');
@@ -82,6 +89,15 @@ export function renderNats(policy: Policy, options: NatsOptions): string {
   if (options.cluster !== undefined) renderCluster(out, policy, options.cluster);
   out.block('accounts', () => renderAccounts(out, policy));
   return out.text();
+}
+
+/** In UTC, because nothing in a line says another zone; whole files of it stay for a follower to read. */
+function renderLog(out: ConfigWriter, { logFile }: NatsOptions): void {
+  out.entry('logtime_utc', true);
+  if (logFile === undefined) return;
+  out.entry('log_file', quoted(logFile));
+  out.entry('logfile_size_limit', LOG_FILE_BYTES);
+  out.entry('logfile_max_num', LOG_FILES);
 }
 
 /** Room for all streams: once for a server, which holds one copy of each, `replicas` times for the account. */
@@ -123,7 +139,7 @@ function renderAccounts(out: ConfigWriter, policy: Policy): void {
   const crossings = crossingsOf(policy);
   const identities = identitiesOf(policy);
   const producers = policy.producers.map(({ name }) => name);
-  for (const account of ['SYS', 'AUDIT', 'INGEST', 'SEALER', 'VERIFIER', 'OPS', 'READER', ...producers]) {
+  for (const account of ['SYS', 'AUDIT', ...SERVICE_ACCOUNTS, ...producers]) {
     out.block(quoted(account), () => {
       if (account === 'AUDIT') renderAccountStore(out, policy);
       if (producers.includes(account)) {

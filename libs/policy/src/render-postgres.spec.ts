@@ -17,7 +17,13 @@ import {
 import { Client } from 'pg';
 import { identitiesOf, identityOf, type Identity } from './identities.js';
 import { parsePolicy } from './parse-policy.js';
-import { POSTGRES_DURABILITY, POSTGRES_TRANSPORT, renderPostgres, renderPostgresSettings } from './render-postgres.js';
+import {
+  POSTGRES_DURABILITY,
+  POSTGRES_LOG,
+  POSTGRES_TRANSPORT,
+  renderPostgres,
+  renderPostgresSettings,
+} from './render-postgres.js';
 
 /** The names are traps: a producer called as a sealer's certificate is, and one called as the superuser. */
 const POLICY = parsePolicy(
@@ -190,13 +196,15 @@ describe('the rendered access', () => {
 describe('renderPostgresSettings', () => {
   it('names the files, ends no value early, and is what docker-compose.yml says as well', () => {
     const files = { certFile: "/it's/cert.pem", keyFile: '/k.pem', caFile: '/c.pem' };
-    const text = renderPostgresSettings(files);
+    const text = renderPostgresSettings(files, "/it's/log");
     expect(text).toContain("ssl_cert_file = '/it''s/cert.pem'\n");
     const compose = readFileSync(path.resolve(import.meta.dirname, '../../../docker-compose.yml'), 'utf8');
-    for (const [name, value] of Object.entries({ ...POSTGRES_TRANSPORT, ...POSTGRES_DURABILITY })) {
+    for (const [name, value] of Object.entries({ ...POSTGRES_TRANSPORT, ...POSTGRES_DURABILITY, ...POSTGRES_LOG })) {
       expect(text).toContain(`${name} = '${value}'\n`);
       expect(compose).toContain(`- -c${name}=${value}\n`);
     }
+    expect(text).toContain("log_directory = '/it''s/log'\n");
+    expect(renderPostgresSettings(files)).not.toMatch(/^log(?!_connections)/m);
     expect(compose).toContain('- -cssl_groups=X25519MLKEM768:X25519:prime256v1\n');
   });
 });

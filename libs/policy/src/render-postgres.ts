@@ -42,6 +42,26 @@ export const POSTGRES_TRANSPORT = {
 /** What must be on for a block that is committed to stay. */
 export const POSTGRES_DURABILITY = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' } as const;
 
+/**
+ * What a follower reads: a JSON object a line, in UTC and English, with every login and every statement that changes schema, roles or
+ * grants. A ring of seven files, one a weekday. Sessions may turn some of it off if they are a superuser's; what they change is found
+ * by the catalog guard all the same.
+ */
+export const POSTGRES_LOG = {
+  logging_collector: 'on',
+  log_destination: 'jsonlog',
+  log_filename: 'everseal-%a.log',
+  log_rotation_age: '1d',
+  log_rotation_size: '0',
+  log_truncate_on_rotation: 'on',
+  log_timezone: 'UTC',
+  lc_messages: 'C',
+  log_statement: 'ddl',
+} as const;
+
+/** What the files of that log are called. */
+export const POSTGRES_LOG_FILES = 'everseal-*.json';
+
 /** Hybrid post-quantum first: OpenSSL 3.5 or later. */
 const GROUPS = 'X25519MLKEM768:X25519:prime256v1';
 
@@ -73,14 +93,21 @@ export function renderPostgres(policy: Policy, options: PostgresOptions = {}): P
   return { rolesSql: renderRoles(), hba: renderHba(database, addresses), ident: renderIdent(policy) };
 }
 
-/** A file for `include` in postgresql.conf. @param files paths on the server */
-export function renderPostgresSettings({ certFile, keyFile, caFile }: PostgresTlsFiles): string {
+/**
+ * A file for `include` in postgresql.conf.
+ * @param files paths on the server
+ * @param logFolder folder of the log that a follower reads, on the server; undefined where nobody follows it
+ */
+export function renderPostgresSettings({ certFile, keyFile, caFile }: PostgresTlsFiles, logFolder?: string): string {
+  // Readable for the group: the follower runs as somebody else.
+  const log = logFolder === undefined ? {} : { ...POSTGRES_LOG, log_directory: logFolder, log_file_mode: '0640' };
   const settings = {
     ...POSTGRES_TRANSPORT,
     ssl_cert_file: certFile,
     ssl_key_file: keyFile,
     ssl_ca_file: caFile,
     ...POSTGRES_DURABILITY,
+    ...log,
   };
   const line = ([name, value]: [string, string]): string => `${name} = '${value.replaceAll("'", "''")}'`;
   return [

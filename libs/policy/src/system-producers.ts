@@ -1,6 +1,6 @@
 /**
  * Who writes to the system ledger: every instance of a service that has something to say there (alerts; the reader who read
- * what), each as a producer of its own, named like its certificate. What it may write as `source` is fixed here, so that no service can speak for another.
+ * what; the follower what the engines logged), each as a producer of its own, named like its certificate. What it may write as `source` is fixed here, so that no service can speak for another.
  *
  * A producer of the policy may have such a name (`sealer-s1`), too: it cannot be given the system ledger, and the name
  * means the service in the system ledger and the producer everywhere else.
@@ -13,7 +13,7 @@ import type { Policy } from './policy.js';
 export type AlertingService = 'ingest' | 'sealer' | 'verifier';
 
 /** The services that write to the system ledger. */
-export type SystemService = AlertingService | 'reader';
+export type SystemService = AlertingService | 'reader' | 'follower';
 
 export interface SystemProducer {
   service: SystemService;
@@ -39,5 +39,6 @@ export function systemProducers(policy: Policy): SystemProducer[] {
     ...of('sealer', policy.sealers),
     ...of('verifier', policy.verifiers),
     ...of('reader', policy.readers),
+    ...of('follower', policy.followers),
   ];
 }

@@ -155,7 +155,7 @@ export class InstalledSystem {
     for (const { id, service } of servicesOf(policy)) {
       const nats = await this.putLink(id, 'nats', ports.nats);
       this.changeSettings(id, { nats: { servers: [nats.server] } });
-      if (service === 'ingest') continue;
+      if (service === 'ingest' || service === 'follower') continue;
       const postgres = await this.putLink(id, 'postgres', ports.postgres);
       this.changeSettings(id, { postgres: { port: postgres.port } });
     }

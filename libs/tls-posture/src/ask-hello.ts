@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Malformed } from './byte-reader.js';
 import { encodeClientHello, type Offer } from './client-hello.js';
-import type { Endpoint } from './endpoint.js';
+import type { Endpoint, Target } from './endpoint.js';
 import { readServerFlight, type ServerFlight } from './server-flight.js';
 import { goToTls, NoTls } from './to-tls.js';
 import { Wire, WireError, type WireTrouble } from './wire.js';
@@ -19,10 +19,10 @@ export function alpnOf({ scheme, protocol }: Endpoint): readonly string[] {
 }
 
 /** @param milliseconds for the connection and the whole answer */
-export async function askHello(endpoint: Endpoint, offer: Offer, milliseconds: number): Promise<HelloAnswer> {
+export async function askHello(endpoint: Target, offer: Offer, milliseconds: number): Promise<HelloAnswer> {
   let wire: Wire | null = null;
   try {
-    wire = await Wire.open(endpoint.host, endpoint.port, milliseconds);
+    wire = await Wire.open(endpoint, milliseconds);
     await goToTls(wire, endpoint);
     wire.write(encodeClientHello(offer, randomBytes(64)));
     return await wire.read(readServerFlight);

@@ -30,6 +30,12 @@ export interface Endpoint {
   wantsCertificate: boolean;
 }
 
+/** An endpoint, and who is told of each connection that is opened to it. */
+export interface Target extends Endpoint {
+  /** @param from local address of the connection */
+  opened?: ((from: string) => void) | undefined;
+}
+
 const DEFAULT_PORTS = { https: 443, nats: 4222, postgres: 5432 };
 const NAME = /^[A-Za-z0-9_.-]{1,63}$/;
 const DEFAULT_NAME = 'postgres';

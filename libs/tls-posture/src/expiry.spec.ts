@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Malformed } from './byte-reader.js';
 import { expiryStage } from './expiry.js';
-import { nextUpdateOf } from './revocation-list.js';
+import { listUpdatesIn } from './revocation-list.js';
 import { TAG, writeDer } from './der.js';
 
 const HOUR = 3_600_000;
@@ -45,17 +45,25 @@ describe('a revocation list', () => {
   };
   const time = (text: string): Buffer => writeDer(TAG.utcTime, Buffer.from(text));
 
-  it('says when there will be a newer one, in PEM as well', () => {
-    const der = list(time('261129000000Z'), time('261206000000Z'));
-    expect(nextUpdateOf(der)).toBe(Date.UTC(2026, 11, 6));
-    const pem = `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
-    expect(nextUpdateOf(Buffer.from(pem))).toBe(Date.UTC(2026, 11, 6));
-    expect(nextUpdateOf(list(time('261129000000Z')))).toBeNull();
+  const pem = (der: Buffer): string => `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
+  const week = list(time('261129000000Z'), time('261206000000Z'));
+  const forEver = list(time('261130000000Z'));
+
+  it('says when it was made and when there will be a newer one, each of a file', () => {
+    const ofWeek = { thisUpdate: Date.UTC(2026, 10, 29), nextUpdate: Date.UTC(2026, 11, 6) };
+    const ofNoEnd = { thisUpdate: Date.UTC(2026, 10, 30), nextUpdate: null };
+    expect(listUpdatesIn(week)).toEqual([ofWeek]);
+    expect(listUpdatesIn(forEver)).toEqual([ofNoEnd]);
+    expect(listUpdatesIn(Buffer.from(`the root's\n${pem(week)}an intermediate's\n${pem(forEver)}`))).toEqual([
+      ofWeek,
+      ofNoEnd,
+    ]);
   });
 
   it('that is none is refused', () => {
-    for (const bytes of [Buffer.from('hello'), Buffer.alloc(0), list(), writeDer(TAG.sequence)]) {
-      expect(() => nextUpdateOf(bytes)).toThrow(Malformed);
+    const half = Buffer.from(pem(week) + pem(list()));
+    for (const bytes of [Buffer.from('hello'), Buffer.alloc(0), list(), writeDer(TAG.sequence), half]) {
+      expect(() => listUpdatesIn(bytes)).toThrow(Malformed);
     }
   });
 });

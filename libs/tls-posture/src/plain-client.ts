@@ -1,5 +1,5 @@
 /** A client that does not do TLS: is it let in? And a NATS server that ought to be silent: is it? */
-import type { Endpoint } from './endpoint.js';
+import type { Endpoint, Target } from './endpoint.js';
 import { greet, isSilence, readGreeting } from './greeting.js';
 import type { Admission } from './observation.js';
 import { natsLine, NoTls, parseInfo } from './to-tls.js';
@@ -15,7 +15,7 @@ const INFO_WAIT_MS = 400;
 
 const NOTHING = Buffer.alloc(0);
 
-export async function visitInClear(endpoint: Endpoint, milliseconds: number): Promise<PlainVisit> {
+export async function visitInClear(endpoint: Target, milliseconds: number): Promise<PlainVisit> {
   const isFirst = endpoint.scheme === 'nats+tlsfirst';
   const waited = isFirst && (await saysInfo(endpoint, milliseconds));
   let wire: Wire | null = null;
@@ -25,7 +25,7 @@ export async function visitInClear(endpoint: Endpoint, milliseconds: number): Pr
     return { admission, infoInClear: waited || answered };
   };
   try {
-    wire = await Wire.open(endpoint.host, endpoint.port, milliseconds);
+    wire = await Wire.open(endpoint, milliseconds);
     wire.write(greet(endpoint));
     const { letIn, said } = await wire.read((bytes) => readGreeting(endpoint, bytes) ?? garbage(endpoint, bytes));
     return outcome(letIn ? { outcome: 'let-in', said } : { outcome: 'refused', by: 'application', said });
@@ -48,10 +48,10 @@ function garbage({ protocol }: Endpoint, bytes: Buffer): null {
   return null;
 }
 
-async function saysInfo({ host, port }: Endpoint, milliseconds: number): Promise<boolean> {
+async function saysInfo(endpoint: Target, milliseconds: number): Promise<boolean> {
   let wire: Wire | null = null;
   try {
-    wire = await Wire.open(host, port, Math.min(milliseconds, INFO_WAIT_MS));
+    wire = await Wire.open(endpoint, Math.min(milliseconds, INFO_WAIT_MS));
     const line = await wire.read((bytes) => natsLine(bytes));
     return parseInfo(line) !== null;
   } catch (error) {

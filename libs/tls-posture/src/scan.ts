@@ -9,7 +9,7 @@ import { alpnOf, askHello, type AskHello, type HelloAnswer } from './ask-hello.j
 import { Bounded } from './bounded.js';
 import { observeChain } from './certificate.js';
 import { SUITE_FAMILIES, TLS13_SUITES } from './cipher-suite.js';
-import type { Endpoint } from './endpoint.js';
+import type { Target } from './endpoint.js';
 import { KEY_GROUPS } from './key-group.js';
 import type { Admission, Observation, ObservedChain } from './observation.js';
 import { findOffers, type Offers } from './offers.js';
@@ -48,7 +48,7 @@ const FIRST_WORDS: readonly (readonly [TlsVersion, readonly number[]])[] = [
   ['SSLv3', OLD_SUITES],
 ];
 
-export async function scan(endpoint: Endpoint, options: ScanOptions): Promise<Observation> {
+export async function scan(endpoint: Target, options: ScanOptions): Promise<Observation> {
   const began = performance.now();
   const at = options.now();
   const seen = await new Scan(endpoint, options).run();
@@ -62,7 +62,7 @@ class Scan {
   private readonly patience: number;
 
   constructor(
-    private readonly endpoint: Endpoint,
+    private readonly endpoint: Target,
     private readonly options: ScanOptions,
   ) {
     this.bounded = new Bounded(options.connections ?? CONNECTIONS);

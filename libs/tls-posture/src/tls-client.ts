@@ -9,7 +9,7 @@ import type { X509Certificate } from 'node:crypto';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { isIP } from 'node:net';
 import { alpnOf } from './ask-hello.js';
-import type { Endpoint } from './endpoint.js';
+import type { Endpoint, Target } from './endpoint.js';
 import { greet, isSilence, readGreeting, type Greeting } from './greeting.js';
 import type { Admission } from './observation.js';
 import { goToTls, NoTls } from './to-tls.js';
@@ -54,7 +54,7 @@ const MOST_SAID = 128 * 1024;
  * @param session of an earlier visit, to be taken up again
  */
 export async function visit(
-  endpoint: Endpoint,
+  endpoint: Target,
   identity: ClientIdentity | null,
   milliseconds: number,
   session: Buffer | null = null,
@@ -62,7 +62,7 @@ export async function visit(
   const nothing = { chain: null, session: null, isResumed: false, alpn: null, hsts: null };
   let wire: Wire | null = null;
   try {
-    wire = await Wire.open(endpoint.host, endpoint.port, milliseconds);
+    wire = await Wire.open(endpoint, milliseconds);
     await goToTls(wire, endpoint);
     return await new Conversation(endpoint, identity, wire, session).outcome(milliseconds);
   } catch (error) {
@@ -80,13 +80,13 @@ export async function visit(
  * @returns its code; null for nothing; undefined when no handshake came about
  */
 export async function libraryVerdict(
-  endpoint: Endpoint,
+  endpoint: Target,
   roots: readonly string[],
   milliseconds: number,
 ): Promise<string | null | undefined> {
   let wire: Wire | null = null;
   try {
-    wire = await Wire.open(endpoint.host, endpoint.port, milliseconds);
+    wire = await Wire.open(endpoint, milliseconds);
     await goToTls(wire, endpoint);
     const socket = connect({
       ...optionsFor(endpoint, wire),

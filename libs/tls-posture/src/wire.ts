@@ -3,6 +3,7 @@
  * it. However it ends, whoever reads gets one of four reasons, and the socket is gone.
  */
 import { connect, type Socket } from 'node:net';
+import type { Target } from './endpoint.js';
 
 /** `silent`: the time was up. `closed`: the peer hung up. `unreachable`: no connection at all. `flooded`: it never ends. */
 export type WireTrouble = 'silent' | 'closed' | 'unreachable' | 'flooded';
@@ -38,7 +39,7 @@ export class Wire {
   }
 
   /** @throws WireError `unreachable`, `silent` */
-  static async open(host: string, port: number, milliseconds: number): Promise<Wire> {
+  static async open({ host, port, opened }: Target, milliseconds: number): Promise<Wire> {
     const socket = connect({ host, port, noDelay: true });
     const wire = new Wire(socket, milliseconds);
     try {
@@ -46,6 +47,7 @@ export class Wire {
         wire.changed = () => (wire.trouble ? reject(wire.trouble) : undefined);
         socket.once('connect', resolve);
       });
+      if (socket.localAddress !== undefined) opened?.(socket.localAddress);
       return wire;
     } catch (error) {
       wire.close();
