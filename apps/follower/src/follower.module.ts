@@ -1,7 +1,8 @@
 /** Nest's part of the follower: /live, /ready, /metrics, and the order in which things stop. compose.ts is the rest. */
 
 import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
-import { OperationsModule, type ServiceContext } from '@everseal/process';
+import { OperationsModule } from '@everseal/operations';
+import type { ServiceContext } from '@everseal/process';
 import type { FollowerService } from './compose.js';
 import type { FollowerSettings } from './config.js';
 
