@@ -34,6 +34,7 @@ function addVerify(program: Command, run: Run): void {
     )
     .option('--entry <file>', "the proof's entry, where it is not beside it")
     .option('--extends <file>', 'an older checkpoint that the named one (with its proof, or a folder) has to extend')
+    .option('--frames', 'for exports: also list which ingester signed which entries')
     .option('--keys <file>', 'for receipts: the key set that names their ingesters, e.g. the genesis note')
     .option('--events <file...>', 'for receipts: the events that were sent')
     .option('--producer <name>', 'for receipts that do not say it: who sent them')
