@@ -7,7 +7,6 @@
  */
 import {
   EXPORT_FOLDERS,
-  FormatError,
   formatTimestamp,
   listStamps,
   numeral,
