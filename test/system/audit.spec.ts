@@ -282,6 +282,9 @@ describeStamps('a time stamp', () => {
       expect(bare.code).toBe(0);
       expect(bare.out).toContain('not proven  what the time stamp');
       expect(bare.out).not.toContain('CN=Spec TSA');
+      const none = await verify(file('at', 'main-2.tlog-proof'), ...tsa);
+      expect(none).toMatchObject({ code: 0, err: '' });
+      expect(none.out).toContain('there is no time stamp');
     },
     TEST_MS,
   );

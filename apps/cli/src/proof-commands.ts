@@ -30,7 +30,7 @@ function addVerify(program: Command, run: Run): void {
     .option('--policy <file>', 'whom to believe: a C2SP tlog-policy file with log key, witnesses and quorum')
     .option(
       '--tsa <file...>',
-      'certificates (PEM) of time-stamp authorities to believe, for time stamps beside the rest',
+      'certificates (PEM) of time-stamp authorities to believe, for time stamps beside proofs and checkpoints, and in exports',
     )
     .option('--entry <file>', "the proof's entry, where it is not beside it")
     .option('--extends <file>', 'an older checkpoint that the named one (with its proof, or a folder) has to extend')

@@ -28,7 +28,10 @@ export function readAuthorities(files: readonly string[] | undefined): Pinned | 
 /** The time stamp beside a proof or checkpoint, `<base>.tst`, if there is one. @throws FormatError timestamp.* */
 export function stampBeside(base: string, { checkpoint }: Believed, pinned: Pinned | null): StampsShown {
   const file = `${base}${ENDING}`;
-  if (!existsSync(file)) return NO_STAMPS;
+  if (!existsSync(file)) {
+    const notProven = `since when it existed by an authority's clock: there is no time stamp ${file}`;
+    return pinned === null ? NO_STAMPS : { ...NO_STAMPS, notProven: [notProven] };
+  }
   if (pinned === null) {
     const notProven = [`what the time stamp ${file} says: name certificates of its authority with --tsa`];
     return { ...NO_STAMPS, notProven };

@@ -119,7 +119,10 @@ export class RangeCustody {
       const block = openBlock(entry, [keys.log]);
       requireSame(block.origin, origin);
       requireSame(block.first + block.entries, index);
-    } else openRestore(entry, keys, null);
+    } else {
+      requireSame(index, 1);
+      openRestore(entry, keys, null);
+    }
   }
 
   /**
