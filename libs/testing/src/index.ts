@@ -16,4 +16,4 @@ export { LogOracle, type OracleVerdict, type SealedEvent } from './log-oracle.js
 export { opensslMissing, TestTsa, TSA_POLICY, type TsaAnswer } from './test-tsa.js';
 export type { TsaPlan } from './tsa-certificates.js';
 export { objectStoreMissing, TestObjectStore } from './test-object-store.js';
-export { litewitnessMissing, TestLitewitness, type WitnessExchange } from './test-litewitness.js';
+export { PublicWitness, publicWitnesses } from './public-witness.js';

@@ -1,7 +1,7 @@
 /**
- * Our witness client against a public witness that we did not write, litewitness: cosigned and proven, through restarts on both sides, when
- * it knows less and when it knows more than we think, and when it knows another history. Skipped where there is none
- * (libs/testing, test-litewitness.ts).
+ * Our witness client against public witnesses that we did not write: cosigned and proven, through restarts on both sides, when one knows
+ * less and when it knows more than we think, and when it knows another history. Of each that is here (libs/testing,
+ * public-witness.ts); skipped without.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -26,9 +26,9 @@ import {
   AlertWatch,
   InstalledSystem,
   JournalProducer,
-  litewitnessMissing,
+  PublicWitness,
+  publicWitnesses,
   temporaryFolder,
-  TestLitewitness,
   type TemporaryFolder,
 } from '@everseal/testing';
 import pg from 'pg';
@@ -49,26 +49,27 @@ ops: [{ name: ops }]
 
 let folder: TemporaryFolder;
 let system: InstalledSystem;
-let lite: TestLitewitness;
+let witness: PublicWitness;
 let alerts: AlertWatch;
 let dba: pg.Client;
 let producers = 0;
 
-const missing = litewitnessMissing();
-if (missing !== null) process.stderr.write(`litewitness.spec: ${missing}\n`);
+const programs = publicWitnesses();
+if (programs.length === 0)
+  process.stderr.write('public-witness.spec: skipped, LITEWITNESS_BIN and OMNIWITNESS_BIN name none\n');
 
-async function start(): Promise<void> {
-  folder = temporaryFolder('litewitness');
+async function start(program: (typeof programs)[number]): Promise<void> {
+  folder = temporaryFolder('public-witness');
   const policyFile = path.join(folder.path, 'policy.yaml');
   writeFileSync(policyFile, POLICY);
   system = await InstalledSystem.start({ policyFile });
   const { installation, origin, keys } = system;
   const own = path.join(installation.layout.dir, 'pki', 'server', 'verifier-v1');
   const tls = { certFile: path.join(own, 'cert.pem'), keyFile: path.join(own, 'key.pem') };
-  lite = await TestLitewitness.start(path.join(folder.path, 'witness'), tls);
-  lite.addLog(origin, keys.log.vkey);
+  const log = { origin, vkey: keys.log.vkey };
+  witness = await PublicWitness.start(program, path.join(folder.path, 'witness'), log, tls);
   const file = path.join(installation.layout.config, 'witnesses');
-  writeFileSync(file, `witness lite ${lite.vkey} ${lite.url}\nquorum lite\n`);
+  writeFileSync(file, `witness public ${witness.vkey} ${witness.url}\nquorum public\n`);
   for (const id of ['sealer-s1', 'cli']) {
     const settings = parse(readFileSync(installation.layout.configFile(id), 'utf8')) as { ledgers: object[] };
     system.changeSettings(id, { ledgers: [{ ...settings.ledgers[0], witnessesFile: file }] });
@@ -89,7 +90,7 @@ async function restart(service: 'sealer' | 'verifier', name: string): Promise<vo
 async function send(events: number): Promise<void> {
   const { installation, ledger, origin, keys } = system;
   const login = installation.logins.nats('producer', 'orders');
-  const source = `https://orders.example.com/litewitness/${producers++}`;
+  const source = `https://orders.example.com/public-witness/${producers++}`;
   const options = { login, ledger, producer: 'orders', origin, ingestKeys: keys.ingest, source };
   const producer = await JournalProducer.open(options);
   await producer.load(events, 1, () => producer.receipts >= events);
@@ -104,10 +105,9 @@ async function headSize(): Promise<number> {
 
 /** Size of the newest checkpoint that it cosigned, as the database holds it. */
 async function cosignedSize(): Promise<number> {
-  const signer = 'witness.example.org/lite';
   const found = await dba.query<{ size: string | null }>(
     'SELECT max(size) AS size FROM everseal.cosignature WHERE signer = $1',
-    [signer],
+    [witness.name],
   );
   return Number(found.rows[0]?.size ?? 0);
 }
@@ -116,7 +116,7 @@ async function cosignedSize(): Promise<number> {
 async function cosignedAfter(events: number): Promise<void> {
   const before = Math.max(await cosignedSize(), await headSize());
   await send(events);
-  const what = `a cosignature of litewitness beyond ${before}`;
+  const what = `a cosignature of the witness beyond ${before}`;
   await waitUntil(async () => (await cosignedSize()) >= before + events, { what, timeoutMs: WITHIN_MS, everyMs: 250 });
 }
 
@@ -141,7 +141,13 @@ async function submit(leaves: readonly Hash[]): Promise<number> {
 
 function post(body: string): Promise<{ status: number; body: Buffer }> {
   const { caFile } = system.installation.logins.certificate('ops', 'ops');
-  const place = { host: 'localhost', port: lite.port, path: '/add-checkpoint', method: 'POST', agent: false } as const;
+  const place = {
+    host: 'localhost',
+    port: witness.port,
+    path: '/add-checkpoint',
+    method: 'POST',
+    agent: false,
+  } as const;
   return new Promise((resolve, reject) => {
     const asked = request({ ...place, ca: readFileSync(caFile) }, (answer) => {
       const chunks: Buffer[] = [];
@@ -159,15 +165,17 @@ function everseal(...args: string[]): { status: number | null; stdout: string; s
 
 /** Statuses of its answers since then. */
 const since = (from: number): string[] =>
-  lite.seen.slice(from).map(({ old, status }) => `${old > 0 ? 'n' : 0}:${status}`);
+  witness.seen.slice(from).map(({ old, status }) => `${old > 0 ? 'n' : 0}:${status}`);
 
-(missing === null ? describe : describe.skip)('litewitness', () => {
-  beforeAll(start, START_MS);
+const describeEach = programs.length === 0 ? describe.skip.each(['no program']) : describe.each(programs);
+
+describeEach('%s', (program) => {
+  beforeAll(() => start(program as (typeof programs)[number]), START_MS);
 
   afterAll(async () => {
     await alerts?.close();
     await dba?.end();
-    await lite?.stop();
+    await witness?.stop();
     await system?.stop();
     folder?.remove();
   }, START_MS);
@@ -178,15 +186,15 @@ const since = (from: number): string[] =>
       await cosignedAfter(20);
       const policy = path.join(folder.path, 'policy');
       expect(everseal('policy', '--out', policy)).toMatchObject({ status: 0, stderr: '' });
-      expect(readFileSync(policy, 'utf8')).toContain(lite.vkey);
+      expect(readFileSync(policy, 'utf8')).toContain(witness.vkey);
       const proved = everseal('prove', '--index', '3', '--out', path.join(folder.path, 'proof'), '--json');
       expect(proved).toMatchObject({ status: 0, stderr: '' });
       const { cosigners, files } = JSON.parse(proved.stdout) as { cosigners: string[]; files: { proof: string } };
-      expect(cosigners).toContain('lite');
+      expect(cosigners).toContain('public');
       expect(everseal('verify', files.proof, '--policy', policy)).toMatchObject({ status: 0 });
       // Control: without its line nothing is believed.
       const lines = readFileSync(files.proof, 'utf8').split('\n');
-      writeFileSync(files.proof, lines.filter((line) => !line.startsWith('— witness.example.org/lite ')).join('\n'));
+      writeFileSync(files.proof, lines.filter((line) => !line.startsWith(`— ${witness.name} `)).join('\n'));
       expect(everseal('verify', files.proof, '--policy', policy)).toMatchObject({ status: 1 });
     },
     TEST_MS,
@@ -195,14 +203,14 @@ const since = (from: number): string[] =>
   it(
     'goes on after restarts on either side: we learn its size from its 409, it remembers what it cosigned',
     async () => {
-      let from = lite.seen.length;
+      let from = witness.seen.length;
       await restart('sealer', 's1');
       await cosignedAfter(20);
       expect(since(from).slice(0, 2)).toEqual(['0:409', 'n:200']);
-      await lite.pause();
-      lite.keep();
-      await lite.resume();
-      from = lite.seen.length;
+      await witness.pause();
+      witness.keep();
+      await witness.resume();
+      from = witness.seen.length;
       await cosignedAfter(20);
       expect(new Set(since(from))).toEqual(new Set(['n:200']));
     },
@@ -212,10 +220,10 @@ const since = (from: number): string[] =>
   it(
     'is taken up from where it stands when it was set back, or has gone further than the newest checkpoint here',
     async () => {
-      await lite.pause();
-      lite.setBack();
-      await lite.resume();
-      let from = lite.seen.length;
+      await witness.pause();
+      witness.setBack();
+      await witness.resume();
+      let from = witness.seen.length;
       await cosignedAfter(20);
       expect(since(from).slice(0, 2)).toEqual(['n:409', 'n:200']);
 
@@ -226,7 +234,7 @@ const since = (from: number): string[] =>
       await waitUntil(async () => (await headSize()) >= before + 20, { what: 'sealed', timeoutMs: WITHIN_MS });
       const leaves = await leavesOf();
       expect(await submit(leaves)).toBe(200);
-      from = lite.seen.length;
+      from = witness.seen.length;
       await restart('sealer', 's1');
       await waitUntil(() => since(from).includes('0:409'), { what: 'asked from nothing', timeoutMs: WITHIN_MS });
       expect(await cosignedSize()).toBeLessThan(leaves.length);
@@ -243,7 +251,7 @@ const since = (from: number): string[] =>
       await system.installation.service('sealer', 's1').stop();
       const stolen = (await leavesOf()).concat(Array.from({ length: 5 }, (_, i) => sha256(Buffer.from(`stolen ${i}`))));
       expect(await submit(stolen)).toBe(200);
-      const from = lite.seen.length;
+      const from = witness.seen.length;
       await system.installation.startService('sealer', 's1');
       await send(30);
       await alerts.raised('witness.dissent', WITHIN_MS);
