@@ -67,18 +67,18 @@ export class PublicWitness {
   /**
    * @param folder for its files
    * @param log that it is to witness
-   * @param tls certificate and key of the server in front of it
+   * @param tls certificate and key of the server in front of it, PEM
    */
   static async start(
     program: PublicWitnessProgram,
     folder: string,
     log: WitnessedLog,
-    tls: { certFile: string; keyFile: string },
+    tls: { cert: string | Buffer; key: string | Buffer },
   ): Promise<PublicWitness> {
     mkdirSync(folder, { recursive: true });
     const [inner, port] = [await freePort(), await freePort()];
     const running = await PROGRAMS[program](folder, inner, log);
-    const listener = createServer({ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
+    const listener = createServer(tls);
     const witness = new PublicWitness(program, folder, running, listener, inner, port);
     listener.on('request', (asked, answer) => witness.pass(asked, answer));
     await new Promise<void>((resolve) => listener.listen(port, '127.0.0.1', resolve));
@@ -88,7 +88,7 @@ export class PublicWitness {
   }
 
   get url(): string {
-    return `https://localhost:${this.port}/`;
+    return `https://localhost:${this.port}`;
   }
 
   get vkey(): string {
