@@ -13,6 +13,7 @@ import {
   leafHash,
   parseTlogProof,
   proveRange,
+  signCheckpoint,
   splitBundle,
 } from '@everseal/audit-core';
 import { insertCosignature } from '@everseal/ledger-store';
@@ -100,6 +101,14 @@ function run(program: string, args: string[], cwd = folder.path): Promise<Ran> {
 const everseal = (...args: string[]): Promise<Ran> => run(MAIN, ['--config', file('cli.yaml'), ...args]);
 /** An auditor's machine has no settings. */
 const verify = (...args: string[]): Promise<Ran> => run(MAIN, ['verify', ...args, '--policy', file('policy')]);
+
+/** Checks an export where nothing is but the export itself and Node. */
+async function elsewhere(name: string, ...args: string[]): Promise<Ran> {
+  const away = file(`${name}-away`);
+  rmSync(away, { recursive: true, force: true });
+  cpSync(file(name), away, { recursive: true });
+  return run(path.join(away, 'verify.mjs'), ['--policy', file('policy'), ...args], '/');
+}
 
 /** Changes one byte of a file, or cuts it off there. */
 function damage(name: string, at: number, cut = false): void {
@@ -273,6 +282,9 @@ describeStamps('a time stamp', () => {
       expect(bare.code).toBe(0);
       expect(bare.out).toContain('not proven  what the time stamp');
       expect(bare.out).not.toContain('CN=Spec TSA');
+      const none = await verify(file('at', 'main-2.tlog-proof'), ...tsa);
+      expect(none).toMatchObject({ code: 0, err: '' });
+      expect(none.out).toContain('there is no time stamp');
     },
     TEST_MS,
   );
@@ -329,10 +341,9 @@ describeStamps('a time stamp', () => {
       expect(own.out).toContain('not proven  that the time-stamp authorities are who they say');
       const sizes = readdirSync(file('with-stamps', 'timestamps'));
       expect(sizes.length).toBe(4);
-      // The program that it brings along reads no time stamps, and says so.
-      const brought = await run(file('with-stamps', 'verify.mjs'), ['--policy', file('policy')], '/');
-      expect(brought.code).toBe(0);
-      expect(brought.out).toContain('4 time stamps');
+      const away = await elsewhere('with-stamps', ...tsa);
+      expect(away).toMatchObject({ code: 0, err: '' });
+      expect(away.out).toContain('4 time stamps of tsa hold');
       for (const [name, code] of [
         ['checkpoint', 'note.signature'],
         ['tsa.tst', 'timestamp.signature'],
@@ -344,23 +355,77 @@ describeStamps('a time stamp', () => {
           verified: false,
           code,
         });
+        const brought = await run(file('with-stamps', 'verify.mjs'), ['--policy', file('policy'), '--json'], '/');
+        expect(brought.lines()[0]).toMatchObject({ verified: false, code });
         writeFileSync(at, genuine);
       }
       expect((await verify(file('with-stamps'), ...tsa)).code).toBe(0);
     },
     TEST_MS,
   );
+
+  it(
+    'goes into an export of a range: the first that covers it, and what shows that it is of the same history',
+    async () => {
+      const range = ['--from', '20', '--to-index', '30'];
+      const exported = await everseal('export', 'main', '--to', file('stamped-range'), ...range, '--json');
+      expect(exported).toMatchObject({ code: 0, err: '' });
+      const sizes = (await stampedSizes()).filter((size) => size >= 256);
+      expect(readdirSync(file('stamped-range', 'timestamps'))).toEqual([String(sizes[0])]);
+      for (const said of [await verify(file('stamped-range'), ...tsa), await elsewhere('stamped-range', ...tsa)]) {
+        expect(said).toMatchObject({ code: 0, err: '' });
+        expect(said.out).toContain('1 checkpoints that were time-stamped are of the same history');
+        expect(said.out).toContain('1 time stamp of tsa holds: the tree of');
+        expect(said.out).toContain('; every entry of this export is in it');
+        expect(said.out).not.toContain('came with the export');
+      }
+      const facts = (await elsewhere('stamped-range', '--json')).lines()[0];
+      expect(facts).toMatchObject({ verified: true, timestamps: { tsa: [{ size: sizes[0], coversAll: true }] } });
+
+      const at = (name: string): string => file('stamped-range', 'timestamps', String(sizes[0]), name);
+      const [token, checkpoint] = [readFileSync(at('tsa.tst')), readFileSync(at('checkpoint'))];
+      const refusals = async (): Promise<unknown[]> =>
+        [await verify(file('stamped-range'), ...tsa, '--json'), await elsewhere('stamped-range', '--json')].map(
+          (ran) => ran.lines()[0]?.['code'] ?? 'proven',
+        );
+      damage(at('tsa.tst'), token.length - 5);
+      expect(await refusals()).toEqual(['timestamp.signature', 'timestamp.signature']);
+      const [, , other] = await swept.log.store.sql(
+        `SELECT evidence FROM everseal.anchor WHERE kind = 'rfc3161' ORDER BY size`,
+      );
+      writeFileSync(at('tsa.tst'), other!['evidence'] as Buffer);
+      expect(await refusals()).toEqual(['timestamp.imprint', 'timestamp.imprint']);
+      writeFileSync(at('tsa.tst'), token);
+      // Of another history: signed by the log, and not what this tree begins with.
+      const fork = { origin: ORIGIN, size: sizes[0]!, root: leafHash(Buffer.from('another history')) };
+      writeFileSync(at('checkpoint'), signCheckpoint(fork, KEYS.log));
+      expect(await refusals()).toEqual(['export.checkpoint', 'export.checkpoint']);
+      writeFileSync(at('checkpoint'), checkpoint);
+      expect(await refusals()).toEqual(['proven', 'proven']); // control
+    },
+    TEST_MS,
+  );
+
+  it(
+    'goes into an export of a query: the first over its newest event',
+    async () => {
+      const bounds = ['--source', SOURCE, '--from', '0', '--to-index', '20'];
+      expect((await everseal('export', 'main', '--to', file('stamped-query'), ...bounds)).code).toBe(0);
+      const said = await elsewhere('stamped-query', ...tsa);
+      expect(said).toMatchObject({ code: 0, err: '' });
+      expect(said.out).toContain('; every entry of this export is in it');
+      expect(readdirSync(file('stamped-query', 'timestamps'))).toEqual([String((await stampedSizes())[0])]);
+    },
+    TEST_MS,
+  );
+
+  async function stampedSizes(): Promise<number[]> {
+    const rows = await swept.log.store.sql(`SELECT size FROM everseal.anchor WHERE kind = 'rfc3161' ORDER BY size`);
+    return rows.map(({ size }) => Number(size));
+  }
 });
 
 describe('everseal export', () => {
-  /** Checks an export where nothing is but the export itself and Node. */
-  async function elsewhere(name: string, ...args: string[]): Promise<Ran> {
-    const away = file(`${name}-away`);
-    rmSync(away, { recursive: true, force: true });
-    cpSync(file(name), away, { recursive: true });
-    return run(path.join(away, 'verify.mjs'), ['--policy', file('policy'), ...args], '/');
-  }
-
   it(
     'of a whole ledger is checked by the program it brings along, by ours, and read as C2SP tiles',
     async () => {
@@ -485,6 +550,29 @@ describe('everseal export', () => {
       expect(existsSync(file('range', entriesPath(0, 256)))).toBe(false);
       const name = file('range', entriesPath(1, 256));
       const genuine = readFileSync(name);
+
+      // Who signed each of its events: the frames that the log has there, in its own order.
+      expect(checked.out).toMatch(
+        /Who accepted these \d+ events: ingest a \d+ in \d+ frames? that it signed; ingest b/,
+      );
+      const listed = (await elsewhere('range', '--frames', '--json')).lines();
+      const frames = listed.filter(({ kind }) => kind === 'frame') as { first: number; last: number }[];
+      const ours = (await verify(file('range'), '--frames', '--json')).lines();
+      expect(ours.filter(({ kind }) => kind === 'frame')).toMatchObject(frames);
+      const whole = (await verify(file('whole'), '--frames', '--json')).lines() as typeof frames;
+      const cut = whole
+        .filter(({ first, last }) => first < 512 && last >= 256)
+        .map((frame) => ({ ...frame, first: Math.max(256, frame.first), last: Math.min(511, frame.last) }));
+      expect(cut.map(({ first, last }) => [first, last])).toEqual(frames.map(({ first, last }) => [first, last]));
+      expect(frames[0]!.first).toBe(256); // it begins inside a frame …
+      expect(whole.some(({ first, last }) => first < 511 && last > 511)).toBe(true); // … and ends inside one
+      const [opening] = readdirSync(file('range', 'frames'));
+      const note = readFileSync(file('range', 'frames', opening!));
+      rmSync(file('range', 'frames', opening!));
+      expect((await verify(file('range'), '--json')).lines()[0]).toMatchObject({ code: 'export.custody' });
+      writeFileSync(file('range', 'frames', opening!), note);
+      expect((await verify(file('range'))).code).toBe(0); // control
+
       // An entry that is left out, with the tile made to fit: only the root can tell.
       const offsets = splitBundle(genuine);
       const entries = Array.from({ length: 256 }, (_, i) => genuine.subarray(offsets.start(i), offsets.end(i)));
@@ -493,6 +581,22 @@ describe('everseal export', () => {
       writeFileSync(file('range', 'tile/0/001'), Buffer.concat(entries.map((entry) => leafHash(entry))));
       const refused = await verify(file('range'), '--json');
       expect(refused.lines()[0]).toMatchObject({ verified: false, code: 'export.root' });
+    },
+    TEST_MS,
+  );
+
+  const itStamps = opensslMissing() === null ? it : it.skip;
+  itStamps(
+    'of a range that no time stamp covers yet brings the newest there is, and says what it does not cover',
+    async () => {
+      // Since the export was brought up to date above, there is a checkpoint that nobody has stamped.
+      const range = ['--from', '600', '--to-index', String(swept.log.size - 1)];
+      expect((await everseal('export', 'main', '--to', file('stamped-end'), ...range)).code).toBe(0);
+      expect(readdirSync(file('stamped-end', 'timestamps'))).toEqual([String(cosignedSize)]);
+      const said = await elsewhere('stamped-end', '--tsa', file('tsa.pem'));
+      expect(said).toMatchObject({ code: 0, err: '' });
+      expect(said.out).toContain(`; of the entries of this export those below ${cosignedSize} are in it`);
+      expect(said.out).toContain('which the newest of these entries are not in');
     },
     TEST_MS,
   );
@@ -509,6 +613,7 @@ describe('everseal export', () => {
       const checked = await elsewhere('query');
       expect(checked.code).toBe(0);
       expect(checked.out).toContain('no other event fits the query is not proven');
+      expect(checked.out).toMatch(/Who accepted these \d+ events: ingest/);
       const nobody = [...bounds, '--until', '2026-01-01'];
       const none = await everseal('export', 'main', '--to', file('none'), ...nobody, '--json');
       expect(none.lines()[0]).toMatchObject({ events: 0 });

@@ -5,15 +5,19 @@
 import {
   eventFile,
   fitsQuery,
+  parseCustodyFile,
+  parseFrameText,
+  parseNote,
   parseTlogProof,
   verifyProofBundle,
   type ExportSelection,
+  type Frame,
   type TlogPolicy,
 } from '@everseal/audit-core';
 import { eventPositions, readIndexHead } from '@everseal/ledger-store';
 import { CliFailure } from './cli-failure.js';
 import { EXIT } from './exit-code.js';
-import { Interrupted, type ExportJob } from './export-ledger.js';
+import { Interrupted, type ExportJob } from './export-job.js';
 import { altered } from './stored-proofs.js';
 
 const EVENTS_A_READ = 1_000;
@@ -53,7 +57,7 @@ async function exportEvent(
   note: string,
   policy: TlogPolicy,
 ): Promise<void> {
-  const { ledger, folder, size, census, progress } = job;
+  const { ledger, folder, size, census, tally, progress } = job;
   const name = eventFile(index);
   const standing = await standingEntry(job, name, note);
   const bundle = standing ?? (await ledger.proofs.bundle(index, size, note));
@@ -61,6 +65,7 @@ async function exportEvent(
   if (event === null || !fitsQuery(query, index, { accepted: event.accepted, source: event.said?.source ?? null })) {
     throw altered(`the event index of ${ledger.origin} says of entry ${index} what it does not say`);
   }
+  ledger.checked(() => tally.add(frameOf(bundle.custody!), 1));
   progress.add(1);
   if (standing) return;
   ledger.checked(() => verifyProofBundle(bundle, policy));
@@ -68,6 +73,8 @@ async function exportEvent(
   await folder.write(`${name}.custody`, bundle.custody!);
   await folder.write(`${name}.tlog-proof`, bundle.proof);
 }
+
+const frameOf = (custody: Buffer): Frame => parseFrameText(parseNote(parseCustodyFile(custody).frame.note).text);
 
 type Standing = { entry: Buffer; custody: Buffer | null; proof: Buffer };
 

@@ -9,9 +9,7 @@ import {
   encodeBundle,
   entriesPath,
   equalHash,
-  type EventCensus,
   exportedRange,
-  FormatError,
   fullTiles,
   leafHash,
   partialWidth,
@@ -22,35 +20,20 @@ import {
   tileLevels,
   tilePath,
   type ExportSelection,
-  type Hash,
   type TileRef,
 } from '@everseal/audit-core';
 import { blockOf, readBodies } from '@everseal/ledger-store';
-import type { AuditedLedger } from './audited-ledger.js';
-import type { ExportFolder } from './export-folder.js';
-import type { Progress } from './progress.js';
+import { writeCustody, writeShownKeys, type ShownTree } from './export-evidence.js';
+import { Interrupted, requireInTree, type ExportJob } from './export-job.js';
 import { altered } from './stored-proofs.js';
-
-export interface ExportJob {
-  ledger: AuditedLedger;
-  folder: ExportFolder;
-  size: number;
-  root: Hash;
-  census: EventCensus;
-  progress: Progress;
-  signal: AbortSignal;
-}
 
 const BLOCKS_A_READ = 64;
 /** Tiles of upper levels that are read at once. */
 const TILES_A_READ = 128;
 
-/** Somebody pressed Ctrl-C: what is written stays, and the next run goes on from there. */
-export class Interrupted extends Error {}
-
 /** Every entry below the checkpoint and every tile of its tree. Bundles that stand already are read from the folder instead. */
 export async function exportWholeLedger(job: ExportJob): Promise<void> {
-  const { folder, size, root, census, ledger } = job;
+  const { folder, size, root, census, tally, ledger } = job;
   const tree = TileBuilder.empty();
   for await (const { number, entries, stands } of bundles(job, 0, bundlesOf(size))) {
     for (const [i, entry] of entries.entries()) {
@@ -58,7 +41,10 @@ export async function exportWholeLedger(job: ExportJob): Promise<void> {
         const name = tilePath({ ...tile, width: TILE_WIDTH });
         if (!stands || !(await folder.has(name))) await folder.write(name, tile.data);
       }
-      ledger.checked(() => census.add(number * TILE_WIDTH + i, entry));
+      ledger.checked(() => {
+        census.add(number * TILE_WIDTH + i, entry);
+        tally.addEntry(entry);
+      });
     }
     if (!stands) await folder.write(entriesPath(number, entries.length), encodeBundle(entries));
   }
@@ -70,32 +56,33 @@ export async function exportWholeLedger(job: ExportJob): Promise<void> {
   }
 }
 
-/** The bundles of a range, and the tiles that show where they hang in the tree. */
+/** The bundles of a range, the tiles that show where they hang in the tree, and who signed them. */
 export async function exportRange(
   job: ExportJob,
   selection: Extract<ExportSelection, { kind: 'range' }>,
-): Promise<void> {
+): Promise<ShownTree> {
   const { folder, size, root, census, ledger } = job;
   await writeUpperTiles(job);
+  await folder.settle();
   const tree = await requireInTree(ledger, () => TileTree.open(ledger.proofs.tiles, size, root));
   const { from, to } = exportedRange(selection, size)!;
+  const shown = await writeShownKeys(job);
+  const custody = await writeCustody(job, shown, from);
   for await (const { number, entries } of bundles(job, from / TILE_WIDTH, bundlesOf(to))) {
     const leaves = entries.map((entry) => leafHash(entry));
     const width = bundleWidth(number, size);
     await folder.write(tilePath({ level: 0, number, width }), Buffer.concat(leaves));
     await requireInTree(ledger, () => tree.requireBundle(number, leaves));
-    for (const [i, entry] of entries.entries()) ledger.checked(() => census.add(number * TILE_WIDTH + i, entry));
+    for (const [i, entry] of entries.entries()) {
+      ledger.checked(() => {
+        census.add(number * TILE_WIDTH + i, entry);
+        custody.take(entry, leaves[i]!);
+      });
+    }
     await folder.write(entriesPath(number, width), encodeBundle(entries));
   }
-}
-
-async function requireInTree<T>(ledger: AuditedLedger, check: () => Promise<T>): Promise<T> {
-  try {
-    return await check();
-  } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    throw altered(`what the database holds of ${ledger.origin} is not under its checkpoint (${cause.message})`, cause);
-  }
+  await requireInTree(ledger, () => custody.end());
+  return shown;
 }
 
 /** All tiles above the leaves, and the right edge of these. */

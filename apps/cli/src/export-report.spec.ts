@@ -26,6 +26,11 @@ const completeness: Completeness = {
     gaps: [],
     furtherGaps: 0,
   },
+  evidence: {
+    keySets: 1,
+    custody: [{ ingester: 'a', frames: 2, events: 3 }],
+    timestamps: [{ authority: '<tsa>', stamps: 1, firstSize: 2, lastSize: 2 }],
+  },
 };
 
 describe('the report of an export', () => {
@@ -35,6 +40,8 @@ describe('the report of an export', () => {
     expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;\ufffd\ufffd');
     expect(html).not.toContain('<script');
     expect(html).toContain('(none)');
+    expect(html).toContain('<td>a</td><td class="n">2</td>');
+    expect(html).toContain('1 of &lt;tsa&gt; over the tree of 2 entries');
   });
 
   it('loads nothing', () => {

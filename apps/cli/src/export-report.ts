@@ -35,6 +35,8 @@ export function exportReport(completeness: Completeness, believed: Believed, not
     .join('\n')}</ul>
 <h2>Events by source and day of acceptance (UTC)</h2>
 ${countsTable(completeness)}
+<h2>Who accepted them</h2>
+${custodyTable(completeness)}
 <h2>Gap records</h2>
 ${gapsTable(completeness)}
 <h2>Checking it</h2>
@@ -56,6 +58,16 @@ function countsTable({ census }: Completeness): string {
   const rest = rows.slice(MOST_ROWS).reduce((sum, { events }) => sum + events, inFurtherRows);
   if (rest > 0) cells.push(`<tr><td>further sources and days</td><td></td><td class="n">${numeral(rest)}</td></tr>`);
   return `<table><tr><th>source</th><th>day</th><th class="n">events</th></tr>${cells.join('\n')}</table>`;
+}
+
+function custodyTable({ evidence }: Completeness): string {
+  const shares = evidence?.custody ?? [];
+  if (shares.length === 0) return '<p>No events.</p>';
+  const cells = shares.slice(0, MOST_ROWS).map(({ ingester, frames, events }) => {
+    return `<tr><td>${escaped(ingester)}</td><td class="n">${numeral(frames)}</td><td class="n">${numeral(events)}</td></tr>`;
+  });
+  const heads = '<tr><th>ingester</th><th class="n">frames that it signed</th><th class="n">events</th></tr>';
+  return `<table>${heads}${cells.join('\n')}</table>`;
 }
 
 function gapsTable({ census }: Completeness): string {

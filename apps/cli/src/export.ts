@@ -6,30 +6,27 @@
  * interrupted goes on with the same. A finished export of a whole ledger is brought up to date by the same command again: what
  * stands in it is never altered, only added to. Until completeness.json is written there is no export.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import {
   checkpointFile,
   completenessWords,
   EventCensus,
   EXPORT_FILES,
-  EXPORT_FOLDERS,
   fullTiles,
   entriesPath,
   formatCompleteness,
   formatTimestamp,
   FormatError,
   formatTlogPolicy,
-  keysFile,
+  FrameTally,
   MessageReader,
   openUnderPolicy,
   parseCheckpointText,
   parseCompleteness,
   parseNote,
   partialWidth,
-  stampedFile,
   tileLevels,
   tilePath,
-  tokenFile,
   type Completeness,
   type ExportSelection,
   type TlogPolicy,
@@ -37,19 +34,19 @@ import {
 import { dailyCheckpoints } from '@everseal/ledger-store';
 import { AuditedLedger } from './audited-ledger.js';
 import { CliFailure, usage } from './cli-failure.js';
-import type { CliSettings } from './config.js';
 import { openDatabase } from './connections.js';
 import type { Context } from './context.js';
 import { parseSince } from './durations.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { exportEvents } from './export-events.js';
+import { evidenceOf, writeKeySets, writeShownKeys, writeStamps, type ShownTree } from './export-evidence.js';
 import { ExportFolder } from './export-folder.js';
-import { exportRange, exportWholeLedger, Interrupted, type ExportJob } from './export-ledger.js';
+import { Interrupted, type ExportJob } from './export-job.js';
+import { exportRange, exportWholeLedger } from './export-ledger.js';
 import { exportReport } from './export-report.js';
 import { writeVerifier } from './export-verifier.js';
 import { readTrust } from './ledger-trust.js';
 import { Progress } from './progress.js';
-import { storedStamps } from './stored-stamps.js';
 import { count, counted, printable } from './terminal.js';
 
 export interface ExportOptions {
@@ -184,9 +181,12 @@ async function run(
   const believed = ledger.checked(() => openUnderPolicy(state.checkpoint, policy));
   const total = state.selection.kind === 'ledger' ? size : null;
   const progress = new Progress(terminal.progressOutput, 'exporting', total);
-  const job: ExportJob = { ledger, folder, size, root, census: new EventCensus(), progress, signal };
+  const counts = { census: new EventCensus(), tally: new FrameTally() };
+  const job: ExportJob = { ledger, folder, size, root, ...counts, progress, signal };
+  const { made, selection } = state;
+  let shown: ShownTree | null;
   try {
-    await writeContent(job, state, policy);
+    shown = await writeContent(job, state, policy);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     await folder.settle();
@@ -194,39 +194,43 @@ async function run(
   } finally {
     progress.end();
   }
-  const { made, selection } = state;
-  const completeness: Completeness = {
-    ledger: ledger.origin,
-    size,
-    root,
-    made,
-    selection,
-    census: job.census.result(),
-  };
-  await writeEvidence(job, completeness, policy, exportReport(completeness, believed, state.checkpoint));
-  if (selection.kind === 'ledger') await writeStamps(job, context.settings());
+  const census = job.census.result();
+  const content: Completeness = { ledger: ledger.origin, size, root, made, selection, census, evidence: null };
+  const keySets = shown === null ? await writeKeySets(job) : shown.keys.count;
+  await writeStamps(job, context.settings(), content, shown);
+  const completeness = { ...content, evidence: await evidenceOf(job, keySets) };
+  await writeRest(job, completeness, policy, exportReport(completeness, believed, state.checkpoint));
   await finish(folder, state, completeness);
   tell(context, completeness, options);
   return EXIT.ok;
 }
 
-async function writeContent(job: ExportJob, { selection, checkpoint }: State, policy: TlogPolicy): Promise<void> {
+/** @returns what a part is shown by; null for a whole ledger, which needs no such thing */
+async function writeContent(
+  job: ExportJob,
+  { selection, checkpoint }: State,
+  policy: TlogPolicy,
+): Promise<ShownTree | null> {
+  let shown: ShownTree | null = null;
   if (selection.kind === 'ledger') await exportWholeLedger(job);
-  else if (selection.kind === 'range') await exportRange(job, selection);
-  else await exportEvents(job, selection, checkpoint, policy);
+  else if (selection.kind === 'range') shown = await exportRange(job, selection);
+  else {
+    await exportEvents(job, selection, checkpoint, policy);
+    shown = await writeShownKeys(job);
+  }
   await job.folder.settle();
+  return shown;
 }
 
-/** Everything that stands beside the entries. */
-async function writeEvidence(
+/** What else stands beside the entries. */
+async function writeRest(
   job: ExportJob,
-  { selection, size }: Completeness,
+  { selection, size, evidence }: Completeness,
   policy: TlogPolicy,
   report: string,
 ): Promise<void> {
   const { folder, ledger } = job;
   if (selection.kind === 'ledger') {
-    for (const { note, index } of await ledger.proofs.keySets(size)) await folder.write(keysFile(index), note);
     for await (const rows of dailyCheckpoints(ledger.pool, ledger.ledgerId, size)) {
       for (const row of rows)
         if (row.size < size) await folder.write(checkpointFile(row.size), await ledger.cosigned(row));
@@ -234,22 +238,7 @@ async function writeEvidence(
   }
   await folder.write(EXPORT_FILES.policy, formatTlogPolicy(policy));
   await folder.write('report.html', report);
-  await writeVerifier(folder);
-  await folder.settle();
-}
-
-/** The time stamps of authorities that the settings name, and the certificates that these are known by. */
-async function writeStamps({ folder, ledger, size }: ExportJob, settings: CliSettings): Promise<void> {
-  const written = new Set<string>();
-  for await (const stamp of storedStamps(ledger, settings, 0, size)) {
-    await folder.write(stampedFile(stamp.size), stamp.signed);
-    await folder.write(tokenFile(stamp.size, stamp.authority), stamp.token);
-    written.add(stamp.authority);
-  }
-  for (const { name, certificatesFile } of settings.authorities) {
-    if (written.has(name))
-      await folder.write(`${EXPORT_FOLDERS.authorities}/${name}.pem`, readFileSync(certificatesFile));
-  }
+  await writeVerifier(folder, evidence !== null && evidence.timestamps.length > 0);
   await folder.settle();
 }
 
@@ -274,7 +263,7 @@ async function removeOldEdge(folder: ExportFolder, oldSize: number, size: number
 }
 
 function tell({ terminal }: Context, completeness: Completeness, { to, json }: ExportOptions): void {
-  const { ledger, size, selection, census } = completeness;
+  const { ledger, size, selection, census, evidence } = completeness;
   if (json) {
     terminal.json({
       ledger,
@@ -282,6 +271,7 @@ function tell({ terminal }: Context, completeness: Completeness, { to, json }: E
       selection,
       events: census.events,
       gaps: census.gaps.length + census.furtherGaps,
+      ...evidence,
       folder: to,
     });
     return;

@@ -30,10 +30,11 @@ function addVerify(program: Command, run: Run): void {
     .option('--policy <file>', 'whom to believe: a C2SP tlog-policy file with log key, witnesses and quorum')
     .option(
       '--tsa <file...>',
-      'certificates (PEM) of time-stamp authorities to believe, for time stamps beside the rest',
+      'certificates (PEM) of time-stamp authorities to believe, for time stamps beside proofs and checkpoints, and in exports',
     )
     .option('--entry <file>', "the proof's entry, where it is not beside it")
     .option('--extends <file>', 'an older checkpoint that the named one (with its proof, or a folder) has to extend')
+    .option('--frames', 'for exports: also list which ingester signed which entries')
     .option('--keys <file>', 'for receipts: the key set that names their ingesters, e.g. the genesis note')
     .option('--events <file...>', 'for receipts: the events that were sent')
     .option('--producer <name>', 'for receipts that do not say it: who sent them')

@@ -12,6 +12,8 @@ import {
   EXPORT_FILES,
   exportWords,
   extensionWords,
+  frameFacts,
+  frameWords,
   FormatError,
   formatTimestamp,
   indexEvent,
@@ -33,18 +35,20 @@ import {
   type Hash,
   type KeySet,
   type ProvenEntry,
+  type ShownFrame,
   type TlogPolicy,
   type Words,
 } from '@everseal/audit-core';
 import { CliFailure, usage } from './cli-failure.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-code.js';
+import { stampsOfExport } from './exported-stamps.js';
 import { FolderFiles } from './folder-files.js';
 import { Progress } from './progress.js';
 import { readEvents } from './read-events.js';
 import { readReceipts, type KeptReceipt } from './receipt-files.js';
 import { readSmallFile, tellWords } from './tell-words.js';
-import { readAuthorities, stampBeside, stampsOfExport } from './time-stamps.js';
+import { readAuthorities, stampBeside } from './time-stamps.js';
 import { printable } from './terminal.js';
 
 export interface VerifyFilesOptions {
@@ -55,6 +59,8 @@ export interface VerifyFilesOptions {
   extends?: string | undefined;
   /** Certificates of time-stamp authorities, PEM. */
   tsa?: string[] | undefined;
+  /** Of exports: also tell which ingester signed which entries. */
+  frames?: boolean | undefined;
   /** Key-set note whose ingest keys receipts are checked with. */
   keys?: string | undefined;
   /** Files with the events of receipts. */
@@ -229,7 +235,7 @@ async function checkFolderExtends(folder: string, before: Believed, policy: Tlog
   const note = await files.read(EXPORT_FILES.checkpoint);
   if (note === null) throw usage(`${folder} is no export: it has no checkpoint`);
   const after = openUnderPolicy(note, policy);
-  await verifyExportExtends(files, after, before);
+  await verifyExportExtends(files, after.checkpoint, before.checkpoint);
   const facts = { kind: 'extension', old: before.checkpoint.size, ...checkpointFacts(after) };
   return { what: folder, ...extensionWords(before, after), facts };
 }
@@ -249,20 +255,31 @@ function requireExtension({ checkpoint: old }: Believed, { checkpoint }: Believe
   );
 }
 
-function planExport({ terminal }: Context, folder: string, options: VerifyFilesOptions): Check {
+function planExport(context: Context, folder: string, options: VerifyFilesOptions): Check {
   const policy = policyOf(options);
   const pinned = readAuthorities(options.tsa);
   const check = async (): Promise<Checked> => {
-    const progress = new Progress(terminal.progressOutput, 'verifying entries', null);
+    const progress = new Progress(context.terminal.progressOutput, 'verifying entries', null);
     const files = new FolderFiles(folder);
-    const checking = verifyExport(files, policy, (entries) => progress.add(entries));
+    const checking = verifyExport(files, policy, {
+      onChecked: (entries) => progress.add(entries),
+      ...(options.frames && { onFrame: (shown) => tellFrame(context, folder, shown, options.json === true) }),
+    });
     const checked = await checking.finally(() => progress.end());
-    const { selection, census, believed } = checked;
-    const stamps = await stampsOfExport(files, pinned);
-    const facts = { kind: 'export', ...checkpointFacts(believed), selection, events: census.events, ...stamps.facts };
+    const { selection, census, believed, evidence } = checked;
+    const stamps = await stampsOfExport(files, checked, pinned);
+    const custody = evidence?.custody ?? null;
+    const read = { selection, events: census.events, custody };
+    const facts = { kind: 'export', ...checkpointFacts(believed), ...read, ...stamps.facts };
     return { what: folder, ...together(exportWords(checked, completenessWords(checked)), stamps), facts };
   };
   return { what: folder, check };
+}
+
+/** On its way, before the whole export is checked: it counts when that holds. */
+function tellFrame({ terminal }: Context, what: string, shown: ShownFrame, asJson: boolean): void {
+  if (asJson) return terminal.json({ file: what, kind: 'frame', ...frameFacts(shown) });
+  terminal.line(printable(`  ${frameWords(shown)}`));
 }
 
 function isFolder(file: string): boolean {

@@ -6,10 +6,12 @@
 import { encodeBase64 } from './base64.js';
 import type { Census } from './event-census.js';
 import { FormatError } from './format-error.js';
+import type { FrameShare } from './frame-tally.js';
 import type { Hash } from './hash.js';
 import { MessageReader } from './message-json.js';
 import { parseOrigin } from './names.js';
-import { numeral } from './proof-words.js';
+import { numeral, shown } from './proof-words.js';
+import type { StampShare } from './stamped-checkpoints.js';
 import { TILE_WIDTH } from './tile.js';
 import { parseTimestamp, type Timestamp } from './timestamp.js';
 
@@ -31,6 +33,15 @@ export type ExportSelection =
       readonly until: Timestamp | null;
     } & IndexRange);
 
+/** What stands beside the entries. */
+export type ExportEvidence = {
+  readonly keySets: number;
+  /** Who accepted the events, by name of the ingester. */
+  readonly custody: readonly FrameShare[];
+  /** By name of the authority. */
+  readonly timestamps: readonly StampShare[];
+};
+
 export type Completeness = {
   readonly ledger: string;
   readonly size: number;
@@ -38,9 +49,12 @@ export type Completeness = {
   readonly made: Timestamp;
   readonly selection: ExportSelection;
   readonly census: Census;
+  /** Null in version 1. */
+  readonly evidence: ExportEvidence | null;
 };
 
-const FORMAT = 'everseal/export/v1';
+const FORMATS = { 1: 'everseal/export/v1', 2: 'everseal/export/v2' } as const;
+export type ExportVersion = keyof typeof FORMATS;
 /** 10,000 rows with sources of 256 bytes that JSON escapes, and as many gap records. */
 export const MOST_COMPLETENESS_BYTES = 67_108_864;
 
@@ -55,12 +69,19 @@ export function exportedRange(selection: ExportSelection, size: number): IndexRa
   };
 }
 
+/** The entries that time stamps are to cover: of a range all of it, of a query its events. Null where there are none, or all stamps are there. */
+export function stampedSpan({ selection, size, census }: Completeness): IndexRange | null {
+  if (selection.kind === 'ledger') return null;
+  if (selection.kind === 'range') return exportedRange(selection, size);
+  return census.first && census.last && { from: census.first.index, to: census.last.index + 1 };
+}
+
 export function formatCompleteness(completeness: Completeness): string {
-  const { ledger, size, root, made, selection, census } = completeness;
+  const { ledger, size, root, made, selection, census, evidence } = completeness;
   const exported = exportedRange(selection, size);
   const statement = completenessWords(completeness);
   const value = {
-    format: FORMAT,
+    format: FORMATS[evidence === null ? 1 : 2],
     ledger,
     size,
     root: encodeBase64(root),
@@ -69,6 +90,7 @@ export function formatCompleteness(completeness: Completeness): string {
     exported,
     statement,
     ...census,
+    ...(evidence && { keySets: evidence.keySets, custody: evidence.custody, timestamps: evidence.timestamps }),
   };
   return `${JSON.stringify(value, null, 2)}\n`;
 }
@@ -82,18 +104,28 @@ function spelled(selection: ExportSelection): ExportSelection {
   return { kind: 'query', from, to, source, since, until };
 }
 
+/** What is read of a completeness statement. */
+export type StatedSelection = {
+  readonly version: ExportVersion;
+  readonly ledger: string;
+  readonly made: Timestamp;
+  readonly selection: ExportSelection;
+};
+
 /**
  * What a completeness statement says of its selection; the rest follows from the files, and `formatCompleteness` of what was
  * derived is compared with the bytes.
  * @throws FormatError `completeness.size`, `completeness.json`, `completeness.<member>`
  */
-export function parseCompleteness(bytes: Uint8Array): { ledger: string; made: Timestamp; selection: ExportSelection } {
+export function parseCompleteness(bytes: Uint8Array): StatedSelection {
   const members = MessageReader.parse('completeness', bytes, MOST_COMPLETENESS_BYTES);
-  if (members.text('format') !== FORMAT) members.fail('format', `is not ${FORMAT}`);
+  const format = members.text('format');
+  const version = format === FORMATS[1] ? 1 : 2;
+  if (format !== FORMATS[version]) members.fail('format', `is neither ${FORMATS[1]} nor ${FORMATS[2]}`);
   const [ledger, made] = [members.text('ledger'), members.text('made')];
   members.check('ledger', () => parseOrigin(ledger));
   members.check('made', () => parseTimestamp(made));
-  return { ledger, made, selection: readSelection(members.object('selection')) };
+  return { version, ledger, made, selection: readSelection(members.object('selection')) };
 }
 
 function readSelection(members: MessageReader): ExportSelection {
@@ -111,8 +143,38 @@ function readSelection(members: MessageReader): ExportSelection {
   return { kind, ...range, source: members.textOrNull('source'), since, until };
 }
 
-/** How far "all" goes, and what was left out. */
-export function completenessWords({ size, selection, census }: Completeness): string[] {
+/** How far "all" goes, what was left out, and what there is beside the entries. */
+export function completenessWords(completeness: Completeness): string[] {
+  const { evidence } = completeness;
+  const words = selectionWords(completeness);
+  return evidence === null
+    ? words
+    : [...words, custodyWords(evidence, completeness.census.events), stampWords(completeness, evidence)];
+}
+
+function custodyWords({ custody, keySets }: ExportEvidence, events: number): string {
+  if (events === 0) return 'No event is in it, so nobody signed for one.';
+  const by = custody.map((share) => {
+    const signed = share.frames === 1 ? 'frame' : 'frames';
+    return `ingest ${share.ingester} ${numeral(share.events)} in ${numeral(share.frames)} ${signed} that it signed`;
+  });
+  return `Who accepted these ${numeral(events)} events: ${by.join('; ')}. Key sets of the log: ${numeral(keySets)}.`;
+}
+
+function stampWords(completeness: Completeness, { timestamps }: ExportEvidence): string {
+  if (timestamps.length === 0)
+    return 'No time stamp is in it: whoever made this had none of an authority over these entries.';
+  const span = stampedSpan(completeness);
+  const of = timestamps.map(({ authority, stamps, firstSize, lastSize }) => {
+    const trees =
+      stamps === 1 ? `the tree of ${numeral(lastSize)}` : `trees of ${numeral(firstSize)} to ${numeral(lastSize)}`;
+    const short = span !== null && lastSize < span.to ? ', which the newest of these entries are not in' : '';
+    return `${numeral(stamps)} of ${shown(authority)} over ${trees} entries${short}`;
+  });
+  return `Time stamps of authorities: ${of.join('; ')}.`;
+}
+
+function selectionWords({ size, selection, census }: Completeness): string[] {
   const gaps = census.gaps.length + census.furtherGaps;
   const missing =
     gaps === 0

@@ -2,6 +2,9 @@
  * The files of an export (formats.md, "Export"): the C2SP tlog-tiles layout of the log, and what an auditor needs beside it. Names
  * only; whoever reads them brings the folder.
  *
+ * Of a range or query the tree is there as far as something is shown by it: the tiles that lead from a key set, a frame note or a stamped
+ * checkpoint to the root.
+ *
  *   checkpoint                     the newest cosigned one, size n
  *   checkpoints/<size>             older ones: the last of every day
  *   tile/<L>/<N>, tile/entries/<N> as C2SP tlog-tiles has them in the tree of size n
@@ -10,6 +13,7 @@
  *   timestamps/<size>/<name>.tst   their time-stamp tokens (RFC 3161), by the name of the authority
  *   authorities/<name>.pem         certificates that an authority is known by
  *   keys/<index>                   the key sets, by the index of their entry
+ *   frames/<index>                 of a range that begins inside a frame: the note of that frame, which stands before the range
  *   policy                         C2SP tlog-policy: the log's key and its verifiers
  *   completeness.json              completeness.ts
  *   .export-state.json             while it is being written; with it there is no export
@@ -28,6 +32,7 @@ export const EXPORT_FILES = {
 export const EXPORT_FOLDERS = {
   checkpoints: 'checkpoints',
   keys: 'keys',
+  frames: 'frames',
   events: 'events',
   timestamps: 'timestamps',
   authorities: 'authorities',
@@ -44,6 +49,7 @@ export interface ExportFiles {
 const EVENTS_A_FOLDER = 1_000;
 
 export const keysFile = (index: number): string => `${EXPORT_FOLDERS.keys}/${index}`;
+export const frameFile = (index: number): string => `${EXPORT_FOLDERS.frames}/${index}`;
 export const checkpointFile = (size: number): string => `${EXPORT_FOLDERS.checkpoints}/${size}`;
 /** A checkpoint that was time-stamped; beside it are its tokens. */
 export const stampedFile = (size: number): string => `${EXPORT_FOLDERS.timestamps}/${size}/checkpoint`;

@@ -283,6 +283,7 @@ export {
   extensionWords,
   numeral,
   receiptWords,
+  shown,
   timeOf,
   witnessDoubts,
   type Words,
@@ -332,10 +333,12 @@ export { SeenCheckpoints, type Shown } from './seen-checkpoints.js';
 export {
   completenessWords,
   exportedRange,
+  stampedSpan,
   fitsQuery,
   formatCompleteness,
   parseCompleteness,
   type Completeness,
+  type ExportEvidence,
   type ExportSelection,
 } from './completeness.js';
 export { EventCensus, type Census, type CensusEvent } from './event-census.js';
@@ -347,6 +350,7 @@ export {
   EXPORT_FILES,
   EXPORT_FOLDERS,
   exportedTiles,
+  frameFile,
   keysFile,
   numbersIn,
   readExported,
@@ -354,7 +358,13 @@ export {
   tokenFile,
   type ExportFiles,
 } from './export-layout.js';
-export { exportWords, verifyExport, verifyExportExtends, type VerifiedExport } from './verify-export.js';
+export { verifyExportExtends } from './export-extension.js';
+export { exportWords, frameFacts, frameWords } from './export-words.js';
+export { ExportedKeys } from './exported-keys.js';
+export { FrameTally, type ShownFrame } from './frame-tally.js';
+export { RangeCustody } from './range-custody.js';
+export { listStamps, requireStamped, stampShares } from './stamped-checkpoints.js';
+export { verifyExport, type VerifiedExport } from './verify-export.js';
 export { verifyLog, type LogInput, type LogReport } from './verify-log.js';
 export {
   formatHoldAnswer,

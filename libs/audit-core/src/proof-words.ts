@@ -118,7 +118,7 @@ export function timeOf(seconds: number): string {
   return seconds <= LAST_SECOND ? formatTimestamp(seconds * 1_000).replace('.000Z', 'Z') : `second ${seconds}`;
 }
 
-/** A name out of a policy file, which may hold anything. */
-function shown(name: string): string {
+/** A name out of a policy file or of a file's name, which may hold anything. */
+export function shown(name: string): string {
   return /^[\x21-\x7e]+$/.test(name) ? name : quote(name);
 }

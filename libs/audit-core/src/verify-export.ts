@@ -1,7 +1,10 @@
 /**
  * Checks an export offline, whole: its files in, what is proven out. It trusts the policy alone and derives the rest again: every
- * leaf, tile and root; of a whole ledger every signature and chain as well (log-state.ts); the counts of the completeness statement.
- * Memory is a bundle, a block and the counts, whatever the size.
+ * leaf, tile and root; of a whole ledger every signature and chain (log-state.ts), of a range its frames (range-custody.ts), of a query
+ * each proof; that the checkpoints which were time-stamped are of the same log; the counts of the completeness statement. Memory is a
+ * bundle, a block and the counts, whatever the size.
+ *
+ * Time-stamp tokens are not read here: whoever shows them does that (libs/timestamps).
  */
 import { BlockSplitter } from './block-splitter.js';
 import { openCheckpoint } from './checkpoint.js';
@@ -12,7 +15,9 @@ import {
   parseCompleteness,
   requireSameStatement,
   type Completeness,
+  type ExportEvidence,
   type ExportSelection,
+  type ExportVersion,
 } from './completeness.js';
 import { splitBundle } from './entry-bundle.js';
 import { EventCensus, type CensusEvent } from './event-census.js';
@@ -30,17 +35,18 @@ import {
   stampedFile,
   type ExportFiles,
 } from './export-layout.js';
+import { ExportedKeys } from './exported-keys.js';
 import { FormatError } from './format-error.js';
+import { FrameTally, type OnFrame } from './frame-tally.js';
 import { equalHash, leafHash, type Hash } from './hash.js';
-import { LogState } from './log-state.js';
+import { LogState, type SealedFrame } from './log-state.js';
 import { verifyProofBundle } from './proof-bundle.js';
-import { checkpointWords, numeral, witnessDoubts, type Words } from './proof-words.js';
+import { RangeCustody } from './range-custody.js';
+import { listStamps, requireStamped, stampShares } from './stamped-checkpoints.js';
 import { TileBuilder, type FullTile } from './tile-builder.js';
-import { proveConsistencyFromTiles } from './tile-proof.js';
 import { TileTree } from './tile-tree.js';
 import { entriesPath, tilePath, TILE_WIDTH } from './tile.js';
 import { openUnderPolicy, type Believed, type TlogPolicy } from './tlog-policy.js';
-import { verifyConsistency } from './consistency.js';
 
 export type VerifiedExport = Completeness & {
   readonly believed: Believed;
@@ -50,8 +56,13 @@ export type VerifiedExport = Completeness & {
   readonly olderCheckpoints: number;
 };
 
-/** Told now and then how many entries more were checked. */
-export type OnChecked = (entries: number) => void;
+/** Who is told on the way. */
+export interface ExportListener {
+  /** Now and then how many entries more were checked. */
+  readonly onChecked?: (entries: number) => void;
+  /** Who signed: of a query once for each event, of a part without custody (version 1) not at all. It counts if all of the export holds. */
+  readonly onFrame?: OnFrame;
+}
 
 /**
  * @throws FormatError `export.*` as below, and what the checks of its parts throw
@@ -61,42 +72,47 @@ export type OnChecked = (entries: number) => void;
  * - `export.root`                     they are not under the checkpoint
  * - `export.log`                      the entries are no log: the message names the verdict and the first bad entry
  * - `export.keys`, `export.checkpoint`  a key set or an older checkpoint is another one than the log's
+ * - `export.custody`                  an entry of a range is not signed by whom the log's key sets name for it
  * - `export.event`                    an event of a query does not fit it, or is under another checkpoint
  * - `export.completeness`             the completeness statement says something else than the files
  */
 export async function verifyExport(
   files: ExportFiles,
   policy: TlogPolicy,
-  onChecked: OnChecked = () => undefined,
+  listener: ExportListener = {},
 ): Promise<VerifiedExport> {
   if ((await files.read(EXPORT_FILES.state)) !== null) {
     throw new FormatError('export.unfinished', 'the export was interrupted: run everseal export again to finish it');
   }
   const statement = await readExported(files, EXPORT_FILES.completeness);
-  const { ledger, made, selection } = parseCompleteness(statement);
+  const { version, ledger, made, selection } = parseCompleteness(statement);
   const note = await readExported(files, EXPORT_FILES.checkpoint);
   const believed = openUnderPolicy(note, policy);
   const { origin, size, root } = believed.checkpoint;
   if (origin !== ledger)
     throw new FormatError('export.completeness', `the checkpoint is one of ${origin}, not of ${ledger}`);
-  const export_ = { files, policy, believed, note, selection, census: new EventCensus(), onChecked };
-  const found = await CHECKS[selection.kind](export_);
-  const derived = { ledger, size, root, made, selection, census: export_.census.result() };
+  const parts = { census: new EventCensus(), tally: new FrameTally(), ...listener };
+  const export_: Export = { files, policy, believed, note, version, selection, ...parts };
+  const { keySets, ...found } = await CHECKS[selection.kind](export_);
+  const timestamps = stampShares(await listStamps(files));
+  const evidence = version === 1 ? null : { keySets, custody: parts.tally.result(), timestamps };
+  const derived = { ledger, size, root, made, selection, census: parts.census.result(), evidence };
   requireSameStatement(statement, derived);
   return { ...derived, believed, ...found };
 }
 
-interface Export {
+interface Export extends ExportListener {
   files: ExportFiles;
   policy: TlogPolicy;
   believed: Believed;
   note: Buffer;
+  version: ExportVersion;
   selection: ExportSelection;
   census: EventCensus;
-  onChecked: OnChecked;
+  tally: FrameTally;
 }
 
-type Found = Pick<VerifiedExport, 'genesis' | 'olderCheckpoints'>;
+type Found = Pick<VerifiedExport, 'genesis' | 'olderCheckpoints'> & Pick<ExportEvidence, 'keySets'>;
 
 const CHECKS: Readonly<Record<ExportSelection['kind'], (export_: Export) => Promise<Found>>> = {
   ledger: checkLedger,
@@ -117,7 +133,7 @@ async function checkLedger(export_: Export): Promise<Found> {
       for (const tile of tree.append(leaf)) await requireTile(files, tile, TILE_WIDTH);
       await log.take(entry, leaf);
     }
-    onChecked(entries.length);
+    onChecked?.(entries.length);
   }
   for (let level = 0; level < tree.levels; level++) await requireEdge(files, tree, level, size);
   if (!equalHash(tree.root(), root))
@@ -125,7 +141,7 @@ async function checkLedger(export_: Export): Promise<Found> {
   await log.end(size);
   // The keys that the log itself names at this size: the policy must not stand for another log key.
   openCheckpoint(note, [log.keys.log], origin);
-  return { genesis: log.genesis, olderCheckpoints: log.compared };
+  return { genesis: log.genesis, olderCheckpoints: log.compared, keySets: log.keySets };
 }
 
 interface OlderCheckpoint {
@@ -161,9 +177,9 @@ async function requireEdge(files: ExportFiles, tree: TileBuilder, level: number,
 class ExportedLog {
   genesis: Hash | null = null;
   compared = 0;
+  keySets = 0;
   private state: LogState | null = null;
   private readonly splitter = new BlockSplitter(0);
-  private keySets = 0;
 
   /** @param older the older checkpoints, by size */
   constructor(
@@ -192,8 +208,16 @@ class ExportedLog {
       const { code, detail, index: at } = read.finding;
       throw new FormatError('export.log', `${code} at entry ${at ?? index}: ${detail}`);
     }
+    this.countFrames(read.frames);
     if (read.keysIndex !== null) await this.requireKeys(read.keysIndex, body);
     while (this.older.length > 0 && this.older[0]!.size <= this.state.size) await this.compare(this.older.shift()!);
+  }
+
+  private countFrames(frames: readonly SealedFrame[]): void {
+    for (const { frame, index } of frames) {
+      this.export_.tally.add(frame, frame.count);
+      this.export_.onFrame?.({ frame, first: index + 1, last: index + frame.count });
+    }
   }
 
   private async requireKeys(index: number, body: Buffer): Promise<void> {
@@ -237,28 +261,54 @@ class ExportedLog {
 }
 
 /** Every bundle of the range hangs in the tree of the checkpoint: nothing between its first and last entry can be missing. */
-async function checkRange({ files, believed, selection, census, onChecked }: Export): Promise<Found> {
-  const { size, root } = believed.checkpoint;
+async function checkRange(export_: Export): Promise<Found> {
+  const { files, version, believed, selection, census, tally, onChecked, onFrame } = export_;
+  const { origin, size, root } = believed.checkpoint;
   const { from, to } = exportedRange(selection, size)!;
   if (to <= from) throw new FormatError('export.completeness', `the tree of ${size} entries has none of this range`);
   const tree = await TileTree.open(exportedTiles(files), size, root);
-  let genesis: Hash | null = null;
+  await tree.requireUpper();
+  const keys = version === 1 ? null : await openKeys(export_, tree);
+  const custody = keys && (await RangeCustody.open(files, { origin, keys, tree, from, tally, onFrame }));
+  let genesis: Hash | null = keys?.genesis ?? null;
   for (let number = from / TILE_WIDTH; number < bundlesOf(to); number++) {
     const entries = await readBundle(files, number, size);
     const leaves = entries.map((entry) => leafHash(entry));
     await tree.requireBundle(number, leaves);
     if (number === 0) genesis = leaves[0]!;
-    for (const [i, entry] of entries.entries())
+    for (const [i, entry] of entries.entries()) {
       atEntry(number * TILE_WIDTH + i, () => census.add(number * TILE_WIDTH + i, entry));
-    onChecked(entries.length);
+      custody?.take(entry, leaves[i]!);
+    }
+    onChecked?.(entries.length);
   }
-  return { genesis, olderCheckpoints: 0 };
+  await custody?.end();
+  return { genesis, olderCheckpoints: await countStamped(export_, keys), keySets: keys?.count ?? 0 };
+}
+
+/** The key sets that a part brings since version 2; the newest names the log key of the checkpoint. */
+async function openKeys({ files, believed, note }: Export, tree: TileTree): Promise<ExportedKeys> {
+  const { origin } = believed.checkpoint;
+  const keys = await ExportedKeys.open(files, origin, tree);
+  openCheckpoint(note, [keys.newest.log], origin);
+  return keys;
+}
+
+/** How many checkpoints of a part were time-stamped, each of the same history. */
+async function countStamped({ files, believed }: Export, keys: ExportedKeys | null): Promise<number> {
+  if (keys === null) return 0;
+  const trees = await listStamps(files);
+  await requireStamped(files, trees, keys, believed.checkpoint);
+  return trees.length;
 }
 
 /** Each event with its own proof; that there are no others is not checked, and not said. */
-async function checkQuery({ files, policy, believed, selection, census, onChecked }: Export): Promise<Found> {
+async function checkQuery(export_: Export): Promise<Found> {
+  const { files, version, policy, believed, selection, census, tally, onChecked, onFrame } = export_;
   if (selection.kind !== 'query') throw new RangeError('not a query');
-  let genesis: Hash | null = null;
+  const { size, root } = believed.checkpoint;
+  const keys = version === 1 ? null : await openKeys(export_, await TileTree.open(exportedTiles(files), size, root));
+  let genesis: Hash | null = keys?.genesis ?? null;
   for (const folder of await numbersIn(files, EXPORT_FOLDERS.events)) {
     const names = (await files.list(`${EXPORT_FOLDERS.events}/${folder}`)).filter((name) =>
       name.endsWith('.tlog-proof'),
@@ -273,11 +323,14 @@ async function checkQuery({ files, policy, believed, selection, census, onChecke
         throw new FormatError('export.event', `${eventFile(index)} proves another entry, or under another checkpoint`);
       }
       requireFit(selection, index, census.add(index, entry));
-      genesis = proven.custody!.genesis;
+      const { frame, genesis: named } = proven.custody!;
+      genesis = named;
+      tally.add(frame, 1);
+      onFrame?.({ frame, first: index, last: index });
     }
-    onChecked(indexes.length);
+    onChecked?.(indexes.length);
   }
-  return { genesis, olderCheckpoints: 0 };
+  return { genesis, olderCheckpoints: await countStamped(export_, keys), keySets: keys?.count ?? 0 };
 }
 
 function requireFit(
@@ -307,55 +360,4 @@ function atEntry<T>(index: number, read: () => T): T {
     if (!(cause instanceof FormatError)) throw cause;
     throw new FormatError('export.log', `entry ${index} is none of a log: ${cause.message} (${cause.code})`, { cause });
   }
-}
-
-/**
- * Checks that the tree of an export extends an older checkpoint, with the export's own tiles.
- * @throws FormatError `extension.ledger`, `extension.proof`, `export.missing`
- */
-export async function verifyExportExtends(files: ExportFiles, newer: Believed, older: Believed): Promise<void> {
-  const [old, { origin, size, root }] = [older.checkpoint, newer.checkpoint];
-  if (old.origin !== origin)
-    throw new FormatError('extension.ledger', `the older checkpoint is one of ${old.origin}, not of ${origin}`);
-  const holds =
-    old.size === 0 ||
-    (old.size <= size &&
-      verifyConsistency(
-        old.size,
-        size,
-        await proveConsistencyFromTiles(old.size, size, exportedTiles(files)),
-        old.root,
-        root,
-      ));
-  if (!holds)
-    throw new FormatError(
-      'extension.proof',
-      `the tree of ${size} entries does not begin with that of ${old.size}: that is a fork, keep both`,
-    );
-}
-
-/** What a checked export proves. */
-export function exportWords(checked: VerifiedExport, statement: readonly string[]): Words {
-  const { ledger, census, selection, believed, olderCheckpoints, genesis } = checked;
-  const { events, withoutContent, first, last } = census;
-  const counted =
-    first && last ? `${numeral(events)} events, accepted from ${first.accepted} to ${last.accepted}` : 'no events';
-  const proven = [`${ledger}: ${counted}`, checkpointWords(believed), ...statement];
-  if (selection.kind === 'ledger') {
-    proven.push('every signature, hash and chain of the log was derived again from its entries and agrees');
-    proven.push(`${numeral(olderCheckpoints)} older checkpoints are of the same history`);
-  }
-  const notProven = [
-    'that what the events say is true, or that their producers wrote them: the ingesters vouch for that',
-  ];
-  if (selection.kind === 'range') {
-    notProven.push(
-      "that ingesters signed these entries: a range has no beginning from which the log's grammar could be read; prove single events, or export the whole ledger",
-    );
-  }
-  if (withoutContent > 0)
-    notProven.push(`what ${numeral(withoutContent)} events say: only a digest of them was sealed`);
-  if (genesis !== null)
-    proven.push(`entry 0, from which the log's keys follow, has the hash ${genesis.toString('base64')}`);
-  return { proven, notProven: [...notProven, ...witnessDoubts(believed)] };
 }

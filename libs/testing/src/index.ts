@@ -16,3 +16,4 @@ export { LogOracle, type OracleVerdict, type SealedEvent } from './log-oracle.js
 export { opensslMissing, TestTsa, TSA_POLICY, type TsaAnswer } from './test-tsa.js';
 export type { TsaPlan } from './tsa-certificates.js';
 export { objectStoreMissing, TestObjectStore } from './test-object-store.js';
+export { PublicWitness, publicWitnesses } from './public-witness.js';
