@@ -4,10 +4,11 @@
  *
  * Source: RFC 5280 §5.1. Nothing is verified here.
  */
+import { DER_TAG } from '@everseal/audit-core';
 import { Malformed } from './byte-reader.js';
-import { readDer, readSequence, readTime, TAG } from './der.js';
+import { readDer, readSequence, readTime } from './der.js';
 
-const isTime = ({ tag }: { tag: number }): boolean => tag === TAG.utcTime || tag === TAG.generalizedTime;
+const isTime = ({ tag }: { tag: number }): boolean => tag === DER_TAG.utcTime || tag === DER_TAG.generalizedTime;
 
 /**
  * @param bytes PEM (`X509 CRL`, one) or DER
@@ -17,7 +18,7 @@ const isTime = ({ tag }: { tag: number }): boolean => tag === TAG.utcTime || tag
 export function nextUpdateOf(bytes: Buffer): number | null {
   const pem = /-----BEGIN (?:X509 )?CRL-----([A-Za-z0-9+/=\s]+)-----END/.exec(bytes.toString('latin1'));
   const [list] = readSequence(pem ? Buffer.from(pem[1]!, 'base64') : bytes);
-  if (list?.tag !== TAG.sequence) throw new Malformed('not a revocation list');
+  if (list?.tag !== DER_TAG.sequence) throw new Malformed('not a revocation list');
   // version, signature, issuer, thisUpdate, nextUpdate, …: the times are the first two, and thisUpdate is always there.
   const times = readDer(list.content).filter(isTime);
   if (times.length === 0) throw new Malformed('a revocation list without a time');
