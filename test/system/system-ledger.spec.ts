@@ -4,7 +4,7 @@
  * was killed between its alert and the receipt for it. The control takes the outbox away: then the alert is missing.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
@@ -18,7 +18,7 @@ import {
 } from '@everseal/audit-core';
 import { repositoryRoot, waitUntil } from '@everseal/local';
 import { liveAlertSubject } from '@everseal/policy';
-import { InstalledSystem, JournalProducer, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import { InstalledSystem, LogOracle, SYSTEM_LEDGER_POLICY } from '@everseal/testing';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { Client } from 'pg';
 
@@ -28,16 +28,6 @@ const WITHIN_MS = 60_000;
 const SWEEP = { sweep: { bodies: 0, index: 0, stored: 0, pauseMs: 50 } };
 /** No event but alerts. */
 const NO_SCAN = { posture: { everyMs: 86_400_000, endpoints: [] } };
-const POLICY = `
-domain: audit.example.com
-ledgers: [{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]
-systemLedger: system
-producers: [{ name: orders, ledgers: [main], sources: ['*'] }]
-ingest: [{ name: a }]
-sealers: [{ name: s1 }]
-verifiers: [{ name: v1 }]
-ops: [{ name: ops }]
-`;
 const ORIGIN = originOf('audit.example.com', 'system');
 const BODY = `everseal.block_body WHERE height = 1
   AND ledger_id = (SELECT ledger_id FROM everseal.ledger WHERE origin = 'audit.example.com/main')`;
@@ -49,7 +39,6 @@ interface Heard {
   readonly json: Buffer;
 }
 
-let folder: TemporaryFolder;
 let system: InstalledSystem;
 let oracle: LogOracle;
 let dba: Client;
@@ -60,10 +49,10 @@ let good: Buffer;
 const heard = new Map<number, Heard>();
 
 beforeAll(async () => {
-  folder = temporaryFolder('policy');
-  const policyFile = path.join(folder.path, 'everseal.yaml');
-  writeFileSync(policyFile, POLICY);
-  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': { ...SWEEP, ...NO_SCAN } } });
+  system = await InstalledSystem.start({
+    policy: SYSTEM_LEDGER_POLICY,
+    settings: { 'verifier-v1': { ...SWEEP, ...NO_SCAN } },
+  });
   const { installation } = system;
   const trust = { origin: ORIGIN, genesis: leafHash(readFileSync(installation.keys.genesis('system'))) };
   oracle = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);
@@ -82,7 +71,6 @@ afterAll(async () => {
   await oracle?.close();
   await dba?.end();
   await system?.stop();
-  folder?.remove();
 }, START_MS);
 
 function hear(data: Uint8Array): void {
@@ -93,17 +81,8 @@ function hear(data: Uint8Array): void {
 
 /** A block of events in ledger main, to be altered. */
 async function sealSomething(): Promise<void> {
-  const { installation, origin, keys, ledger, trust } = system;
-  const login = installation.logins.nats('producer', 'orders');
-  const source = 'https://orders.example.com/shop';
-  const producer = await JournalProducer.open({
-    login,
-    ledger,
-    producer: 'orders',
-    origin,
-    ingestKeys: keys.ingest,
-    source,
-  });
+  const { installation, trust } = system;
+  const producer = await system.openProducer();
   const main = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);
   await producer.load(5, 1, () => producer.receipted.length >= 20);
   await main.caughtUp(producer.journal, WITHIN_MS);
