@@ -145,11 +145,13 @@ class Reindexing {
     if (first === null) return;
     this.report.behind(first, count);
     if (hand.as !== 'owner') return;
-    for (;;) {
-      const removed = await this.again(() =>
-        removeRowsBehindIndex(hand.pool, ledgerId, ROWS_A_WRITE, (rows) => hand.kept.keep(rows)),
-      );
-      if (removed === 0) return;
+    for (let tries = TRIES; ;) {
+      let removed = 0;
+      const failure = await passing(async () => {
+        removed = await removeRowsBehindIndex(hand.pool, ledgerId, ROWS_A_WRITE, (rows) => hand.kept.keep(rows));
+      });
+      if (failure !== null && tries-- === 0) throw failure;
+      if (failure === null && removed === 0) return;
     }
   }
 
@@ -182,11 +184,8 @@ class Reindexing {
     const { hand } = this.parts;
     for (let left = found, tries = TRIES; ; tries--) {
       if (isNone(left) || (hand.as === 'sealer' && (left === null || left.missing.length === 0))) return left;
-      if (tries === 0) {
-        const message = `the rows of block ${block.height} do not stay as they are written: somebody else changes them`;
-        throw new CliFailure(EXIT.unavailable, message);
-      }
-      await this.again(() => this.write(block, events, left));
+      const failure = await passing(() => this.write(block, events, left));
+      if (tries === 0) throw failure ?? new CliFailure(EXIT.unavailable, restless(block));
       left = await this.differences(block, events);
     }
   }
@@ -215,18 +214,22 @@ class Reindexing {
     const message = `more than ${counted(MOST_LEFT, 'row')} are not as they should be and are left so: that is all this run can tell`;
     throw new CliFailure(EXIT.findings, `${message}; ${this.report.done()}`);
   }
+}
 
-  /** Everything that is written may be written twice: an answer that was lost is no matter. */
-  private async again<T>(work: () => Promise<T>): Promise<T> {
-    for (let tries = TRIES; ; tries--) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof StoreError) || error.fate === 'stop' || tries === 0) throw error;
-        await sleep(AGAIN_MS);
-      }
-    }
+/** Null when it was done; a failure that may pass, or that leaves open whether it was done. A moment later it can be looked at. */
+async function passing(work: () => Promise<void>): Promise<StoreError | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.fate === 'stop') throw error;
+    await sleep(AGAIN_MS);
+    return error;
   }
+}
+
+function restless({ height }: ReplayedBlock): string {
+  return `the rows of block ${height} do not stay as they are written: somebody else changes them`;
 }
 
 /** Codes of rows that say what no row of ours can. */
