@@ -161,8 +161,8 @@ describe('rows that were altered', () => {
   });
 
   it('to what no row can hold: all of the block are replaced', async () => {
-    await tamper(`UPDATE event_index SET duplicate_of = ${2n ** 60n} WHERE position = ${at(4, 1)};
-      DELETE FROM event_index WHERE position = ${at(4, 2)}`);
+    await tamper(`UPDATE event_index SET duplicate_of = ${2n ** 60n} WHERE position = ${at(5, 1)};
+      DELETE FROM event_index WHERE position = ${at(5, 2)}`);
     await foundAndLeft(['index.altered'], { altered: 1 });
     expect(await run('sealer')).toMatchObject({ isGood: false });
     expect(await run('owner')).toMatchObject({ isGood: true });
