@@ -230,6 +230,38 @@ describe('everseal status, verify and alerts', () => {
   );
 
   it(
+    'agree about an event that was hidden from search, until the index is put right',
+    async () => {
+      const alertsWith = (code: number): Promise<unknown> =>
+        waitUntil(async () => (await everseal(['alerts', '--open', '--json'])).code === code, {
+          what: code === 0 ? 'no open alert' : 'an open alert',
+          timeoutMs: 60_000,
+          everyMs: 500,
+        });
+      await alertsWith(0);
+      await onDatabase((client) =>
+        client.query(`BEGIN; SET LOCAL search_path = everseal; ALTER TABLE event_index DISABLE TRIGGER append_only;
+          DELETE FROM event_index WHERE position = (SELECT min(position) FROM event_index);
+          UPDATE event_index SET actor = 'somebody' WHERE position = (SELECT min(position) FROM event_index);
+          ALTER TABLE event_index ENABLE ALWAYS TRIGGER append_only; COMMIT`),
+      );
+      await alertsWith(6);
+      const dry = await everseal(['reindex', 'main', '--dry-run', '--json']);
+      expect([dry.code, dry.lines()[0]]).toEqual([1, expect.objectContaining({ missing: 1, altered: 1, left: 2 })]);
+      const added = await everseal(['reindex', 'main']);
+      expect([added.code, added.out]).toEqual([1, expect.stringContaining('1 finding left as they are')]);
+      await alertsWith(6);
+
+      const kept = path.join(dir, 'kept.ndjson');
+      const replaced = await everseal(['reindex', 'main', '--replace', kept, '--json']);
+      expect([replaced.code, replaced.lines()[0]]).toEqual([0, expect.objectContaining({ good: true, altered: 1 })]);
+      expect(JSON.parse(readFileSync(kept, 'utf8'))).toMatchObject({ actor: 'somebody' });
+      await alertsWith(0);
+    },
+    2 * TEST_MS,
+  );
+
+  it(
     'agree about a stored byte that was changed',
     async () => {
       await onDatabase(async (client) => {

@@ -4,6 +4,8 @@
  * are marked, the log verifies from its first byte, nothing stands as an alert; and whatever was not killed has ridden
  * through it as the same process.
  */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { servicesOf, waitUntil, type ManagedProcess, type ServiceInstance } from '@everseal/local';
 import { AlertWatch, InstalledSystem, JournalProducer, LogOracle } from '@everseal/testing';
@@ -180,3 +182,29 @@ describe('kill -9 under load', () => {
     TEST_MS,
   );
 });
+
+describe('a service that is started before Postgres', () => {
+  it(
+    'waits for it. Control: without time to wait it ends, and says why',
+    async () => {
+      const { installation } = system;
+      const waiting = (): number => verifierLog().split('Postgres cannot be used yet, trying again').length;
+      await installation.service('verifier', 'v1').stop();
+      await installation.postgres.stop();
+      system.changeSettings('verifier-v1', { postgres: { firstConnectMs: 0 } });
+      const before = waiting();
+      await expect(installation.startService('verifier', 'v1')).rejects.toThrow(/ended .* before it was ready/);
+      expect([waiting(), verifierLog()]).toEqual([before, expect.stringContaining('store.unavailable')]);
+
+      system.changeSettings('verifier-v1', { postgres: { firstConnectMs: 2 * RECOVER_MS } });
+      const starting = installation.startService('verifier', 'v1');
+      await waitUntil(() => waiting() > before, { what: 'the verifier waiting', timeoutMs: RECOVER_MS });
+      await installation.startPostgres();
+      expect((await starting).isRunning).toBe(true);
+    },
+    TEST_MS,
+  );
+});
+
+const verifierLog = (): string =>
+  readFileSync(path.join(system.installation.layout.services, 'verifier-v1.log'), 'utf8');

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '@everseal/local';
-import { AlertWatch, InstalledSystem, JournalProducer } from '@everseal/testing';
+import { AlertWatch, InstalledSystem } from '@everseal/testing';
 import { Client } from 'pg';
 
 const START_MS = 180_000;
@@ -116,15 +116,7 @@ describe('anchors', () => {
   it(
     'T26: that are stopped quietly are missed by the verifier, until they go on and are filled in',
     async () => {
-      const { installation, ledger, origin, keys } = system;
-      const producer = await JournalProducer.open({
-        login: installation.logins.nats('producer', 'orders'),
-        ledger,
-        producer: 'orders',
-        origin,
-        ingestKeys: keys.ingest,
-        source: 'https://orders.example.com/anchors',
-      });
+      const producer = await system.openProducer({ source: 'https://orders.example.com/anchors' });
       let isOver = false;
       const load = producer.load(1, 1, () => isOver, 100);
       try {
@@ -135,7 +127,7 @@ describe('anchors', () => {
         await restartSealer({ anchors: { files: [] } });
         const { source, detail } = await alerts.raised('anchor.overdue', WITHIN_MS);
         expect(source).toContain('/verifier/v1');
-        expect(detail).toContain(`${origin} is not anchored at disk (file) any more`);
+        expect(detail).toContain(`${system.origin} is not anchored at disk (file) any more`);
         await restartSealer(SEALER);
         await alerts.allCleared(WITHIN_MS);
       } finally {

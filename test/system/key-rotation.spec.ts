@@ -28,7 +28,7 @@ import { repositoryRoot, waitUntil } from '@everseal/local';
 import {
   AlertWatch,
   InstalledSystem,
-  JournalProducer,
+  type JournalProducer,
   LogOracle,
   temporaryFolder,
   type TemporaryFolder,
@@ -73,10 +73,8 @@ let producers = 0;
 
 beforeAll(async () => {
   folder = temporaryFolder('key-rotation');
-  const policyFile = path.join(folder.path, 'everseal.yaml');
-  writeFileSync(policyFile, POLICY);
   // The catalog is not what this is about; keys are looked at often.
-  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': { guards: { everyMs: 1_000 } } } });
+  system = await InstalledSystem.start({ policy: POLICY, settings: { 'verifier-v1': { guards: { everyMs: 1_000 } } } });
   ingestKeys = [...system.keys.ingest];
   alerts = await AlertWatch.open(system.installation);
   dba = new pg.Client(await system.installation.logins.superuser());
@@ -119,15 +117,8 @@ function rotate(of: string[], keyFile: string, ...more: string[]): Promise<Ran> 
 
 /** Runs `act` while a producer sends, then judges everything that was ever sent. */
 async function underLoad(act: () => Promise<void>): Promise<void> {
-  const { installation, ledger, origin } = system;
-  const producer = await JournalProducer.open({
-    login: installation.logins.nats('producer', 'orders'),
-    ledger,
-    producer: 'orders',
-    origin,
-    ingestKeys,
-    source: `https://orders.example.com/rotation/${producers++}`,
-  });
+  const source = `https://orders.example.com/rotation/${producers++}`;
+  const producer = await system.openProducer({ ingestKeys, source });
   let enough = false;
   const load = producer.load(2, 4, () => enough, 10);
   const receipts = (more: number): Promise<unknown> => {

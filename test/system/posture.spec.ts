@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { leafHash, originOf, type EndpointPosture } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
-import { AlertWatch, InstalledSystem, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import { AlertWatch, InstalledSystem, LogOracle, READER_POLICY } from '@everseal/testing';
 import { runProgram } from '../../apps/cli/src/program.js';
 import { Terminal } from '../../apps/cli/src/terminal.js';
 
@@ -16,29 +16,13 @@ const TEST_MS = 120_000;
 const WITHIN_MS = 60_000;
 /** Scans when it is asked to, and gives nothing time to pass by itself. */
 const POSTURE = { everyMs: 86_400_000, graceMs: 30_000, patienceMs: 20_000 };
-const POLICY = `
-domain: audit.example.com
-ledgers: [{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]
-systemLedger: system
-producers: [{ name: orders, ledgers: [main], sources: ['*'] }]
-ingest: [{ name: a }]
-sealers: [{ name: s1 }]
-verifiers: [{ name: v1 }]
-readers: [{ name: r1 }]
-auditors: [{ name: anna, ledgers: [main] }]
-ops: [{ name: ops }]
-`;
 
-let folder: TemporaryFolder;
 let system: InstalledSystem;
 let oracle: LogOracle;
 let alerts: AlertWatch;
 
 beforeAll(async () => {
-  folder = temporaryFolder('policy');
-  const policyFile = path.join(folder.path, 'everseal.yaml');
-  writeFileSync(policyFile, POLICY);
-  system = await InstalledSystem.start({ policyFile, settings: { 'verifier-v1': { posture: POSTURE } } });
+  system = await InstalledSystem.start({ policy: READER_POLICY, settings: { 'verifier-v1': { posture: POSTURE } } });
   const { installation } = system;
   const trust = {
     origin: originOf('audit.example.com', 'system'),
@@ -52,7 +36,6 @@ afterAll(async () => {
   await alerts?.close();
   await oracle?.close();
   await system?.stop();
-  folder?.remove();
 }, START_MS);
 
 interface WrittenPosture {

@@ -10,23 +10,11 @@ import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cosignaturesOf, leafHash, openCheckpoint, parseTlogProof, verifyTlogProof } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
-import { InstalledSystem, JournalProducer, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import { InstalledSystem, READER_POLICY, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 
 const START_MS = 180_000;
 const TEST_MS = 120_000;
 const WITHIN_MS = 60_000;
-const POLICY = `
-domain: audit.example.com
-ledgers: [{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]
-systemLedger: system
-producers: [{ name: orders, ledgers: [main], sources: ['*'] }]
-ingest: [{ name: a }]
-sealers: [{ name: s1 }]
-verifiers: [{ name: v1 }]
-ops: [{ name: ops }]
-readers: [{ name: r1 }]
-auditors: [{ name: anna, ledgers: [main, system] }]
-`;
 
 const TOKEN = 't'.repeat(43);
 
@@ -46,15 +34,13 @@ let system: InstalledSystem;
 let tokensFile: string;
 
 beforeAll(async () => {
-  folder = temporaryFolder('policy');
-  const policyFile = path.join(folder.path, 'everseal.yaml');
-  writeFileSync(policyFile, POLICY);
+  folder = temporaryFolder('reader');
   // The spec asks again and again.
   const limits = { contentPerSecond: 10_000, contentBurst: 10_000 };
   tokensFile = path.join(folder.path, 'tokens');
   const hash = createHash('sha256').update(TOKEN).digest('hex');
   writeFileSync(tokensFile, `tom 2099-01-01T00:00:00.000Z main ${hash}\n`, { mode: 0o600 });
-  system = await InstalledSystem.start({ policyFile, settings: { 'reader-r1': { limits, tokensFile } } });
+  system = await InstalledSystem.start({ policy: READER_POLICY, settings: { 'reader-r1': { limits, tokensFile } } });
 }, START_MS);
 
 afterAll(async () => {
@@ -107,15 +93,8 @@ describe('the read API of an installation', () => {
   it(
     'gives back what was sent, with a proof, and the read is an event of the system ledger',
     async () => {
-      const { installation, origin, keys, ledger } = system;
-      const producer = await JournalProducer.open({
-        login: installation.logins.nats('producer', 'orders'),
-        ledger,
-        producer: 'orders',
-        origin,
-        ingestKeys: keys.ingest,
-        source: 'https://orders.example.com/shop',
-      });
+      const { origin, keys } = system;
+      const producer = await system.openProducer();
       await producer.load(5, 1, () => producer.receipted.length >= 20);
       await producer.close();
       const page = (): Promise<Page['events']> => found('/api/main/events?producer=orders&limit=200');

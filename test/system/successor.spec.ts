@@ -12,7 +12,13 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { leafHash, openRestore, openGenesis, originOf, type KeySet } from '@everseal/audit-core';
 import { repositoryRoot, waitUntil, type LocalInstallation } from '@everseal/local';
-import { InstalledSystem, JournalProducer, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import {
+  InstalledSystem,
+  type JournalProducer,
+  LogOracle,
+  temporaryFolder,
+  type TemporaryFolder,
+} from '@everseal/testing';
 import { Client } from 'pg';
 import { parse, stringify } from 'yaml';
 
@@ -49,12 +55,10 @@ const producers: JournalProducer[] = [];
 
 beforeAll(async () => {
   folder = temporaryFolder('successor');
-  const policyFile = path.join(folder.path, 'everseal.yaml');
-  writeFileSync(policyFile, POLICY);
   const prepared = (installation: LocalInstallation): void => {
     for (const id of ['sealer-s1', 'verifier-v1']) ledgersOf(installation, id, ([main]) => [main!]);
   };
-  system = await InstalledSystem.start({ policyFile, prepared });
+  system = await InstalledSystem.start({ policy: POLICY, prepared });
 }, START_MS);
 
 afterAll(async () => {
@@ -80,14 +84,7 @@ async function restart(service: 'ingest' | 'verifier', name: string): Promise<vo
 }
 
 async function producerOf(ledger: string): Promise<JournalProducer> {
-  const producer = await JournalProducer.open({
-    login: system.installation.logins.nats('producer', 'orders'),
-    ledger,
-    producer: 'orders',
-    origin: originOf('audit.example.com', ledger),
-    ingestKeys: system.keys.ingest,
-    source: 'https://orders.example.com/shop',
-  });
+  const producer = await system.openProducer({ ledger });
   producers.push(producer);
   return producer;
 }

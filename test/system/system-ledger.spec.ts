@@ -7,7 +7,7 @@
  * rotated. The control calls the logs by other names: then everything is there twice.
  */
 import { spawn } from 'node:child_process';
-import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
@@ -21,7 +21,13 @@ import {
 } from '@everseal/audit-core';
 import { repositoryRoot, waitUntil } from '@everseal/local';
 import { liveAlertSubject } from '@everseal/policy';
-import { InstalledSystem, JournalProducer, LogOracle, temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+import {
+  InstalledSystem,
+  LogOracle,
+  SYSTEM_LEDGER_POLICY,
+  temporaryFolder,
+  type TemporaryFolder,
+} from '@everseal/testing';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { Client } from 'pg';
 import { actAtEngines, SECRET } from './engine-acts.fixture.js';
@@ -32,16 +38,7 @@ const WITHIN_MS = 60_000;
 const SWEEP = { sweep: { bodies: 0, index: 0, stored: 0, pauseMs: 50 } };
 /** No event but alerts. */
 const NO_SCAN = { posture: { everyMs: 86_400_000, endpoints: [] } };
-const POLICY = `
-domain: audit.example.com
-ledgers: [{ name: main, ingesters: [a] }, { name: system, ingesters: [a] }]
-systemLedger: system
-producers: [{ name: orders, ledgers: [main], sources: ['*'] }]
-ingest: [{ name: a }]
-sealers: [{ name: s1 }]
-verifiers: [{ name: v1 }]
-ops: [{ name: ops }]
-followers: [{ name: f1 }]
+const POLICY = `${SYSTEM_LEDGER_POLICY}followers: [{ name: f1 }]
 `;
 const ORIGIN = originOf('audit.example.com', 'system');
 const BODY = `everseal.block_body WHERE height = 1
@@ -65,11 +62,9 @@ let good: Buffer;
 const heard = new Map<number, Heard>();
 
 beforeAll(async () => {
-  folder = temporaryFolder('policy');
-  const policyFile = path.join(folder.path, 'everseal.yaml');
-  writeFileSync(policyFile, POLICY);
+  folder = temporaryFolder('engine-acts');
   const settings = { 'verifier-v1': { ...SWEEP, ...NO_SCAN }, 'follower-f1': { everyMs: 100 } };
-  system = await InstalledSystem.start({ policyFile, settings });
+  system = await InstalledSystem.start({ policy: POLICY, settings });
   const { installation } = system;
   const trust = { origin: ORIGIN, genesis: leafHash(readFileSync(installation.keys.genesis('system'))) };
   oracle = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);
@@ -99,17 +94,8 @@ function hear(data: Uint8Array): void {
 
 /** A block of events in ledger main, to be altered. */
 async function sealSomething(): Promise<void> {
-  const { installation, origin, keys, ledger, trust } = system;
-  const login = installation.logins.nats('producer', 'orders');
-  const source = 'https://orders.example.com/shop';
-  const producer = await JournalProducer.open({
-    login,
-    ledger,
-    producer: 'orders',
-    origin,
-    ingestKeys: keys.ingest,
-    source,
-  });
+  const { installation, trust } = system;
+  const producer = await system.openProducer();
   const main = await LogOracle.open(await installation.logins.postgres('ops', 'ops'), trust);
   await producer.load(5, 1, () => producer.receipted.length >= 20);
   await main.caughtUp(producer.journal, WITHIN_MS);

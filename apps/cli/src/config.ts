@@ -73,7 +73,14 @@ export const cliSettings = z.strictObject({
     .describe('The Postgres connection as a superuser, for drill alone; nothing else of this tool uses it.'),
   sealer: postgresSettings
     .optional()
-    .describe('The Postgres connection as role everseal_sealer, for restore alone; nothing else of this tool uses it.'),
+    .describe(
+      'The Postgres connection as role everseal_sealer, for restore and reindex; nothing else of this tool uses it.',
+    ),
+  migrator: postgresSettings
+    .optional()
+    .describe(
+      'The Postgres connection as role everseal_migrator, for reindex --replace alone; nothing else of this tool uses it.',
+    ),
   services: z
     .array(
       z.strictObject({

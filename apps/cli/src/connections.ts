@@ -1,6 +1,6 @@
 /**
  * Connections of one command: to NATS as a producer or as the operator, to Postgres as the reader, for a drill as superuser,
- * for a restore as sealer. Made when needed.
+ * for a restore as sealer, for rows of the index that have to go as the deploy step. Made when needed.
  */
 import { openPool } from '@everseal/ledger-store';
 import { connectNats, type MessagingLogger, type NatsLink } from '@everseal/messaging';
@@ -57,12 +57,26 @@ export async function openAsSuperuser({ superuser }: CliSettings): Promise<Pool>
   return open(superuser, 'everseal-drill', 2);
 }
 
-/** With the rights of a sealer, three connections. @throws TlsError, CliFailure without a section sealer */
-export async function openAsSealer({ sealer }: CliSettings): Promise<Pool> {
+/**
+ * With the rights of a sealer, three connections.
+ * @param name shown in pg_stat_activity
+ * @throws TlsError, CliFailure without a section sealer
+ */
+export async function openAsSealer({ sealer }: CliSettings, name: string): Promise<Pool> {
   if (sealer === undefined) {
-    throw usage("the settings have no section sealer: blocks are put back with a sealer's rights, on a sealer's host");
+    throw usage("the settings have no section sealer: rows are put back with a sealer's rights, on a sealer's host");
   }
-  return open(sealer, 'everseal-restore', 3);
+  return open(sealer, name, 3);
+}
+
+/** As the login of the deploy step, who may become the owner of the tables, one connection. @throws TlsError, CliFailure without a section migrator */
+export async function openAsMigrator({ migrator }: CliSettings, name: string): Promise<Pool> {
+  if (migrator === undefined) {
+    throw usage(
+      'the settings have no section migrator: no service may take out rows that stand, only the deploy step may',
+    );
+  }
+  return open(migrator, name, 1);
 }
 
 async function open(login: NonNullable<CliSettings['postgres']>, name: string, max: number): Promise<Pool> {

@@ -5,7 +5,8 @@
 export const EXIT = {
   ok: 0,
   /**
-   * verify: the log is not what it has to be, or a file is refused; prove, export: what is stored proves nothing; claim: a
+   * verify: the log is not what it has to be, or a file is refused; prove, export: what is stored proves nothing; reindex: the
+   * log is not good, or rows are left as they are; claim: a
    * receipt is overdue, or its proof does not hold; tls scan: an endpoint is below the grade that is asked for.
    */
   findings: 1,

@@ -1,5 +1,5 @@
 /**
- * The commands of operators: gap, keys, restore, drill, access.
+ * The commands of operators: gap, keys, restore, reindex, drill, access.
  * Words only: what a command does stands in the file of its name, loaded when it is run.
  */
 import path from 'node:path';
@@ -14,6 +14,7 @@ import type { DrillOptions } from './drill.js';
 import type { DeclareOptions, GapOptions } from './gap.js';
 import type { ShowKeysOptions } from './keys.js';
 import type { SealersOptions } from './ledger-keys.js';
+import type { ReindexOptions } from './reindex.js';
 import type { RestoreOptions } from './restore.js';
 import type { RotateOptions } from './rotate-key.js';
 
@@ -21,6 +22,7 @@ export function addOperatorCommands(program: Command, run: Run): void {
   addGap(program, run);
   addKeys(program, run);
   addRestore(program, run);
+  addReindex(program, run);
   addDrill(program, run);
   addAccess(program, run);
 }
@@ -149,6 +151,26 @@ function addRestore(program: Command, run: Run): void {
     .action(async (ledger: string, options: RestoreOptions) => {
       const { restore } = await import('./restore.js');
       run.exitCode = await restore(await run.context(program), ledger, options);
+    });
+}
+
+function addReindex(program: Command, run: Run): void {
+  program
+    .command('reindex')
+    .description(
+      'Make the event index again what the log says, after checking all of the log. Sealers may run meanwhile.',
+    )
+    .argument('<ledger>', 'name of the ledger')
+    .option('--checkpoint <file...>', 'checkpoints that somebody kept: the log must pass them')
+    .option(
+      '--replace <file>',
+      'also take out rows that stand and should not, or not so, and keep them in this file; without it they are left',
+    )
+    .option('--dry-run', 'say what is not as it should be, write nothing')
+    .option(...JSON_OPTION)
+    .action(async (ledger: string, options: ReindexOptions) => {
+      const { reindex } = await import('./reindex.js');
+      run.exitCode = await reindex(await run.context(program), ledger, options);
     });
 }
 

@@ -10,14 +10,12 @@
  */
 import type { CheckpointGoals, Finding, Hash, LogTrust, ReplayedBlock } from '@everseal/audit-core';
 import { equalHash, LogReplay } from '@everseal/audit-core';
-import { readBodies, restoreBlock, type StoredBlock } from '@everseal/ledger-store';
+import { restoreBlock } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { badRecord, type Archive, type ArchivedBody } from './archive.js';
 import { CliFailure } from './cli-failure.js';
 import { EXIT } from './exit-code.js';
-
-/** One COPY at a time: a long one would keep the server from cleaning up. */
-const BLOCKS_A_READ = 64;
+import { badStored, saidOfBlock, StoredBlocks } from './stored-blocks.js';
 
 export interface RestoreParts {
   readonly pool: Pool;
@@ -47,7 +45,7 @@ export interface RestorePlan {
 
 /** @throws CliFailure naming the first bad record; StoreError. Nothing was written */
 export async function planRestore(parts: RestoreParts): Promise<RestorePlan> {
-  const stored = new StoredBlocks(parts, 0);
+  const stored = new StoredBlocks(parts.pool, parts.ledgerId, 0);
   try {
     return await check(parts, stored);
   } finally {
@@ -107,7 +105,7 @@ async function nextBlock(
 /** The log as far as the database holds it good and whole; the first block that is not ends it. @throws StoreError */
 export async function survivingLog(parts: RestoreParts): Promise<LogReplay> {
   const replay = LogReplay.empty(parts.trust);
-  const stored = new StoredBlocks(parts, 0);
+  const stored = new StoredBlocks(parts.pool, parts.ledgerId, 0);
   try {
     for (;;) {
       throwIfAborted(parts.signal, 'nothing was written');
@@ -127,7 +125,7 @@ export async function writeRestore(
   onWritten: (block: ReplayedBlock) => void,
 ): Promise<void> {
   const replay = plan.before.clone();
-  const stored = new StoredBlocks(parts, replay.height);
+  const stored = new StoredBlocks(parts.pool, parts.ledgerId, replay.height);
   try {
     while (replay.height <= plan.height) {
       throwIfAborted(parts.signal, `blocks below ${replay.height} are put back`);
@@ -160,11 +158,8 @@ async function plannedBlock(
 }
 
 function badBlock({ record, isStored }: FoundBlock, height: number, finding: Finding): CliFailure {
-  const { code, detail, index } = finding;
-  const what = `${code} at block ${height}${index === null ? '' : `, entry ${index}`}: ${detail}`;
-  if (!isStored) return badRecord(record, what);
-  const help = 'find out who changed it and put the right bytes back first (docs/operations/runbook.md)';
-  return new CliFailure(EXIT.findings, `${record} is not good: ${what}; ${help}; nothing was written`);
+  const what = saidOfBlock(height, finding);
+  return isStored ? badStored(record, what, 'nothing was written') : badRecord(record, what);
 }
 
 function changed(record: string, what: string): CliFailure {
@@ -174,61 +169,4 @@ function changed(record: string, what: string): CliFailure {
 
 function throwIfAborted(signal: AbortSignal, done: string): void {
   if (signal.aborted) throw new CliFailure(EXIT.unavailable, `interrupted: ${done}; run this again`);
-}
-
-/** The blocks of the database in order, looked at one by one. */
-class StoredBlocks {
-  private reading: AsyncGenerator<StoredBlock> | null = null;
-  private read = 0;
-  private ahead: StoredBlock | null = null;
-  private ended = false;
-
-  constructor(
-    private readonly parts: Pick<RestoreParts, 'pool' | 'ledgerId'>,
-    /** Where the next read begins. */
-    private from: number,
-  ) {}
-
-  /** The block of this height as it stands; null when it, or its body, does not. Heights are asked for in order. */
-  async at(height: number): Promise<ArchivedBody | null> {
-    const block = await this.peek();
-    if (block === null || block.height > height) return null;
-    this.ahead = null;
-    return block.body ? { body: block.body, record: `block ${height} of the database` } : null;
-  }
-
-  /** Height of the next block that stands; null when none does. */
-  async nextHeight(): Promise<number | null> {
-    return (await this.peek())?.height ?? null;
-  }
-
-  /** Gives the connection back, wherever reading stands. */
-  async close(): Promise<void> {
-    await this.reading?.return(undefined);
-    this.reading = null;
-  }
-
-  private async peek(): Promise<StoredBlock | null> {
-    if (this.ahead === null && !this.ended) this.ahead = await this.next();
-    return this.ahead;
-  }
-
-  private async next(): Promise<StoredBlock | null> {
-    for (;;) {
-      this.reading ??= readBodies(this.parts.pool, this.parts.ledgerId, this.from, BLOCKS_A_READ);
-      const { value, done } = await this.reading.next();
-      if (!done) {
-        this.read += 1;
-        this.from = value.height + 1;
-        return value;
-      }
-      this.reading = null;
-      const isShort = this.read < BLOCKS_A_READ;
-      this.read = 0;
-      if (isShort) {
-        this.ended = true;
-        return null;
-      }
-    }
-  }
 }

@@ -38,7 +38,7 @@ export async function restore(context: Context, ledger: string, options: Restore
   const trust = readTrust(settings, ledger);
   if (options.from.length === 0 && !options.close) throw usage('say where the lost blocks are, with --from');
   const archive = new ArchiveList(await Promise.all(options.from.map((folder) => openArchive(folder, ledger))));
-  const pool = await openAsSealer(settings);
+  const pool = await openAsSealer(settings, 'everseal-restore');
   try {
     const ledgerId = await findLedger(pool, trust.origin);
     if (ledgerId === null) throw noLedger(trust.origin);

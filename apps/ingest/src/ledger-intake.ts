@@ -111,7 +111,6 @@ export class LedgerIntake {
   private readonly submit: Submit;
   private readonly refusals: RefusalLog;
   private readonly ready: Record<'window' | 'stream' | 'keys' | 'disk' | 'clock' | 'lane', Condition>;
-  private readonly takingOver: Condition | null = null;
   private listening: Listening | null = null;
   private announced: Listening | null = null;
   private resending: Serving | null = null;
@@ -141,8 +140,7 @@ export class LedgerIntake {
     };
     const { windowBytes, segmentBytes } = limits;
     const inspect = inspectFrame(name);
-    this.takeOver = TakeOver.open({ ...options, name });
-    if (this.takeOver) this.takingOver = this.gate.condition('take-over', 'the closed ledger is not looked at yet');
+    this.takeOver = TakeOver.open({ ...options, name, gate: this.gate });
     this.spool = Spool.open({ directory, ...name, inspect, bound: ledger.spoolBytes, windowBytes, segmentBytes });
     this.frames = new FrameStore(this.spool, () => this.commit.unanswered);
     const keysFile = path.join(directory, 'keys.note');
@@ -328,21 +326,8 @@ export class LedgerIntake {
 
   /** Before anything is accepted: what was accepted for the ledger that this one continues; then who repeats it is known, too. */
   private async fillSpool(): Promise<void> {
-    const { takingOver: condition, logger, commit, ownKeys } = this;
-    if (this.takeOver !== null && condition !== null) {
-      const mayFrame = (): boolean => this.gate.holdsBut('take-over', 'window');
-      const { signal } = this.stopping;
-      await this.takeOver.run({
-        ...this.parts(),
-        frames: this.frames,
-        commit,
-        ownKeys,
-        mayFrame,
-        condition,
-        logger,
-        signal,
-      });
-    }
+    const { frames, commit, ownKeys } = this;
+    await this.takeOver?.run({ ...this.parts(), frames, commit, ownKeys, signal: this.stopping.signal });
     await this.fillWindow();
   }
 

@@ -19,12 +19,14 @@ import {
 } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { parsePolicy } from '@everseal/policy';
+import { Health } from '@everseal/process';
 import { temporaryFolder } from '@everseal/testing';
 import { buildSources } from './build-source.fixture.js';
 import { ClosedSpool } from './closed-spool.js';
 import type { IngestSettings } from './config.js';
 import { buildFrame, envelopeBytes } from './frame-builder.js';
 import { inspectFrame } from './frame-store.js';
+import { Gate } from './gate.js';
 import {
   DOMAIN,
   event,
@@ -255,6 +257,7 @@ describe('a successor', () => {
         continues: undefined,
         spoolDir: lab.file('spool-a'),
         genesisFile: lab.file('genesis-r1.note'),
+        gate: new Gate(new Health(), 'main-r1', () => undefined),
       };
       const name = { origin: SUCCESSOR, ingester: 'a' };
       expect(() => TakeOver.open({ name, ...forgetful })).toThrow('put continues back');

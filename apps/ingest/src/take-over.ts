@@ -35,6 +35,7 @@ import type { Commit } from './commit.js';
 import type { IngestSettings } from './config.js';
 import { envelopeBytes, type LaneName } from './frame-builder.js';
 import type { FrameStore, HeldFrame } from './frame-store.js';
+import type { Gate } from './gate.js';
 import { PendingRequest, type SubmittedEvent } from './pending-request.js';
 import { FRAME_OVERHEAD, type Spool } from './spool.js';
 import { stop } from './stop.js';
@@ -53,6 +54,8 @@ export type TakeOverOptions = {
   readonly spoolDir: string;
   /** The successor's first key set, a note. */
   readonly genesisFile: string;
+  /** The successor's: it stays shut until everything is taken over. */
+  readonly gate: Pick<Gate, 'condition' | 'holdsBut'>;
 };
 
 /** A ledger that continues a closed one, with the folders of their spools. */
@@ -71,9 +74,6 @@ export type TakeOverParts = {
   readonly commit: Commit;
   /** Keys that may have signed our frames. */
   readonly ownKeys: readonly VerifierKey[];
-  /** Whether frames may be built: everything is as it must be to accept requests. */
-  readonly mayFrame: () => boolean;
-  readonly condition: Condition;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 };
@@ -88,11 +88,14 @@ export type TakeOverProgress = {
 
 /** More than a frame costs beside its entries, so that the spool's bound is never passed. */
 const AROUND_ENTRIES = FRAME_OVERHEAD + 2_048;
+/** Name of its condition at the gate. */
+const CONDITION = 'take-over';
 /** How often to look whether there is room. */
 const LOOK_MS = 50;
 
 export class TakeOver {
   #record: TakeOverRecord | null;
+  readonly #condition: Condition;
   #events = 0;
   #taken = 0;
 
@@ -103,6 +106,7 @@ export class TakeOver {
     private readonly source: { readonly spool: ClosedSpool; readonly head: SurvivingHead | null } | null,
   ) {
     this.#record = record;
+    this.#condition = places.gate.condition(CONDITION, 'the closed ledger is not looked at yet');
     this.#events = record?.done?.events ?? 0;
     if (record?.done) this.#taken = countIn(record.frames);
   }
@@ -155,7 +159,7 @@ export class TakeOver {
    * @throws StopProcess spool.corrupt, spool.rolled-back
    */
   async run(parts: TakeOverParts): Promise<void> {
-    const { condition, logger, signal } = parts;
+    const { logger, signal } = parts;
     if (this.source !== null) {
       const record = await this.begin(parts, this.source);
       await this.carryOn(parts, this.source.spool, record);
@@ -171,7 +175,7 @@ export class TakeOver {
       );
     }
     logger.info({ events }, `${events} events of ${closed} are taken over`);
-    condition.ok();
+    this.#condition.ok();
   }
 
   /** Finds the plan, or makes it and records it before anything is framed. */
@@ -265,15 +269,20 @@ export class TakeOver {
     this.#events += frame.count;
   }
 
+  /** Everything is as it must be to accept requests, but for what waits for the take-over itself. */
+  private get mayFrame(): boolean {
+    return this.places.gate.holdsBut(CONDITION, 'window');
+  }
+
   /** Waits until the frame may be built and the spool has room for it: its bound holds here, too. */
-  private async room({ spool, commit, mayFrame, condition, signal }: TakeOverParts, bytes: number): Promise<void> {
+  private async room({ spool, commit, signal }: TakeOverParts, bytes: number): Promise<void> {
     const { closed } = this.places;
     const isFull = (): boolean => spool.bytes + commit.bytesUnderWay > 0 && spool.full(commit.bytesUnderWay + bytes);
     while (!signal.aborted) {
       const framed = `${this.#taken} of ${countIn(this.#record?.frames ?? [])} frames of ${closed} are taken over`;
       const waits = isFull() ? ': the spool is full until the successor seals' : '';
-      condition.fail(`${framed}${waits}`);
-      if (mayFrame() && spool.writable && waits === '') return;
+      this.#condition.fail(`${framed}${waits}`);
+      if (this.mayFrame && spool.writable && waits === '') return;
       await pause(LOOK_MS);
     }
   }

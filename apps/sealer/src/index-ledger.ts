@@ -120,7 +120,7 @@ export class IndexLedger {
     const detail = `the event index of ${this.origin} cannot go on: ${why}`;
     const finding: Finding = { code: 'index.altered', index: null, height: null, detail };
     this.alerts.raise(this.scope, finding, { ledger: this.origin });
-    return new RetryLater('index.altered', `${detail}; restore the index or rebuild it`, { cause });
+    return new RetryLater('index.altered', `${detail}; everseal reindex puts it right`, { cause });
   }
 
   private async nextBlocks(position: number): Promise<IndexedBlock[]> {

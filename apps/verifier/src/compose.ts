@@ -21,19 +21,10 @@ import {
 } from '@everseal/audit-core';
 import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
 import { connectNats, listen, serve, signOfLife, type NatsLink } from '@everseal/messaging';
-import {
-  announceSubject,
-  heartbeatSubject,
-  holdSubject,
-  identityOf,
-  readPolicy,
-  witnessSubject,
-  type Policy,
-} from '@everseal/policy';
+import { announceSubject, heartbeatSubject, holdSubject, identityOf, readPolicy, type Policy } from '@everseal/policy';
 import {
   type AlertBook,
   firstConnection,
-  Gauge,
   KeyFile,
   Loop,
   StopProcess,
@@ -43,6 +34,7 @@ import {
 import { openAlertBook, openSystemLedger, readAlertKey, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
+import { answerWitness } from './answer-witness.js';
 import { BodyRing } from './body-ring.js';
 import { composeGuards, type GuardedLedger } from './compose-guards.js';
 import type { VerifierSettings } from './config.js';
@@ -64,9 +56,10 @@ import { sweepRate } from './sweep-rate.js';
 import { restAfter } from './sweep-rest.js';
 import { SweepStored } from './sweep-stored.js';
 import { MemoryFile } from './verifier-memory.js';
+import { verifierMetrics } from './verifier-metrics.js';
 import { VerifyLedger } from './verify-ledger.js';
 import { composeWitnessing } from './witness-compose.js';
-import { WitnessLedger, type WitnessAnswer } from './witness-ledger.js';
+import { WitnessLedger } from './witness-ledger.js';
 
 const TAIL_EVERY_MS = 250;
 const TAIL_BOUND_MS = 60_000;
@@ -119,7 +112,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   for (const ledger of settings.ledgers) {
     ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
   }
-  verifierMetrics(context, ledgers, alerts);
+  verifierMetrics(context.metrics, ledgers, alerts);
   const ownScans = new OwnScans();
   const brokerEvents =
     systemLedger &&
@@ -355,34 +348,6 @@ function ledgerLoops(
   };
 }
 
-/** One subject for all ledgers: the checkpoint's first line says which log it is. */
-function answerWitness(
-  { settings, logger, stop: end }: Context,
-  link: NatsLink,
-  ledgers: readonly LedgerService[],
-): { start: () => void; stop: () => Promise<void> } {
-  let serving: ReturnType<typeof serve> | null = null;
-  const answer = async (data: Buffer): Promise<WitnessAnswer> => {
-    const origin = data.toString('utf8').split('\n\n', 2)[1]?.split('\n', 1)[0];
-    const ledger = ledgers.find(({ witness }) => witness.origin === origin);
-    return ledger ? ledger.witness.addCheckpoint(data) : { status: 404, body: 'unknown log\n' };
-  };
-  return {
-    start() {
-      serving = serve(link, witnessSubject(settings.name), {
-        handler: async ({ data }) => {
-          const { status, body } = await answer(data);
-          return { data: Buffer.from(body), headers: { Status: String(status) } };
-        },
-        concurrency: 2,
-        logger,
-        onFault: end,
-      });
-    },
-    stop: async () => serving?.stop(),
-  };
-}
-
 function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): void {
   if (!link.connected) return;
   for (const { witness, verify } of ledgers) {
@@ -393,30 +358,6 @@ function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): 
       formatVerifierHeartbeat(Date.now(), checkpoint, verify.coverage.coverage),
     );
   }
-}
-
-function verifierMetrics({ metrics }: Context, ledgers: readonly LedgerService[], alerts: AlertBook): void {
-  const gauge = (what: string, help: string, value: (ledger: LedgerService) => number): void => {
-    new Gauge({
-      name: `everseal_${what}`,
-      help,
-      labelNames: ['ledger'] as const,
-      registers: [metrics],
-      collect() {
-        for (const ledger of ledgers) this.set({ ledger: ledger.verify.origin }, value(ledger));
-      },
-    });
-  };
-  gauge('verified_size_entries', 'entries derived again', ({ verify }) => verify.size);
-  gauge('cosigned_size_entries', 'size of the newest cosigned checkpoint', ({ witness }) => witness.cosignedSize);
-  new Gauge({
-    name: 'everseal_alerts_open',
-    help: 'alerts that were raised and not cleared',
-    registers: [metrics],
-    collect() {
-      this.set(alerts.open.length);
-    },
-  });
 }
 
 /** The cosigning key, or two while it is rotated. */

@@ -9,10 +9,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { EndpointPosture } from '@everseal/audit-core';
+import { DER_TAG, writeDer, type EndpointPosture } from '@everseal/audit-core';
 import { temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { parseEndpoint, type ClientIdentity } from '@everseal/tls-posture';
-import { TAG, writeDer } from '../../../libs/tls-posture/src/der.js';
 import { WrongAuthority, type Identity } from '../../../libs/tls-posture/src/wrong-certificates.fixture.js';
 import { SpecBook } from './alert-book.fixture.js';
 import { PostureGuard, type PostureGuardOptions, type WatchedEndpoint } from './posture-guard.js';
@@ -324,10 +323,10 @@ describe('an endpoint that is away', () => {
 describe('a revocation list', () => {
   it('that is near its end by the rule of certificates, or cannot be read, is tls.expiry', async () => {
     const watching = guard({ endpoints: [], revocationLists: [file('clients.crl')] });
-    const times = ['261129000000Z', '261206000000Z'].map((text) => writeDer(TAG.utcTime, Buffer.from(text)));
-    const names = [writeDer(TAG.sequence), writeDer(TAG.sequence)];
-    const list = writeDer(TAG.sequence, writeDer(TAG.sequence, ...names, ...times));
-    const endless = writeDer(TAG.sequence, writeDer(TAG.sequence, ...names, times[0]!));
+    const times = ['261129000000Z', '261206000000Z'].map((text) => writeDer(DER_TAG.utcTime, Buffer.from(text)));
+    const names = [writeDer(DER_TAG.sequence), writeDer(DER_TAG.sequence)];
+    const list = writeDer(DER_TAG.sequence, writeDer(DER_TAG.sequence, ...names, ...times));
+    const endless = writeDer(DER_TAG.sequence, writeDer(DER_TAG.sequence, ...names, times[0]!));
     const pem = (der: Buffer): string =>
       `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
     // As Postgres wants it: one for each authority of a chain.

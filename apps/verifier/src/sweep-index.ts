@@ -20,6 +20,7 @@ import {
   type VerdictCode,
 } from '@everseal/audit-core';
 import {
+  differentColumn,
   DuplicateFinder,
   frameHeads,
   framesBetween,
@@ -43,24 +44,8 @@ import { WHOLE, type Leg } from './sweep-places.js';
 
 const BLOCKS_A_READ = 16;
 const MOST_FINDINGS = 100;
-/** Bytes of an identity that the index stores. */
-const IDENTITY_BYTES = 8;
 /** Of a stored text, what a finding quotes. */
 const MOST_QUOTED = 300;
-
-/** Columns of text; a finding names them as the table does. */
-const TEXTS = {
-  producer: 'producer',
-  eventId: 'event_id',
-  source: 'source',
-  type: 'type',
-  subject: 'subject',
-  actor: 'actor',
-  action: 'action',
-  target: 'target',
-  outcome: 'outcome',
-} as const;
-const TEXT_KEYS = Object.keys(TEXTS) as (keyof typeof TEXTS)[];
 
 /** What a block whose bytes are the sealed ones says about its rows. All numbers are signed ones. */
 interface Derived {
@@ -311,9 +296,12 @@ class RowComparison {
   }
 
   private compare(event: BlockEvent, row: IndexRow): void {
-    const column = differentColumn(event, row);
-    if (!column) return;
-    this.wrong.push({ ...finding('index.altered', event.position, this.height, column.detail), ...column.values });
+    const difference = differentColumn(event, row);
+    if (!difference) return;
+    const { column, expected, found } = difference;
+    const detail = `column ${column} of event ${event.position} is not what the event says`;
+    const values = { expected, found: found.slice(0, MOST_QUOTED) };
+    this.wrong.push({ ...finding('index.altered', event.position, this.height, detail), ...values });
   }
 
   private add(code: VerdictCode, position: number, detail: string): void {
@@ -363,25 +351,6 @@ class ReadGaps {
 
 function sameGap(gap: BlockGap['gap'], row: GapRow): boolean {
   return (['ingester', 'first', 'last', 'cause'] as const).every((column) => gap[column] === row[column]);
-}
-
-interface ColumnDifference {
-  readonly detail: string;
-  readonly values: { readonly expected: string; readonly found: string };
-}
-
-function differentColumn(event: BlockEvent, row: IndexRow): ColumnDifference | null {
-  const differ = (column: string, expected: unknown, found: unknown): ColumnDifference => ({
-    detail: `column ${column} of event ${event.position} is not what the event says`,
-    values: { expected: String(expected), found: String(found).slice(0, MOST_QUOTED) },
-  });
-  for (const key of TEXT_KEYS) if (event[key] !== row[key]) return differ(TEXTS[key], event[key], row[key]);
-  if (event.accepted !== row.accepted) return differ('accepted', event.accepted, row.accepted);
-  if (event.occurred !== row.occurred) return differ('occurred', event.occurred, row.occurred);
-  if (event.duplicateOf !== row.duplicateOf) return differ('duplicate_of', event.duplicateOf, row.duplicateOf);
-  const identity = event.identity?.toString('hex', 0, IDENTITY_BYTES) ?? null;
-  const found = row.identity?.toString('hex', 0, IDENTITY_BYTES) ?? null;
-  return identity === found ? null : differ('identity', identity, found);
 }
 
 function finding(code: VerdictCode, index: number, height: number | null, detail: string): Finding {

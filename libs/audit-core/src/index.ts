@@ -29,6 +29,7 @@ export {
   type Cosignature,
 } from './cosignature.js';
 export { formatDecimal, isCount, parseDecimal } from './decimal.js';
+export { DER_TAG, writeDer, writeOid } from './der.js';
 export { encodeBundle, EntryOffsets, splitBundle, type BundleBounds } from './entry-bundle.js';
 export {
   EMPTY_ROOT,

@@ -7,6 +7,7 @@ import { ingestKeyName, NOTE_KEY, SigningKey } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { identityOf } from '@everseal/policy';
 import { GatedProxy } from '@everseal/testing';
+import { connect as connectBare, type NatsConnection } from '@nats-io/transport-node';
 import { readReceipts } from '../../../apps/cli/src/receipt-files.js';
 import {
   DOMAIN,
@@ -206,22 +207,44 @@ describe('an answer that does not come', () => {
     expect(client.counts.connections).toBe(2);
   });
 
-  it('does not last longer because the clock is set back (control: connect.spec of libs/messaging)', async () => {
+  it('does not last longer because the clock is set back. Control: with the pauses of the library alone it does', async () => {
     const clock = jest.spyOn(Date, 'now');
     const right = (): number => performance.timeOrigin + performance.now();
     clock.mockImplementation(() => right() + 3_600_000);
     try {
       const client = await clients.make();
       await waitUntil(() => client.connected, { what: 'the connection', timeoutMs: 20_000 });
+      const control = await bareConnection();
+      let isControlBack = false;
+      void (async () => {
+        for await (const { type } of control.status()) isControlBack ||= type === 'reconnect';
+      })();
       clock.mockImplementation(right);
       await Promise.all([lab.nats.restart(), waitUntil(() => !client.connected, { what: 'the break' })]);
       await waitUntil(() => client.connected, { what: 'the next connection', timeoutMs: 20_000 });
       expect(client.counts.connections).toBe(2);
+      // Its pauses are far shorter than the client's.
+      expect(isControlBack).toBe(false);
+      await control.close();
     } finally {
       clock.mockRestore();
     }
   }, 60_000);
 });
+
+/** A connection of the same producer as the library makes it, with pauses of some milliseconds. */
+async function bareConnection(): Promise<NatsConnection> {
+  const { tls } = await optionsOf(lab);
+  return connectBare({
+    servers: lab.nats.server,
+    tls: { ...tls, handshakeFirst: true },
+    inboxPrefix: identityOf(DOMAIN, 'producer', 'billing').inboxPrefix!,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 10,
+    reconnectJitter: 1,
+    reconnectJitterTLS: 1,
+  });
+}
 
 describe('answers of an ingest that is told what to say', () => {
   it('`unavailable` is asked again, the same bytes, until there is a receipt', async () => {

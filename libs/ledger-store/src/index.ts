@@ -73,6 +73,15 @@ export {
   type SameIdentity,
 } from './sql/event-index.js';
 export {
+  addIndexRows,
+  moveIndexHead,
+  removeRowsBehindIndex,
+  replaceIndexRows,
+  rowsBehindIndex,
+  type IndexStretch,
+  type KeepRows,
+} from './sql/index-repair.js';
+export {
   frameHeads,
   framesAt,
   framesBetween,
@@ -111,3 +120,4 @@ export {
   type TileRow,
 } from './sql/tile.js';
 export { DuplicateFinder, type LeafSource, type MarkedEvent } from './duplicate-finder.js';
+export { differentColumn, type ColumnDifference } from './index-difference.js';

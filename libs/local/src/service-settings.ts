@@ -70,6 +70,7 @@ export function writeCliSettings(place: SettingsPlace): void {
     ops: { name: ops?.name, ...certificate(place, 'client', operator.id) },
     postgres: postgres(place, operator, 'everseal_reader'),
     sealer: postgres(place, { id: `sealer-${policy.sealers[0]?.name}` }, 'everseal_sealer'),
+    migrator: postgres(place, { id: identityOf(policy.domain, 'migrator', DEPLOY).commonName }, 'everseal_migrator'),
     superuser: postgres(place, { id: identityOf(policy.domain, 'admin', DEPLOY).commonName }, 'postgres'),
     services: servicesOf(policy).map(({ service, name, id }) => {
       return { service, name, url: `https://localhost:${ports.operations[id]}` };

@@ -18,20 +18,9 @@ import {
 } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { writeOid } from '@everseal/audit-core';
 import { readPrivateText, replaceFile, TlsError, type Purpose } from '@everseal/tls';
-import {
-  bitString,
-  elements,
-  integer,
-  objectIdentifier,
-  octetString,
-  sequence,
-  set,
-  tagged,
-  time,
-  TRUE,
-  utf8String,
-} from './der.js';
+import { bitString, elements, integer, octetString, sequence, set, tagged, time, TRUE, utf8String } from './der.js';
 
 export const LEAF_DAYS = 7;
 const ROOT_DAYS = 3650;
@@ -53,7 +42,7 @@ export const EXTENDED_KEY_USAGE: Record<Purpose, string> = {
   server: '1.3.6.1.5.5.7.3.1',
 };
 const VERSION_3 = tagged(0, integer(Buffer.from([2])), 'constructed');
-const SIGNATURE = sequence(objectIdentifier(OID.ecdsaWithSha256));
+const SIGNATURE = sequence(writeOid(OID.ecdsaWithSha256));
 /** Bits of keyUsage, first bit first: digitalSignature is bit 0; keyCertSign and cRLSign are 5 and 6. */
 const USAGE = { leaf: bitString(Buffer.from([0x80]), 7), root: bitString(Buffer.from([0x06]), 1) };
 const NAME_TAG = { dns: 2, url: 6, ip: 7 } as const;
@@ -117,7 +106,7 @@ export class Authority {
     const extensions = [
       extension(OID.basicConstraints, sequence(), 'critical'),
       extension(OID.keyUsage, USAGE.leaf, 'critical'),
-      extension(OID.extendedKeyUsage, sequence(objectIdentifier(EXTENDED_KEY_USAGE[plan.purpose])), 'critical'),
+      extension(OID.extendedKeyUsage, sequence(writeOid(EXTENDED_KEY_USAGE[plan.purpose])), 'critical'),
       extension(OID.subjectAltName, sequence(...plan.names.map(generalName))),
       extension(OID.subjectKeyIdentifier, octetString(identifierOf(key))),
       extension(OID.authorityKeyIdentifier, sequence(tagged(0, this.keyIdentifier, 'primitive'))),
@@ -180,12 +169,12 @@ function signed({ issuer, subject, from, to, key, extensions }: Body, signer: Ke
 
 function extension(oid: string, value: Buffer, weight?: 'critical'): Buffer {
   const flag = weight === 'critical' ? [TRUE] : [];
-  return sequence(objectIdentifier(oid), ...flag, octetString(value));
+  return sequence(writeOid(oid), ...flag, octetString(value));
 }
 
 /** A distinguished name of one common name. */
 function nameOf(commonName: string): Buffer {
-  return sequence(set(sequence(objectIdentifier(OID.commonName), utf8String(commonName))));
+  return sequence(set(sequence(writeOid(OID.commonName), utf8String(commonName))));
 }
 
 function generalName({ type, value }: LeafName): Buffer {
@@ -206,7 +195,7 @@ function identifierOf(key: KeyObject): Buffer {
 
 /** The subject key identifier in a certificate's extensions, `[3]` without its tag. */
 function keyIdentifierIn(extensions: Buffer): Buffer {
-  const wanted = objectIdentifier(OID.subjectKeyIdentifier);
+  const wanted = writeOid(OID.subjectKeyIdentifier);
   const [list] = elements(extensions);
   const parts = elements(list!.contents).map(({ contents }) => elements(contents));
   const found = parts.find(([oid]) => oid?.whole.equals(wanted));

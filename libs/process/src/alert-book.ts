@@ -24,9 +24,9 @@ import {
   type Finding,
   type SigningKey,
 } from '@everseal/audit-core';
+import { replaceFile } from '@everseal/tls';
 import { takeAcknowledgements } from './acknowledgement-folder.js';
 import { fateOf, StopProcess } from './failure.js';
-import { replaceFile } from './replace-file.js';
 
 /** Findings of one code and ledger (of one scope, where looks are compared) that stand at the same time. */
 const MOST_STANDING = 100;

@@ -1,3 +1,4 @@
+export { replaceFile, syncFolder } from '@everseal/tls';
 export { acknowledgementFile } from './acknowledgement-folder.js';
 export { AlertBook, openAlertsIn } from './alert-book.js';
 export type { AlertContext, OpenAlert, SealAlert, SendAlert } from './alert-book.js';
@@ -18,7 +19,6 @@ export { NestLogger } from './nest-logger.js';
 export { countedAddress, RateLimit } from './rate-limit.js';
 export { ConfigError, readConfig } from './read-config.js';
 export type { ConfigProblem } from './read-config.js';
-export { replaceFile, syncFolder } from './replace-file.js';
 export { runService } from './run-service.js';
 export type { ProcessHandle, ServiceApp, ServiceContext, ServicePlan } from './run-service.js';
 export {

@@ -9,6 +9,7 @@ export { EventJournal } from './event-journal.js';
 export { GatedProxy } from './gated-proxy.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';
 export { type Engine, InstalledSystem, ONE_LEDGER, type InstalledSystemOptions } from './installed-system.js';
+export { READER_POLICY, SYSTEM_LEDGER_POLICY } from './system-ledger-policy.js';
 export { type JournalEntry, JournalProducer, type JournalProducerOptions } from './journal-producer.js';
 export { clearText } from './clear-text.js';
 export { listeningPorts, withDescendants } from './listening-ports.js';

@@ -9,16 +9,21 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import path from 'node:path';
-import { leafHash, openGenesis, originOf, type KeySet, type LogTrust } from '@everseal/audit-core';
+import { leafHash, openGenesis, originOf, type KeySet, type LogTrust, type VerifierKey } from '@everseal/audit-core';
 import { freePorts, LocalInstallation, repositoryRoot, servicesOf, waitUntil, type ServiceKind } from '@everseal/local';
 import { readPolicy } from '@everseal/policy';
 import { parse, stringify } from 'yaml';
 import { copyCluster } from './cluster-template.js';
 import { GatedProxy } from './gated-proxy.js';
+import { JournalProducer } from './journal-producer.js';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 
 /** A busy machine takes its time; nothing is measured by this. */
 const READY_WITHIN_MS = 120_000;
+
+/** Every policy of a spec names it. */
+const PRODUCER = 'orders';
+const SHOP = 'https://orders.example.com/shop';
 
 const SETTABLE_CLOCK = path.join(repositoryRoot(), 'dist', 'libs', 'testing', 'src', 'settable-clock.js');
 const CLOCK_WITHIN_MS = 10_000;
@@ -27,8 +32,10 @@ const CLOCK_WITHIN_MS = 10_000;
 export const ONE_LEDGER = path.join(repositoryRoot(), 'libs', 'testing', 'src', 'one-ledger.yaml');
 
 export interface InstalledSystemOptions {
-  /** Default: ONE_LEDGER. */
+  /** A policy; default: ONE_LEDGER. */
   policyFile?: string;
+  /** Text of a policy, in place of a file. */
+  policy?: string;
   /** Further settings of a service, by id (`verifier-v1`), put over the rendered ones. */
   settings?: Readonly<Record<string, object>>;
   /** Whether `setClock` works: every service runs with settable-clock.ts. */
@@ -37,6 +44,16 @@ export interface InstalledSystemOptions {
   links?: boolean;
   /** Called when certificates, keys and settings are there and nothing is started, e.g. to mount something. */
   prepared?: (installation: LocalInstallation) => void;
+}
+
+/** What is not as usual about a producer. */
+export interface OpenProducer {
+  /** Default: the first of the policy. */
+  ledger?: string;
+  /** The CloudEvents attribute of its events. */
+  source?: string;
+  /** Those it believes receipts by; default: of the first ledger's first key set. */
+  ingestKeys?: readonly VerifierKey[];
 }
 
 /** What services connect to. */
@@ -54,16 +71,16 @@ export class InstalledSystem {
   ) {}
 
   static async start(options: InstalledSystemOptions = {}): Promise<InstalledSystem> {
-    const { policyFile, settings = {}, settableClocks, links, prepared } = options;
-    const file = policyFile ?? ONE_LEDGER;
-    const policy = readPolicy(file);
-    for (const { service } of servicesOf(policy)) requireBuild(service);
+    const { settings = {}, settableClocks, links, prepared } = options;
     const folder = temporaryFolder('system');
     const said: string[] = [];
     try {
+      const policyFile = fileOf(options, folder);
+      const policy = readPolicy(policyFile);
+      for (const { service } of servicesOf(policy)) requireBuild(service);
       const installation = LocalInstallation.open({
         dir: folder.path,
-        policyFile: file,
+        policyFile,
         ports: await freePorts(policy),
         say: (line) => said.push(line),
         readyWithinMs: READY_WITHIN_MS,
@@ -88,6 +105,18 @@ export class InstalledSystem {
     await this.installation.stop();
     for (const link of this.links.values()) await link.stop();
     this.folder.remove();
+  }
+
+  /** A producer of the policy that keeps a journal; whoever opens it closes it. */
+  openProducer({
+    ledger = this.ledger,
+    source = SHOP,
+    ingestKeys = this.keys.ingest,
+  }: OpenProducer = {}): Promise<JournalProducer> {
+    const { logins, policy } = this.installation;
+    const login = logins.nats('producer', PRODUCER);
+    const origin = originOf(policy.domain, ledger);
+    return JournalProducer.open({ login, ledger, producer: PRODUCER, origin, ingestKeys, source });
   }
 
   /** The way of a service to an engine; needs `links`. */
@@ -179,6 +208,14 @@ export class InstalledSystem {
     }
     writeFileSync(file, stringify(settings));
   }
+}
+
+/** The policy as a file. */
+function fileOf({ policy, policyFile }: InstalledSystemOptions, folder: TemporaryFolder): string {
+  if (policy === undefined) return policyFile ?? ONE_LEDGER;
+  const file = path.join(folder.path, 'everseal.yaml');
+  writeFileSync(file, policy);
+  return file;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

@@ -8,11 +8,10 @@
  * makes `verifyTimestamp` throw.
  */
 import { createHash, verify, type X509Certificate } from 'node:crypto';
-import { FormatError } from '@everseal/audit-core';
+import { DER_TAG, FormatError, writeDer, writeOid } from '@everseal/audit-core';
 import { id_contentType, id_messageDigest } from '@peculiar/asn1-cms';
 import { OctetString } from '@peculiar/asn1-schema';
 import { id_ct_tstInfo, type TSTInfo } from '@peculiar/asn1-tsp';
-import { der, derOid, TAG } from './der.js';
 import { OID_SHA256, SIGNATURES } from './digests.js';
 import { openToken, signedAttributes, type OpenedToken } from './open-token.js';
 import { readAsn } from './read-asn.js';
@@ -129,7 +128,7 @@ function requireAttributes({ signerInfo, content, digest, signer }: OpenedToken)
   };
   const code = 'timestamp.attributes';
   const kind = Buffer.from(value(id_contentType));
-  if (!kind.equals(derOid(id_ct_tstInfo))) {
+  if (!kind.equals(writeOid(id_ct_tstInfo))) {
     throw new FormatError(code, 'the signature is not one of a time stamp');
   }
   const hash = Buffer.from(readAsn(code, value(id_messageDigest), OctetString).buffer);
@@ -147,7 +146,7 @@ function requireSignature({ signerInfo, digest, signer }: OpenedToken): void {
     const detail = `it is signed with ${signerInfo.signatureAlgorithm.algorithm}: RSA (PKCS #1) and ECDSA with SHA-2 are taken`;
     throw new FormatError('timestamp.algorithm', detail);
   }
-  const attributes = der(TAG.set, signedAttributes(signerInfo));
+  const attributes = writeDer(DER_TAG.set, signedAttributes(signerInfo));
   if (verify(digest, attributes, key, Buffer.from(signerInfo.signature.buffer))) return;
   throw new FormatError('timestamp.signature', `the signature of ${subjectOf(signer)} does not verify`);
 }

@@ -1,12 +1,14 @@
 /** The one form in which a token is kept: what is signed, the certificates of the chain, the signature, and algorithms in one way. */
 import type { X509Certificate } from 'node:crypto';
+import { DER_TAG, writeDer, writeOid } from '@everseal/audit-core';
 import { id_signedData } from '@peculiar/asn1-cms';
 import { id_ct_tstInfo } from '@peculiar/asn1-tsp';
-import { der, derOid, TAG } from './der.js';
 import { DIGESTS, OID_RSA, SIGNATURES, type Digest } from './digests.js';
 import { signedAttributes, signerIds, type OpenedToken } from './open-token.js';
 
 const NULL = Buffer.from([0x05, 0x00]);
+/** Context tags of the fields. */
+const [CONTEXT_0, KEY_ID] = [0xa0, 0x80];
 
 /** @param chain the signer's certificate first */
 export function writeToken(
@@ -16,26 +18,28 @@ export function writeToken(
   const { sid, signatureAlgorithm, signature } = signerInfo;
   const ids = signerIds(signer);
   const byKeyId = sid.issuerAndSerialNumber === undefined;
-  const digestAlgorithm = der(TAG.sequence, derOid(oidOf(digest)), NULL);
+  const digestAlgorithm = writeDer(DER_TAG.sequence, writeOid(oidOf(digest)), NULL);
   const isRsa = SIGNATURES[signatureAlgorithm.algorithm]!.key === 'rsa';
-  const signerBytes = der(
-    TAG.sequence,
-    der(TAG.integer, Buffer.from([byKeyId ? 3 : 1])),
-    byKeyId ? der(0x80, ids.keyId!) : ids.issuerAndSerial,
+  const signerBytes = writeDer(
+    DER_TAG.sequence,
+    writeDer(DER_TAG.integer, Buffer.from([byKeyId ? 3 : 1])),
+    byKeyId ? writeDer(KEY_ID, ids.keyId!) : ids.issuerAndSerial,
     digestAlgorithm,
-    der(TAG.context0, signedAttributes(signerInfo)),
-    isRsa ? der(TAG.sequence, derOid(OID_RSA), NULL) : der(TAG.sequence, derOid(signatureAlgorithm.algorithm)),
-    der(TAG.octets, Buffer.from(signature.buffer)),
+    writeDer(CONTEXT_0, signedAttributes(signerInfo)),
+    isRsa
+      ? writeDer(DER_TAG.sequence, writeOid(OID_RSA), NULL)
+      : writeDer(DER_TAG.sequence, writeOid(signatureAlgorithm.algorithm)),
+    writeDer(DER_TAG.octetString, Buffer.from(signature.buffer)),
   );
-  const signedData = der(
-    TAG.sequence,
-    der(TAG.integer, Buffer.from([3])),
-    der(TAG.set, digestAlgorithm),
-    der(TAG.sequence, derOid(id_ct_tstInfo), der(TAG.context0, der(TAG.octets, content))),
-    der(TAG.context0, ...chain.map(({ raw }) => raw)),
-    der(TAG.set, signerBytes),
+  const signedData = writeDer(
+    DER_TAG.sequence,
+    writeDer(DER_TAG.integer, Buffer.from([3])),
+    writeDer(DER_TAG.set, digestAlgorithm),
+    writeDer(DER_TAG.sequence, writeOid(id_ct_tstInfo), writeDer(CONTEXT_0, writeDer(DER_TAG.octetString, content))),
+    writeDer(CONTEXT_0, ...chain.map(({ raw }) => raw)),
+    writeDer(DER_TAG.set, signerBytes),
   );
-  return der(TAG.sequence, derOid(id_signedData), der(TAG.context0, signedData));
+  return writeDer(DER_TAG.sequence, writeOid(id_signedData), writeDer(CONTEXT_0, signedData));
 }
 
 function oidOf(digest: Digest): string {

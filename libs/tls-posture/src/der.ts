@@ -1,21 +1,6 @@
-/**
- * The little of DER (ITU-T X.690) that is needed: reading one value after the other, strictly, and writing the few that the
- * stranger's certificate is made of.
- */
+/** The little of DER (ITU-T X.690) that is read: one value after the other, strictly. Writing is audit-core's. */
+import { DER_TAG } from '@everseal/audit-core';
 import { ByteReader, Malformed } from './byte-reader.js';
-
-export const TAG = {
-  boolean: 0x01,
-  integer: 0x02,
-  bitString: 0x03,
-  octetString: 0x04,
-  oid: 0x06,
-  utf8: 0x0c,
-  utcTime: 0x17,
-  generalizedTime: 0x18,
-  sequence: 0x30,
-  set: 0x31,
-} as const;
 
 export interface DerValue {
   tag: number;
@@ -33,7 +18,7 @@ export function readDer(bytes: Buffer): DerValue[] {
 /** The values inside the only value of `bytes`, which is a sequence. @throws Malformed */
 export function readSequence(bytes: Buffer): DerValue[] {
   const [only, ...more] = readDer(bytes);
-  if (only?.tag !== TAG.sequence || more.length > 0) throw new Malformed('not one sequence');
+  if (only?.tag !== DER_TAG.sequence || more.length > 0) throw new Malformed('not one sequence');
   return readDer(only.content);
 }
 
@@ -49,7 +34,7 @@ function readValue(reader: ByteReader): DerValue {
 
 /** An object identifier in dots. @throws Malformed */
 export function readOid({ tag, content }: DerValue): string {
-  if (tag !== TAG.oid || content.length === 0) throw new Malformed('not an object identifier');
+  if (tag !== DER_TAG.objectIdentifier || content.length === 0) throw new Malformed('not an object identifier');
   const parts: number[] = [];
   let value = 0;
   for (const byte of content) {
@@ -68,31 +53,12 @@ export function readOid({ tag, content }: DerValue): string {
 /** Milliseconds since the epoch, of UTCTime or GeneralizedTime in the one form that RFC 5280 §4.1.2.5 allows. @throws Malformed */
 export function readTime({ tag, content }: DerValue): number {
   const text = content.toString('latin1');
-  const match = (tag === TAG.utcTime ? /^(\d\d)(\d{10})Z$/ : /^(\d{4})(\d{10})Z$/).exec(text);
-  if (match === null || (tag !== TAG.utcTime && tag !== TAG.generalizedTime)) throw new Malformed('not a time');
+  const match = (tag === DER_TAG.utcTime ? /^(\d\d)(\d{10})Z$/ : /^(\d{4})(\d{10})Z$/).exec(text);
+  if (match === null || (tag !== DER_TAG.utcTime && tag !== DER_TAG.generalizedTime)) throw new Malformed('not a time');
   const [, years = '', rest = ''] = match;
-  const year = tag === TAG.utcTime ? (Number(years) < 50 ? 2000 : 1900) + Number(years) : Number(years);
+  const year = tag === DER_TAG.utcTime ? (Number(years) < 50 ? 2000 : 1900) + Number(years) : Number(years);
   const [month, day, hour, minute, second] = rest.match(/\d\d/g)!.map(Number);
   const time = Date.UTC(year, month! - 1, day, hour, minute, second);
   if (Number.isNaN(time)) throw new Malformed('not a time');
   return time;
-}
-
-export function writeDer(tag: number, ...contents: Buffer[]): Buffer {
-  const content = Buffer.concat(contents);
-  const { length } = content;
-  if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), content]);
-  const size = length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from([tag, ...size]), content]);
-}
-
-/** @param oid in dots, every part after the second below 2^14 … as many bytes as it takes */
-export function writeOid(oid: string): Buffer {
-  const [first = 0, second = 0, ...rest] = oid.split('.').map(Number);
-  const bytes = [first * 40 + second, ...rest].flatMap((part) => {
-    const out = [part & 0x7f];
-    for (let left = part >>> 7; left > 0; left >>>= 7) out.unshift(0x80 | (left & 0x7f));
-    return out;
-  });
-  return writeDer(TAG.oid, Buffer.from(bytes));
 }

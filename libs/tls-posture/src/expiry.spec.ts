@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { DER_TAG, writeDer } from '@everseal/audit-core';
 import { Malformed } from './byte-reader.js';
 import { expiryStage } from './expiry.js';
 import { listUpdatesIn } from './revocation-list.js';
-import { TAG, writeDer } from './der.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -37,13 +37,13 @@ describe('how near the end is', () => {
 
 describe('a revocation list', () => {
   const list = (...times: Buffer[]): Buffer => {
-    const empty = writeDer(TAG.sequence);
+    const empty = writeDer(DER_TAG.sequence);
     return writeDer(
-      TAG.sequence,
-      writeDer(TAG.sequence, writeDer(TAG.integer, Buffer.from([1])), empty, empty, ...times),
+      DER_TAG.sequence,
+      writeDer(DER_TAG.sequence, writeDer(DER_TAG.integer, Buffer.from([1])), empty, empty, ...times),
     );
   };
-  const time = (text: string): Buffer => writeDer(TAG.utcTime, Buffer.from(text));
+  const time = (text: string): Buffer => writeDer(DER_TAG.utcTime, Buffer.from(text));
 
   const pem = (der: Buffer): string => `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
   const week = list(time('261129000000Z'), time('261206000000Z'));
@@ -62,7 +62,7 @@ describe('a revocation list', () => {
 
   it('that is none is refused', () => {
     const half = Buffer.from(pem(week) + pem(list()));
-    for (const bytes of [Buffer.from('hello'), Buffer.alloc(0), list(), writeDer(TAG.sequence), half]) {
+    for (const bytes of [Buffer.from('hello'), Buffer.alloc(0), list(), writeDer(DER_TAG.sequence), half]) {
       expect(() => listUpdatesIn(bytes)).toThrow(Malformed);
     }
   });

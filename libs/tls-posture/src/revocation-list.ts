@@ -4,8 +4,9 @@
  *
  * Source: RFC 5280 §5.1. Nothing is verified here.
  */
+import { DER_TAG } from '@everseal/audit-core';
 import { Malformed } from './byte-reader.js';
-import { readDer, readSequence, readTime, TAG } from './der.js';
+import { readDer, readSequence, readTime } from './der.js';
 
 /** Milliseconds since the epoch. */
 export interface ListUpdates {
@@ -16,7 +17,7 @@ export interface ListUpdates {
 
 const PEM = /-----BEGIN (?:X509 )?CRL-----([A-Za-z0-9+/=\s]+)-----END (?:X509 )?CRL-----/g;
 
-const isTime = ({ tag }: { tag: number }): boolean => tag === TAG.utcTime || tag === TAG.generalizedTime;
+const isTime = ({ tag }: { tag: number }): boolean => tag === DER_TAG.utcTime || tag === DER_TAG.generalizedTime;
 
 /**
  * @param bytes PEM (`X509 CRL`, any number) or DER (one)
@@ -30,7 +31,7 @@ export function listUpdatesIn(bytes: Buffer): ListUpdates[] {
 
 function updatesOf(der: Buffer): ListUpdates {
   const [list] = readSequence(der);
-  if (list?.tag !== TAG.sequence) throw new Malformed('not a revocation list');
+  if (list?.tag !== DER_TAG.sequence) throw new Malformed('not a revocation list');
   // version, signature, issuer, thisUpdate, nextUpdate, …: the times are the first two, and thisUpdate is always there.
   const [thisUpdate, nextUpdate] = readDer(list.content).filter(isTime);
   if (thisUpdate === undefined) throw new Malformed('a revocation list without a time');

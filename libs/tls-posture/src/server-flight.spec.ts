@@ -1,9 +1,10 @@
 /** Bytes of a peer that may be hostile: whatever comes, an answer, a wait for more, or Malformed; and nothing else. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { DER_TAG, writeDer, writeOid } from '@everseal/audit-core';
 import { Malformed } from './byte-reader.js';
 import { EXTENSION, encodeClientHello } from './client-hello.js';
-import { readDer, readOid, readTime, TAG, writeDer, writeOid } from './der.js';
+import { readDer, readOid, readTime } from './der.js';
 import { readServerFlight, type ServerFlight } from './server-flight.js';
 
 const record = (type: number, body: Buffer, version = 0x0303): Buffer =>
@@ -117,13 +118,15 @@ describe('DER', () => {
     const oid = '1.3.6.1.4.1.311.21.10';
     expect(readOid(readDer(writeOid(oid))[0]!)).toBe(oid);
     for (const length of [0, 127, 128, 255, 256, 5_000]) {
-      const [value] = readDer(writeDer(TAG.octetString, Buffer.alloc(length, 9)));
-      expect(value).toEqual({ tag: TAG.octetString, content: Buffer.alloc(length, 9) });
+      const [value] = readDer(writeDer(DER_TAG.octetString, Buffer.alloc(length, 9)));
+      expect(value).toEqual({ tag: DER_TAG.octetString, content: Buffer.alloc(length, 9) });
     }
-    expect(readTime({ tag: TAG.utcTime, content: Buffer.from('261129204034Z') })).toBe(
+    expect(readTime({ tag: DER_TAG.utcTime, content: Buffer.from('261129204034Z') })).toBe(
       Date.UTC(2026, 10, 29, 20, 40, 34),
     );
-    expect(readTime({ tag: TAG.generalizedTime, content: Buffer.from('20510101000000Z') })).toBe(Date.UTC(2051, 0, 1));
+    expect(readTime({ tag: DER_TAG.generalizedTime, content: Buffer.from('20510101000000Z') })).toBe(
+      Date.UTC(2051, 0, 1),
+    );
   });
 
   it('that is damaged is Malformed', () => {

@@ -7,7 +7,7 @@
  * Source: RFC 5280 §4.1 and §4.2; RFC 5758 (ecdsa-with-SHA256).
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { TAG, writeDer, writeOid } from './der.js';
+import { DER_TAG, writeDer, writeOid } from '@everseal/audit-core';
 import type { ClientIdentity } from './tls-client.js';
 
 const OID = {
@@ -27,65 +27,69 @@ const HOUR_MS = 3_600_000;
 export function makeStranger(commonName: string, uri: string, now: number): ClientIdentity {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const algorithm = writeDer(TAG.sequence, writeOid(OID.ecdsaWithSha256));
+  const algorithm = writeDer(DER_TAG.sequence, writeOid(OID.ecdsaWithSha256));
   const toBeSigned = writeDer(
-    TAG.sequence,
-    writeDer(0xa0, writeDer(TAG.integer, Buffer.from([2]))),
+    DER_TAG.sequence,
+    writeDer(0xa0, writeDer(DER_TAG.integer, Buffer.from([2]))),
     serialNumber(),
     algorithm,
     name('a root that nobody trusts'),
-    writeDer(TAG.sequence, utcTime(now - HOUR_MS), utcTime(now + HOUR_MS)),
+    writeDer(DER_TAG.sequence, utcTime(now - HOUR_MS), utcTime(now + HOUR_MS)),
     name(commonName),
     spki,
-    writeDer(0xa3, writeDer(TAG.sequence, ...extensions(uri))),
+    writeDer(0xa3, writeDer(DER_TAG.sequence, ...extensions(uri))),
   );
   // Signed by a key of nobody, which the certificate's own stands in for: self-signed it would be another case.
   const issuer = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const signature = sign('sha256', toBeSigned, issuer);
-  const der = writeDer(TAG.sequence, toBeSigned, algorithm, bits(signature));
+  const der = writeDer(DER_TAG.sequence, toBeSigned, algorithm, bits(signature));
   return { cert: pem(der), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 }
 
 function extensions(uri: string): Buffer[] {
   const extension = (oid: string, isCritical: boolean, value: Buffer): Buffer =>
     writeDer(
-      TAG.sequence,
+      DER_TAG.sequence,
       writeOid(oid),
-      isCritical ? writeDer(TAG.boolean, Buffer.from([0xff])) : Buffer.alloc(0),
-      writeDer(TAG.octetString, value),
+      isCritical ? writeDer(DER_TAG.boolean, Buffer.from([0xff])) : Buffer.alloc(0),
+      writeDer(DER_TAG.octetString, value),
     );
   return [
-    extension(OID.basicConstraints, true, writeDer(TAG.sequence)),
-    extension(OID.keyUsage, true, writeDer(TAG.bitString, DIGITAL_SIGNATURE)),
-    extension(OID.extendedKeyUsage, false, writeDer(TAG.sequence, writeOid(OID.clientAuth))),
+    extension(OID.basicConstraints, true, writeDer(DER_TAG.sequence)),
+    extension(OID.keyUsage, true, writeDer(DER_TAG.bitString, DIGITAL_SIGNATURE)),
+    extension(OID.extendedKeyUsage, false, writeDer(DER_TAG.sequence, writeOid(OID.clientAuth))),
     extension(
       OID.subjectAlternativeName,
       false,
-      writeDer(TAG.sequence, writeDer(URI_NAME, Buffer.from(uri, 'latin1'))),
+      writeDer(DER_TAG.sequence, writeDer(URI_NAME, Buffer.from(uri, 'latin1'))),
     ),
   ];
 }
 
 function name(commonName: string): Buffer {
-  const pair = writeDer(TAG.sequence, writeOid(OID.commonName), writeDer(TAG.utf8, Buffer.from(commonName)));
-  return writeDer(TAG.sequence, writeDer(TAG.set, pair));
+  const pair = writeDer(
+    DER_TAG.sequence,
+    writeOid(OID.commonName),
+    writeDer(DER_TAG.utf8String, Buffer.from(commonName)),
+  );
+  return writeDer(DER_TAG.sequence, writeDer(DER_TAG.set, pair));
 }
 
 function serialNumber(): Buffer {
   const bytes = randomBytes(16);
   bytes[0] = 0x40 | (bytes[0]! & 0x3f); // positive, and in its one form
-  return writeDer(TAG.integer, bytes);
+  return writeDer(DER_TAG.integer, bytes);
 }
 
 /** YYMMDDhhmmssZ; RFC 5280 wants the other form from 2050 on. */
 function utcTime(time: number): Buffer {
   const digits = new Date(time).toISOString().replaceAll(/\D/g, '').slice(0, 14);
-  if (digits >= '2050') return writeDer(TAG.generalizedTime, Buffer.from(`${digits}Z`));
-  return writeDer(TAG.utcTime, Buffer.from(`${digits.slice(2)}Z`));
+  if (digits >= '2050') return writeDer(DER_TAG.generalizedTime, Buffer.from(`${digits}Z`));
+  return writeDer(DER_TAG.utcTime, Buffer.from(`${digits.slice(2)}Z`));
 }
 
 function bits(bytes: Buffer): Buffer {
-  return writeDer(TAG.bitString, Buffer.from([0]), bytes);
+  return writeDer(DER_TAG.bitString, Buffer.from([0]), bytes);
 }
 
 function pem(der: Buffer): string {

@@ -11,7 +11,7 @@ import { createServer, type ServerOptions } from 'node:https';
 import { constants, getDiffieHellman, type X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TAG, writeDer } from './der.js';
+import { DER_TAG, writeDer } from '@everseal/audit-core';
 import { parseEndpoint } from './endpoint.js';
 import { worstOf, type Grade } from './grade.js';
 import { judge, type Posture } from './judge.js';
@@ -456,7 +456,7 @@ async function spkiOf(authority: WrongAuthority): Promise<string | undefined> {
 /** PKCS #3 parameters of a well-known group. */
 function dhParameters(name: string): string {
   const prime = Buffer.concat([Buffer.from([0]), getDiffieHellman(name).getPrime()]);
-  const der = writeDer(TAG.sequence, writeDer(TAG.integer, prime), writeDer(TAG.integer, Buffer.from([2])));
+  const der = writeDer(DER_TAG.sequence, writeDer(DER_TAG.integer, prime), writeDer(DER_TAG.integer, Buffer.from([2])));
   const lines = der.toString('base64').match(/.{1,64}/g)!;
   return `-----BEGIN DH PARAMETERS-----\n${lines.join('\n')}\n-----END DH PARAMETERS-----\n`;
 }

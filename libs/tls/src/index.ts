@@ -8,7 +8,7 @@ export { publicClientOptions } from './public-client-options.js';
 export { ExposedFileError, isExposed, readPrivateText } from './private-file.js';
 export { publicServerOptions } from './public-server-options.js';
 export type { PublicServerOptions } from './public-server-options.js';
-export { replaceFile } from './replace-file.js';
+export { replaceFile, syncFolder } from './replace-file.js';
 export { servedCertificate } from './served-certificate.js';
 export { TlsError } from './tls-error.js';
 export type { TlsErrorCode } from './tls-error.js';
