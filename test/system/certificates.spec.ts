@@ -203,7 +203,9 @@ describe('certificates of an installation under load', () => {
         .map((line) => JSON.parse(line) as { name: string; served: string | null; state: string });
       const servers = rows.filter(({ served }) => served !== null).map(({ name, served }) => `${name} ${served}`);
       expect(servers.sort()).toEqual(
-        ['ingest-a', 'nats', 'postgres', 'reader-r1', 'sealer-s1', 'verifier-v1'].map((name) => `server/${name} yes`),
+        ['follower-f1', 'ingest-a', 'nats', 'postgres', 'reader-r1', 'sealer-s1', 'verifier-v1'].map(
+          (name) => `server/${name} yes`,
+        ),
       );
       expect(code).toBe(rows.some(({ state }) => state.startsWith('tls.')) ? 5 : 0); // the short ones of above
     },
@@ -217,6 +219,7 @@ describe('a private key that others may read', () => {
     ['sealer', 's1', 'keys/log-main.skey'],
     ['verifier', 'v1', 'keys/verifier-v1.skey'],
     ['reader', 'r1', 'pki/client/reader-r1/key.pem'],
+    ['follower', 'f1', 'pki/client/follower-f1/key.pem'],
   ];
 
   // The last of the file: nothing is started again. That they start with closed keys is what everything above is the control of.
