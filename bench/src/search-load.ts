@@ -28,7 +28,13 @@ export async function fillIndex(superuser: Client, rows: number): Promise<void> 
 
 /** Milliseconds of each of `pages` pages, at random places, by actor, by actor and outcome, by outcome, by what does not exist. */
 export async function searchPages(address: DatabaseAddress, rows: number, pages: number): Promise<number[]> {
-  const source = await openReadSource({ ...address, name: 'bench', max: 4, readStatementMs: 5_000, onIdleError: () => {} });
+  const source = await openReadSource({
+    ...address,
+    name: 'bench',
+    max: 4,
+    readStatementMs: 5_000,
+    onIdleError: () => {},
+  });
   const latencies: number[] = [];
   try {
     for (let page = 0; page < pages; page++) {
