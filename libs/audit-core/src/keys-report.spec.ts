@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { signKeySet } from './key-set.js';
+import { MAX_MESSAGE_BYTES } from './limits.js';
 import { formatKeysReport, formatKeysRequest, parseKeysReport, parseKeysRequest } from './keys-report.js';
 import { genesisKeys, KEYS } from './log.fixture.js';
 import { outcome } from '../vectors/vector-file.js';
@@ -11,9 +12,13 @@ describe('the key sets that a sealer tells', () => {
     const sets = [{ index: 0, note: NOTE }, { index: 9, note: NOTE }]; // prettier-ignore
     expect(parseKeysReport(formatKeysReport(sets))).toEqual(sets);
     const many = Array.from({ length: 5_000 }, (_, index) => ({ index, note: NOTE }));
-    const read = parseKeysReport(formatKeysReport(many));
-    expect(read.length).toBeLessThan(many.length);
+    const bytes = formatKeysReport(many);
+    const read = parseKeysReport(bytes);
     expect(read.at(-1)).toEqual(many.at(-1));
+    expect(bytes).toEqual(Buffer.from(JSON.stringify({ sets: read })));
+    // One more would not have found room.
+    const more = JSON.stringify({ sets: many.slice(-read.length - 1) });
+    expect([bytes.length <= MAX_MESSAGE_BYTES, Buffer.byteLength(more) > MAX_MESSAGE_BYTES]).toEqual([true, true]);
   });
 
   it('are asked for with or without an order', () => {

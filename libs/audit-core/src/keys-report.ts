@@ -31,10 +31,15 @@ export function parseKeysRequest(bytes: Uint8Array): string | null {
 
 /** The bytes of an answer; the oldest sets are left out where not all find room. */
 export function formatKeysReport(sets: readonly SealedKeySet[]): Buffer {
-  for (let first = 0; ; first++) {
-    const bytes = Buffer.from(JSON.stringify({ sets: sets.slice(first) }));
-    if (bytes.length <= MAX_MESSAGE_BYTES) return bytes;
+  const told: string[] = [];
+  let bytes = '{"sets":[]}'.length;
+  for (const set of sets.toReversed()) {
+    const text = JSON.stringify(set);
+    bytes += Buffer.byteLength(text) + (told.length > 0 ? 1 : 0);
+    if (bytes > MAX_MESSAGE_BYTES) break;
+    told.push(text);
   }
+  return Buffer.from(`{"sets":[${told.toReversed().join(',')}]}`);
 }
 
 /** @throws FormatError `keys-report.size`, `keys-report.json`, or the code of the member that is missing or wrong */
