@@ -22,11 +22,12 @@ export async function fill(bench: Bench, events: number): Promise<void> {
   await indexWritten(bench);
 }
 
-/** Tiles, checkpoints and proofs at a steady rate, beside an idle sealer. */
+/** Tiles, checkpoints and proofs at a steady rate, beside an idle sealer; the verifier, which sweeps all the time, stands still. */
 export async function reads(bench: Bench): Promise<void> {
   const config = path.join(bench.dir, 'config', 'reader-r1.yaml');
   const limits = 'limits: { hashesPerSecond: 100000, hashesBurst: 100000 }';
   writeFileSync(config, `${readFileSync(config, 'utf8')}\n${limits}\n`);
+  await bench.installation.service('verifier', 'v1').stop();
   await bench.installation.service('reader', 'r1').stop();
   await bench.installation.startService('reader', 'r1');
   const login = bench.login(bench.ports.api['reader-r1']!.certificate, 'auditor', 'auditor');
@@ -56,6 +57,7 @@ export async function reads(bench: Bench): Promise<void> {
     if (failed > 0) throw new Error(`${failed} requests failed: ${what}`);
     bench.add(what, percentile(latencies, 0.99), 'ms', floor, 'less');
   }
+  await bench.installation.startService('verifier', 'v1');
 }
 
 /** Pages of a search on a large index. The last of all: its rows stay in the index. */

@@ -158,7 +158,8 @@ function custodyWords({ custody, keySets }: ExportEvidence, events: number): str
     const signed = share.frames === 1 ? 'frame' : 'frames';
     return `ingest ${share.ingester} ${numeral(share.events)} in ${numeral(share.frames)} ${signed} that it signed`;
   });
-  return `Who accepted these ${numeral(events)} events: ${by.join('; ')}. Key sets of the log: ${numeral(keySets)}.`;
+  const what = events === 1 ? 'this 1 event' : `these ${numeral(events)} events`;
+  return `Who accepted ${what}: ${by.join('; ')}. Key sets of the log: ${numeral(keySets)}.`;
 }
 
 function stampWords(completeness: Completeness, { timestamps }: ExportEvidence): string {
