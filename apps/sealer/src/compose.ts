@@ -45,10 +45,8 @@ import {
 } from '@everseal/policy';
 import {
   type AlertBook,
-  Counter,
   fateOf,
   firstConnection,
-  Gauge,
   KeyFile,
   Loop,
   StopProcess,
@@ -60,7 +58,6 @@ import {
 import { openAlertBook, openSystemLedger, readAlertKey, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
-import { AnchorMetrics } from './anchor-metrics.js';
 import { ask, askFrame } from './ask.js';
 import { CheckpointLedger } from './checkpoint-ledger.js';
 import { composeAnchors } from './compose-anchors.js';
@@ -69,10 +66,10 @@ import { ExternalWitnesses, openWitnessTls, readWitnessPlaces } from './external
 import { IndexLedger } from './index-ledger.js';
 import { isUnknown, Lease } from './lease.js';
 import { SealLedger } from './seal-ledger.js';
+import { sealerMetrics, type SealerMetrics } from './sealer-metrics.js';
 import { SignerMemory } from './signer-memory.js';
 import { readSuccessorNote } from './successor-note.js';
 import type { WitnessTls } from './witness-connection.js';
-import { WitnessMetrics } from './witness-metrics.js';
 
 /** A loop that does not come round in this time hangs. */
 const LOOP_BOUND_MS = 30_000;
@@ -107,7 +104,7 @@ export async function composeSealer(context: Context): Promise<SealerService> {
     link,
   });
   const alerts = openAlerts(context, policy, link, systemLedger);
-  const metrics = { ...sealerMetrics(context), witnesses: new WitnessMetrics(context.metrics) };
+  const metrics = sealerMetrics(context.metrics);
   const shared = { policy, pool, indexPool, link, alerts, metrics, witnessTls: await openWitnessTls(context) };
   const ledgers = await Promise.all(settings.ledgers.map((ledger) => composeLedger(context, shared, ledger)));
   const heartbeat = signOfLife(link, HEARTBEAT_MS, () => beat(link, settings.name, ledgers));
@@ -186,7 +183,7 @@ interface Shared {
   readonly indexPool: Pool;
   readonly link: NatsLink;
   readonly alerts: AlertBook;
-  readonly metrics: ReturnType<typeof sealerMetrics> & { readonly witnesses: WitnessMetrics };
+  readonly metrics: SealerMetrics;
   readonly witnessTls: WitnessTls;
 }
 
@@ -380,27 +377,4 @@ function beat(link: NatsLink, name: string, ledgers: readonly LedgerService[]): 
   const sizes = Object.fromEntries(ledgers.map(({ origin, size }) => [origin, size()]));
   const times = heartbeatTime(Date.now(), agreedSeconds(ledgers.flatMap((ledger) => ledger.cosigned())));
   link.nc.publish(heartbeatSubject('sealer', name), JSON.stringify({ ...times, sizes }));
-}
-
-function sealerMetrics({ metrics }: Context): {
-  anchors: AnchorMetrics;
-  size: Gauge<'ledger'>;
-  cosigned: Gauge<'ledger'>;
-  indexed: Gauge<'ledger'>;
-  blocks: Counter<'ledger'>;
-} {
-  const gauge = (what: string, help: string): Gauge<'ledger'> =>
-    new Gauge({ name: `everseal_${what}`, help, labelNames: ['ledger'] as const, registers: [metrics] });
-  return {
-    anchors: new AnchorMetrics(metrics),
-    size: gauge('ledger_size_entries', 'entries in the ledger'),
-    cosigned: gauge('checkpoint_size_entries', 'size of the newest checkpoint that went to the cosigners'),
-    indexed: gauge('index_position_entries', 'entries that the event index covers'),
-    blocks: new Counter({
-      name: 'everseal_blocks_sealed_total',
-      help: 'blocks that this sealer committed',
-      labelNames: ['ledger'] as const,
-      registers: [metrics],
-    }),
-  };
 }
