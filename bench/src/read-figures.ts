@@ -8,7 +8,7 @@ import { EventLoad } from './event-load.js';
 import { percentile } from './figures.js';
 import { indexWritten } from './index-written.js';
 import { cpuSeconds } from './machine.js';
-import { readLoad, readOnce } from './read-load.js';
+import { ReadLoad } from './read-load.js';
 import { fillIndex, searchPages } from './search-load.js';
 
 /** Full load until at least so many events are accepted, so that there is something to read. */
@@ -30,23 +30,25 @@ export async function reads(bench: Bench): Promise<void> {
   await bench.installation.service('verifier', 'v1').stop();
   await bench.installation.service('reader', 'r1').stop();
   await bench.installation.startService('reader', 'r1');
-  const login = bench.login(bench.ports.api['reader-r1']!.certificate, 'auditor', 'auditor');
-  const size = Number((await readOnce(login, `/log/${bench.ledger}/checkpoint`)).split('\n')[1]);
+  const auditor = new ReadLoad(bench.login(bench.ports.api['reader-r1']!.certificate, 'auditor', 'auditor'));
+  const checkpoint = `/log/${bench.ledger}/checkpoint`;
+  const size = Number((await auditor.get(checkpoint)).toString().split('\n')[1]);
   bench.say(`reads of a log of ${size} entries`);
   const anyOf = (count: number): number => Math.floor(Math.random() * count);
   const tile = (): string =>
     `/log/${bench.ledger}/${tilePath({ level: 0, number: anyOf(fullTiles(size, 0)), width: TILE_WIDTH })}`;
   const proof = (): string => `/api/${bench.ledger}/proofs/${anyOf(size)}`;
+  await auditor.connect(checkpoint);
   for (const [what, pathOf, perSecond, floor] of [
     ['tile GET p99, 2,000 requests/s', tile, 2_000, 20],
-    ['checkpoint GET p99, 2,000 requests/s', () => `/log/${bench.ledger}/checkpoint`, 2_000, 20],
+    ['checkpoint GET p99, 2,000 requests/s', () => checkpoint, 2_000, 20],
     ['proof GET p99, 100 requests/s', proof, 100, 10],
   ] as const) {
-    // Connections, compiled code and the first of the cache are not what is measured.
-    await readLoad(login, pathOf, perSecond, 3);
+    // Compiled code and the first of the cache are not what is measured.
+    await auditor.run(pathOf, perSecond, 3);
     const cpu = { reader: bench.installation.service('reader', 'r1').pid, postgres: bench.installation.postgres.pid };
     const before = { reader: cpuSeconds(cpu.reader), postgres: cpuSeconds(cpu.postgres), own: process.cpuUsage() };
-    const { latencies, failed } = await readLoad(login, pathOf, perSecond, bench.seconds);
+    const { latencies, failed } = await auditor.run(pathOf, perSecond, bench.seconds);
     const own = process.cpuUsage(before.own);
     bench.say(
       `${what}: p50 ${percentile(latencies, 0.5).toFixed(1)} ms, p99 ${percentile(latencies, 0.99).toFixed(1)} ms; cores: ` +
@@ -57,6 +59,7 @@ export async function reads(bench: Bench): Promise<void> {
     if (failed > 0) throw new Error(`${failed} requests failed: ${what}`);
     bench.add(what, percentile(latencies, 0.99), 'ms', floor, 'less');
   }
+  auditor.close();
   await bench.installation.startService('verifier', 'v1');
 }
 

@@ -31,7 +31,8 @@ import { Listeners } from './listeners.js';
 import { PublishedLog } from './published-log.js';
 import { ReadApi } from './read-api.js';
 import { ReadRecorder } from './read-recorder.js';
-import { makeCaches, ServedLedger } from './served-ledger.js';
+import { makeCaches } from './caches.js';
+import { ServedLedger } from './served-ledger.js';
 import { TokenFile } from './token-file.js';
 import { TokenList } from './token-list.js';
 

@@ -17,18 +17,23 @@ import {
   type TileReader,
   type TileRef,
 } from '@everseal/audit-core';
-import { readTile, readTiles, tileRoots } from '@everseal/ledger-store';
+import { readTileHashes, tileRoots } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
-import type { ByteCache } from './byte-cache.js';
+import type { Caches } from './caches.js';
 import { damaged, type LogSource } from './log-source.js';
+import { TileFetch } from './tile-fetch.js';
 
 export class LogTiles {
+  private readonly fetch: TileFetch;
+
   constructor(
     private readonly pool: Pool,
     private readonly ledgerId: number,
     private readonly source: LogSource,
-    private readonly cache: ByteCache<Buffer>,
-  ) {}
+    private readonly caches: Caches,
+  ) {
+    this.fetch = new TileFetch((refs) => readTileHashes(pool, ledgerId, refs));
+  }
 
   /** Hashes of a tile, 32 bytes each; null when a tree of `size` entries does not have it. @throws Problem, StoreError */
   async tile(ref: TileRef, size: number): Promise<Buffer | null> {
@@ -49,26 +54,18 @@ export class LogTiles {
     );
   }
 
-  /** Reads tiles for a proof in the tree of `size`: the full ones among them in one statement. */
+  /** Reads tiles for a proof in the tree of `size`. */
   reader(size: number): TileReader {
-    return async (refs) => {
-      await this.fetch(refs.filter(({ number, level }) => number < fullTiles(size, level)));
-      return Promise.all(refs.map(async (ref) => (await this.tile(ref, size)) ?? damaged(tilePath(ref))));
-    };
+    return (refs) => Promise.all(refs.map(async (ref) => (await this.tile(ref, size)) ?? damaged(tilePath(ref))));
   }
 
   private async full(ref: TileRef): Promise<Buffer> {
-    return this.kept(
-      tilePath(ref),
-      async () => (await readTile(this.pool, this.ledgerId, ref)) ?? damaged(tilePath(ref)),
-    );
-  }
-
-  private async fetch(refs: readonly TileRef[]): Promise<void> {
-    const missing = refs.filter((ref) => this.cache.peek(this.key(tilePath(ref))) === undefined);
-    for (const { level, number, data } of await readTiles(this.pool, this.ledgerId, missing)) {
-      this.cache.put(this.key(tilePath({ level, number, width: TILE_WIDTH })), data);
-    }
+    const key = this.key(tilePath(ref));
+    const kept = this.caches.tiles.get(key);
+    if (kept !== undefined) return kept;
+    const read = (await this.fetch.get(ref)) ?? damaged(tilePath(ref));
+    this.caches.tiles.put(key, read);
+    return read;
   }
 
   private async partial(ref: TileRef): Promise<Buffer> {
@@ -82,7 +79,7 @@ export class LogTiles {
   }
 
   private kept(path: string, load: () => Promise<Buffer>): Promise<Buffer> {
-    return this.cache.get(this.key(path), load);
+    return this.caches.bytes.get(this.key(path), load);
   }
 
   private key(path: string): string {

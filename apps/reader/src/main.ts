@@ -1,6 +1,7 @@
 /** The reader process: `node main.js <settings.yaml>`. */
 
 import 'reflect-metadata';
+import { setFlagsFromString } from 'node:v8';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { runService } from '@everseal/process';
@@ -8,6 +9,9 @@ import { createApi } from './api.module.js';
 import { composeReader } from './compose.js';
 import { readerSettings } from './config.js';
 import { ReaderModule } from './reader.module.js';
+
+// What is alive may be followed by twice as much garbage before all of it is marked: a third as often (measured, decision 0134).
+setFlagsFromString('--heap-growing-percent=200');
 
 await runService({
   service: 'reader',

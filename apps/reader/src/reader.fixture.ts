@@ -21,7 +21,8 @@ import { readerSettings, type ReaderSettings } from './config.js';
 import { Listeners } from './listeners.js';
 import { OPERATIONS } from './operations.js';
 import { PublishedLog } from './published-log.js';
-import { makeCaches, ServedLedger } from './served-ledger.js';
+import { makeCaches } from './caches.js';
+import { ServedLedger } from './served-ledger.js';
 import { TokenList } from './token-list.js';
 
 const POLICY = `

@@ -1,25 +1,10 @@
 /** One ledger as this reader serves it: what is published, and the ways to its bytes. */
 import { Problem } from './problem.js';
-import { blockBytes, LogSource, type OpenBlock } from './log-source.js';
+import type { Caches } from './caches.js';
+import { LogSource } from './log-source.js';
 import { LogTiles } from './log-tiles.js';
 import type { PublishedLog, Published } from './published-log.js';
-import { ByteCache } from './byte-cache.js';
 import type { Pool } from 'pg';
-
-/** Memory that all ledgers share. */
-export interface Caches {
-  /** Tiles and bundles, also compressed ones. */
-  readonly bytes: ByteCache<Buffer>;
-  readonly blocks: ByteCache<OpenBlock>;
-}
-
-/** @param most bytes in all */
-export function makeCaches(most: number): Caches {
-  return {
-    bytes: new ByteCache<Buffer>(most / 2, ({ length }) => length + 128),
-    blocks: new ByteCache<OpenBlock>(most / 2, blockBytes),
-  };
-}
 
 export class ServedLedger {
   private open: { ledgerId: number; source: LogSource; tiles: LogTiles } | null = null;
@@ -63,7 +48,7 @@ export class ServedLedger {
     const { ledgerId } = this.log;
     if (ledgerId === null) throw new Problem('log.empty', `${this.origin} has no entries yet`);
     const source = new LogSource(this.pool, ledgerId, this.caches.blocks);
-    this.open = { ledgerId, source, tiles: new LogTiles(this.pool, ledgerId, source, this.caches.bytes) };
+    this.open = { ledgerId, source, tiles: new LogTiles(this.pool, ledgerId, source, this.caches) };
     return this.open;
   }
 }

@@ -113,7 +113,7 @@ export {
   countTiles,
   findLeaf,
   readLeafHashes,
-  readTile,
+  readTileHashes,
   readTiles,
   strayTile,
   tileRoots,
