@@ -5,7 +5,7 @@ FROM node:24-trixie-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --ignore-scripts
-COPY nest-cli.json tsconfig.json ./
+COPY .swcrc nest-cli.json tsconfig.json ./
 COPY apps apps
 COPY libs libs
 RUN rm -rf dist && npx nest build --all && npm prune --omit=dev --ignore-scripts --no-audit --no-fund

@@ -9,6 +9,7 @@ const libs = [
   'pki',
   'process',
   'operations',
+  'service-link',
   'system-ledger',
   'client',
   'local',

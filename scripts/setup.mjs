@@ -73,7 +73,7 @@ function buildIfStale(say) {
   const stamp = path.join(ROOT, 'dist', '.built');
   const started = new Date();
   const projects = ['apps', 'libs', 'bench', 'demo', 'test/soak', 'test/faults'];
-  const sources = [...projects, 'nest-cli.json', 'tsconfig.json', 'package-lock.json'];
+  const sources = [...projects, '.swcrc', 'nest-cli.json', 'tsconfig.json', 'package-lock.json'];
   const newest = Math.max(...sources.map((source) => newestIn(path.join(ROOT, source))));
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= newest) return;
   say('building (nest build --all)');

@@ -2,16 +2,10 @@
 
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { connectNats, type NatsLink } from '@everseal/messaging';
-import { identityOf, readPolicy, type Policy } from '@everseal/policy';
-import {
-  exposeCounts,
-  exposeNumber,
-  Loop,
-  StopProcess,
-  watchCertificate,
-  type ServiceContext,
-} from '@everseal/process';
+import type { NatsLink } from '@everseal/messaging';
+import { readPolicy, type Policy } from '@everseal/policy';
+import { exposeCounts, exposeNumber, Loop, StopProcess, type ServiceContext } from '@everseal/process';
+import { openServiceLink } from '@everseal/service-link';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import type { FollowerSettings } from './config.js';
 import { FollowerMemory } from './follower-memory.js';
@@ -41,7 +35,7 @@ export async function composeFollower(context: Context): Promise<FollowerService
   const policy = readPolicy(settings.policyFile);
   mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
   const memory = FollowerMemory.open(path.join(settings.stateDir, 'follower.json'));
-  const link = await openBroker(context, policy);
+  const link = await openServiceLink(context, policy, 'follower', context.settings.nats);
   const systemLedger = openEvents(context, policy, link);
   const loops: Loop[] = [];
   const followers = followLogs(context, policy, memory, systemLedger);
@@ -57,22 +51,6 @@ export async function composeFollower(context: Context): Promise<FollowerService
       logger.info({}, 'the follower has stopped');
     },
   };
-}
-
-async function openBroker({ settings, logger, stop }: Context, policy: Policy): Promise<NatsLink> {
-  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
-  const identity = identityOf(policy.domain, 'follower', settings.name);
-  const link = await connectNats({
-    name: identity.commonName,
-    servers,
-    tls: { certFile, keyFile, caFile },
-    inboxPrefix: identity.inboxPrefix!,
-    logger,
-    firstConnectMs,
-    onClosed: stop,
-  });
-  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
-  return link;
 }
 
 function openEvents(context: Context, policy: Policy, link: NatsLink): SystemLedger {

@@ -2,12 +2,11 @@
 import path from 'node:path';
 import { Module, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { alertKeyName, ingestKeyName } from '@everseal/audit-core';
-import { connectNats, type NatsLink } from '@everseal/messaging';
-import { identityOf, readPolicy, type Policy } from '@everseal/policy';
+import { readPolicy } from '@everseal/policy';
 import { OperationsModule } from '@everseal/operations';
-import type { Logger, ServiceContext } from '@everseal/process';
+import type { ServiceContext } from '@everseal/process';
+import { openServiceLink } from '@everseal/service-link';
 import { openSystemLedger } from '@everseal/system-ledger';
-import { MaterialWatch } from '@everseal/tls';
 import type { IngestSettings } from './config.js';
 import { IngestMetrics } from './ingest-metrics.js';
 import { IngestService } from './ingest-service.js';
@@ -16,18 +15,14 @@ import { openSigningKeys, readSigningKey } from './signing-key-file.js';
 
 /** Starts and stops the service in Nest's order. */
 class IngestLife implements OnApplicationBootstrap, OnApplicationShutdown {
-  constructor(
-    private readonly service: IngestService,
-    private readonly certificate: MaterialWatch,
-  ) {}
+  constructor(private readonly service: IngestService) {}
 
   onApplicationBootstrap(): void {
     this.service.start();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.certificate.stop();
-    await this.service.stop();
+  onApplicationShutdown(): Promise<void> {
+    return this.service.stop();
   }
 }
 
@@ -48,9 +43,7 @@ async function compose(context: ServiceContext<IngestSettings>): Promise<IngestL
   const ledgers = servedLedgers(policy, settings);
   const keys = openSigningKeys(settings.keyFile, ingestKeyName(policy.domain, settings.name));
   const alertKey = readSigningKey(settings.alertKeyFile, alertKeyName(policy.domain, 'ingest', settings.name));
-  // Before the connection: a bad certificate then says what is wrong with it.
-  const certificate = await MaterialWatch.open(settings.nats, 'client', Date.now);
-  const link = await connect(context, policy);
+  const link = await openServiceLink(context, policy, 'ingest', settings.nats);
   try {
     const metrics = new IngestMetrics(context.metrics);
     const now = Date.now;
@@ -77,36 +70,9 @@ async function compose(context: ServiceContext<IngestSettings>): Promise<IngestL
       logger,
       onStop: stop,
     });
-    renewWith(certificate, link, logger);
-    return new IngestLife(service, certificate);
+    return new IngestLife(service);
   } catch (error) {
     await link.close();
     throw error;
   }
-}
-
-function connect({ settings, logger, stop }: ServiceContext<IngestSettings>, policy: Policy): Promise<NatsLink> {
-  const { commonName, inboxPrefix } = identityOf(policy.domain, 'ingest', settings.name);
-  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
-  return connectNats({
-    name: commonName,
-    servers,
-    tls: { certFile, keyFile, caFile },
-    inboxPrefix: inboxPrefix ?? '',
-    logger,
-    firstConnectMs,
-    onClosed: stop,
-  });
-}
-
-/** NATS does not end a session whose certificate has expired, and reads the files at every connect. */
-function renewWith(certificate: MaterialWatch, link: NatsLink, logger: Logger): void {
-  certificate.listen({
-    onRenewed: ({ facts }) => {
-      logger.info({ certificate: facts }, 'connecting to NATS with a renewed certificate');
-      return link.reconnect();
-    },
-    onProblem: (err) => logger.error({ err }, `NATS certificate: ${err.message}`),
-  });
-  certificate.start();
 }

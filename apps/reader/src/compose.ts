@@ -7,8 +7,8 @@ import path from 'node:path';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { FormatError, NO_QUORUM, originOf, parseWitnessesFile, type TlogPolicy } from '@everseal/audit-core';
 import { assertSchema, openReadSource, openPool } from '@everseal/ledger-store';
-import { connectNats, type NatsLink } from '@everseal/messaging';
-import { identityOf, readPolicy, type Policy } from '@everseal/policy';
+import type { NatsLink } from '@everseal/messaging';
+import { readPolicy, type Policy } from '@everseal/policy';
 import {
   Counter,
   exposeNumber,
@@ -20,6 +20,7 @@ import {
   watchCertificate,
   type ServiceContext,
 } from '@everseal/process';
+import { openServiceLink } from '@everseal/service-link';
 import { openSystemLedger, type SystemLedger } from '@everseal/system-ledger';
 import { MaterialWatch, postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
@@ -119,25 +120,14 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
 }
 
 /** Null where there is nothing to do at the broker: the policy names no system ledger. */
-async function openBroker({ settings, logger, stop }: Context, policy: Policy): Promise<NatsLink | null> {
+async function openBroker(context: Context, policy: Policy): Promise<NatsLink | null> {
+  const { settings } = context;
   if (policy.systemLedger === undefined) return null;
   if (settings.nats === undefined) {
     const message = `the policy names the system ledger ${policy.systemLedger}, in which reads are recorded: give the settings nats`;
     throw new StopProcess('settings.nats', message);
   }
-  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
-  const identity = identityOf(policy.domain, 'reader', settings.name);
-  const link = await connectNats({
-    name: identity.commonName,
-    servers,
-    tls: { certFile, keyFile, caFile },
-    inboxPrefix: identity.inboxPrefix!,
-    logger,
-    firstConnectMs,
-    onClosed: stop,
-  });
-  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
-  return link;
+  return openServiceLink(context, policy, 'reader', settings.nats);
 }
 
 function openRecords(context: Context, policy: Policy, link: NatsLink): SystemLedger | null {

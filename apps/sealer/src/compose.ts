@@ -20,15 +20,7 @@ import {
   type CosignedTime,
 } from '@everseal/audit-core';
 import { assertDurable, assertSchema, createLedger, openPool } from '@everseal/ledger-store';
-import {
-  connectNats,
-  listen,
-  publishDurable,
-  serve,
-  signOfLife,
-  StreamReader,
-  type NatsLink,
-} from '@everseal/messaging';
+import { listen, publishDurable, serve, signOfLife, StreamReader, type NatsLink } from '@everseal/messaging';
 import {
   ANNOUNCEMENTS,
   announceSubject,
@@ -36,7 +28,6 @@ import {
   framesSubject,
   gapsSubject,
   heartbeatSubject,
-  identityOf,
   keysSubject,
   nudgeSubject,
   readPolicy,
@@ -55,6 +46,7 @@ import {
   type Pulse,
   type ServiceContext,
 } from '@everseal/process';
+import { openServiceLink } from '@everseal/service-link';
 import { openAlertBook, openSystemLedger, readAlertKey, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
@@ -93,7 +85,7 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const policy = readPolicy(settings.policyFile);
   mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
   const { pool, indexPool } = await openDatabase(context);
-  const link = await openBroker(context, policy);
+  const link = await openServiceLink(context, policy, 'sealer', context.settings.nats);
   const systemLedger = openSystemLedger({
     ...context,
     policy,
@@ -148,22 +140,6 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
   await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () => assertSchema(pool));
   await assertDurable(pool);
   return { pool, indexPool };
-}
-
-async function openBroker({ settings, logger, stop }: Context, policy: Policy): Promise<NatsLink> {
-  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
-  const identity = identityOf(policy.domain, 'sealer', settings.name);
-  const link = await connectNats({
-    name: identity.commonName,
-    servers,
-    tls: { certFile, keyFile, caFile },
-    inboxPrefix: identity.inboxPrefix!,
-    logger,
-    firstConnectMs,
-    onClosed: stop,
-  });
-  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
-  return link;
 }
 
 function openAlerts(

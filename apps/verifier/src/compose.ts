@@ -20,8 +20,8 @@ import {
   type SigningKey,
 } from '@everseal/audit-core';
 import { assertSchema, findLedger, openPool } from '@everseal/ledger-store';
-import { connectNats, listen, serve, signOfLife, type NatsLink } from '@everseal/messaging';
-import { announceSubject, heartbeatSubject, holdSubject, identityOf, readPolicy, type Policy } from '@everseal/policy';
+import { listen, serve, signOfLife, type NatsLink } from '@everseal/messaging';
+import { announceSubject, heartbeatSubject, holdSubject, readPolicy, type Policy } from '@everseal/policy';
 import {
   type AlertBook,
   firstConnection,
@@ -31,6 +31,7 @@ import {
   watchCertificate,
   type ServiceContext,
 } from '@everseal/process';
+import { openServiceLink } from '@everseal/service-link';
 import { openAlertBook, openSystemLedger, readAlertKey, type SystemLedger } from '@everseal/system-ledger';
 import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
@@ -97,7 +98,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   mkdirSync(settings.stateDir, { recursive: true, mode: 0o700 });
   const key = openCosigningKey(settings.keyFile, verifierKeyName(policy.domain, settings.name));
   const pool = await openDatabase(context);
-  const link = await openBroker(context, policy);
+  const link = await openServiceLink(context, policy, 'verifier', context.settings.nats);
   const systemLedger = openSystemLedger({
     ...context,
     policy,
@@ -176,22 +177,6 @@ async function openDatabase({ settings, logger }: Context): Promise<Pool> {
   });
   await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () => assertSchema(pool));
   return pool;
-}
-
-async function openBroker({ settings, logger, stop }: Context, policy: Policy): Promise<NatsLink> {
-  const { servers, certFile, keyFile, caFile, firstConnectMs } = settings.nats;
-  const identity = identityOf(policy.domain, 'verifier', settings.name);
-  const link = await connectNats({
-    name: identity.commonName,
-    servers,
-    tls: { certFile, keyFile, caFile },
-    inboxPrefix: identity.inboxPrefix!,
-    logger,
-    firstConnectMs,
-    onClosed: stop,
-  });
-  await watchCertificate(settings.nats, 'NATS', logger, () => link.reconnect());
-  return link;
 }
 
 function openAlerts(

@@ -1,0 +1,1 @@
+export { openServiceLink } from './open-service-link.js';
