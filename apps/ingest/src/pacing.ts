@@ -1,12 +1,12 @@
 /**
  * Light traffic must not cost more than full load: a frame has a price (a signature, two syncs, an answer each) whatever it
- * holds. When the last frame held fewer than 16 events and more than 200 frames left in the last second, the next one waits
- * until 1 ms after the last publish. At full load frames are larger, and nothing waits.
+ * holds. When the last frame held fewer than 128 events and more than 100 frames left in the last second, the next one waits
+ * until 2 ms after the last publish. At full load frames are larger, and nothing waits.
  */
-const FEW_EVENTS = 16;
-const MANY_FRAMES = 200;
+const FEW_EVENTS = 128;
+const MANY_FRAMES = 100;
 const WINDOW_MS = 1_000;
-const GAP_MS = 1;
+const GAP_MS = 2;
 
 export class Pacing {
   /** When the last MANY_FRAMES frames were published; a ring. */
