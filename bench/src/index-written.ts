@@ -2,8 +2,12 @@
 import pg from 'pg';
 import type { Bench } from './bench.js';
 
-/** Waits until the event index, which follows sealing, has come to the end. @returns seconds that took */
-export async function indexWritten(bench: Bench): Promise<number> {
+/**
+ * Waits until the event index, which follows sealing, has come to the end.
+ * @param most seconds to wait; who gives up says so
+ * @returns seconds that took
+ */
+export async function indexWritten(bench: Bench, most = 60): Promise<number> {
   const client = new pg.Client(await bench.installation.logins.postgres('ops', 'ops'));
   await client.connect();
   const start = performance.now();
@@ -12,7 +16,10 @@ export async function indexWritten(bench: Bench): Promise<number> {
       'SELECT sum(h.size - i.position) AS behind FROM everseal.ledger_head h JOIN everseal.index_head i USING (ledger_id)',
     );
     const seconds = (performance.now() - start) / 1_000;
-    if (Number(rows[0]!.behind) < 16 || seconds > 60) {
+    const behind = Number(rows[0]!.behind);
+    if (behind < 16 || seconds > most) {
+      if (behind >= 16)
+        bench.say(`after ${most} s the index is still ${behind} entries behind: not waiting any longer`);
       await client.end();
       return seconds;
     }

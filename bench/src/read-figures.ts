@@ -19,7 +19,7 @@ export async function fill(bench: Bench, events: number): Promise<void> {
     bench.say(`${accepted} events accepted`);
   }
   await producer.close();
-  await indexWritten(bench);
+  bench.say(`the index is written ${(await indexWritten(bench, 900)).toFixed(0)} s later`);
 }
 
 /** What Postgres does after a load by itself, some minutes later: done now, so that it is idle when the sealer is. */
