@@ -112,10 +112,10 @@ export class EventLoad {
 
   /** Sends what is due, on a timer: latency counts from when a request was due, not from when it was sent. */
   private async openLoop(send: (due: number) => void, rate: number, start: number, end: number): Promise<void> {
-    let sent = 0;
-    while (performance.now() < end) {
-      const due = Math.floor(((performance.now() - start) / 1_000) * rate);
-      for (; sent < due; sent++) send(start + (sent / rate) * 1_000);
+    let due = start;
+    for (let sent = 0; due < end;) {
+      // The first is due at once: to count what is due by the time that has passed would send each a period late.
+      for (const now = performance.now(); due <= now; due = start + (++sent / rate) * 1_000) send(due);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

@@ -7,25 +7,27 @@ import { Pacing } from './pacing.js';
 import { printable, RefusalLog } from './refusal-log.js';
 
 describe('pacing', () => {
-  it('holds small frames 2 ms apart once more than 100 left in a second', () => {
+  it('holds small frames 3 ms apart, and very small ones 1 ms, once more than 100 left in a second', () => {
     let now = 0;
     const pacing = new Pacing(() => now);
     expect(pacing.pause()).toBeLessThanOrEqual(0);
     for (let i = 0; i < 99; i += 1) {
-      pacing.published(1);
+      pacing.published(16);
       now += 1;
       expect(pacing.pause()).toBeLessThanOrEqual(0);
     }
-    pacing.published(1);
-    expect(pacing.pause()).toBe(2);
+    pacing.published(16);
+    expect(pacing.pause()).toBe(3);
     now += 1.75;
-    expect(pacing.pause()).toBeCloseTo(0.25);
-    now += 0.25;
+    expect(pacing.pause()).toBeCloseTo(1.25);
+    now += 1.25;
     expect(pacing.pause()).toBeLessThanOrEqual(0);
+    pacing.published(15);
+    expect(pacing.pause()).toBe(1);
     pacing.published(128);
     expect(pacing.pause()).toBe(0);
     pacing.published(127);
-    expect(pacing.pause()).toBe(2);
+    expect(pacing.pause()).toBe(3);
     now += 1_000;
     expect(pacing.pause()).toBeLessThanOrEqual(0);
   });

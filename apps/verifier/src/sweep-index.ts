@@ -35,7 +35,7 @@ import {
   type StoredBlock,
 } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
-import { openBody } from './check-stored-block.js';
+import { openBody, type Place } from './check-stored-block.js';
 import type { Pace } from './pace.js';
 import type { RememberedTree } from './remembered-tree.js';
 import { saidOfValue } from './stored-value.js';
@@ -115,7 +115,10 @@ export class SweepIndex {
     }
   }
 
-  /** Every block that ends within `size`. Gives how far it came. */
+  /**
+   * Every block that ends within `size`, with one comparison under way: Postgres looks up the rows of one block while this
+   * process derives those of the next. Gives how far it came.
+   */
   private async sweepBlocks(
     size: number,
     findings: Finding[],
@@ -125,6 +128,12 @@ export class SweepIndex {
     read: ReadGaps,
   ): Promise<number> {
     let { height, first } = from;
+    let underWay = Promise.resolve();
+    const compare = async (derived: Derived, place: Place): Promise<void> => {
+      await this.look(findings, () => this.checkBlock(derived), derived);
+      await this.pace.spent(derived.end - derived.first, signal);
+      if (derived.end === place.first) reached(place);
+    };
     const full = (): boolean => findings.length >= MOST_FINDINGS || notCovered.length >= MOST_FINDINGS;
     while (first < size && !signal.aborted && !full()) {
       const before = height;
@@ -141,11 +150,12 @@ export class SweepIndex {
           first = Math.max(first, derived.end);
           if (derived.end > size) continue;
           read.take(derived);
-          await this.look(findings, () => this.checkBlock(derived), derived);
-          await this.pace.spent(derived.end - derived.first, signal);
-          if (derived.end === first) reached({ height, first });
+          await underWay;
+          underWay = compare(derived, { height, first });
+          underWay.catch(() => undefined); // whoever awaits it meets the failure
         }
       } catch (error) {
+        await underWay;
         // The body sweep reads the same row, and says what is wrong with it.
         notCovered.push({ first, height, why: `block ${height} cannot be read: ${saidOfValue(error)}` });
         height++;
@@ -157,6 +167,7 @@ export class SweepIndex {
       notCovered.push({ first, height, why: 'no block stands from here on' });
       break; // the body sweep says so
     }
+    await underWay;
     return Math.max(0, Math.min(first, size) - from.first);
   }
 

@@ -43,17 +43,21 @@ export class FrameTree {
       throw new RangeError(`no range of ${count} from ${first} in a tree of ${this.size}`);
     }
     const proof: Hash[] = [];
-    const prove = (row: number, index: number): void => {
-      const lo = index * 2 ** row;
-      const hi = Math.min(lo + 2 ** row, this.size);
+    const size = this.size;
+    // `width` is 2^row.
+    const prove = (row: number, width: number, index: number): void => {
+      const lo = index * width;
+      const hi = Math.min(lo + width, size);
       if (hi <= first || lo >= end) {
         proof.push(this.#rows[row]?.[index] as Hash);
       } else if (lo < first || hi > end) {
-        prove(row - 1, 2 * index);
-        if (lo + 2 ** (row - 1) < hi) prove(row - 1, 2 * index + 1);
+        const half = width / 2;
+        prove(row - 1, half, 2 * index);
+        if (lo + half < hi) prove(row - 1, half, 2 * index + 1);
       }
     };
-    prove(this.#rows.length - 1, 0);
+    const top = this.#rows.length - 1;
+    prove(top, 2 ** top, 0);
     return proof;
   }
 }

@@ -48,7 +48,8 @@ export class DuplicateFinder {
   /**
    * Sets `duplicateOf` of each row, and tells those whose identity stands earlier with other bytes only.
    *
-   * @param rows events in order of position, all null in duplicateOf; none of them has to be in the index yet
+   * @param rows events in order of position, all null in duplicateOf. The index is asked about what stands in front of the
+   *   first: whether it holds these rows already makes no difference
    * @param eventOf the event's bytes as the producer sent them
    */
   async mark<R extends MarkedEvent>(rows: readonly R[], eventOf: (row: R) => Buffer): Promise<EventConflict<R>[]> {
@@ -56,7 +57,7 @@ export class DuplicateFinder {
     const differing = new Map<R, number>();
     for (const partition of new Set(asked.map((row) => partitionOf(row.position)))) {
       const some = asked.filter((row) => partitionOf(row.position) === partition);
-      await this.markFromIndex(some, eventOf, differing);
+      await this.markFromIndex(some, asked[0]!.position, eventOf, differing);
     }
     markAmong(asked, eventOf, differing);
     return [...differing].flatMap(([row, earlier]) => (row.duplicateOf === null ? [{ row, earlier }] : []));
@@ -65,6 +66,7 @@ export class DuplicateFinder {
   /** Asks again from where an answer was cut, for the few identities that have more candidates than one answer holds. */
   private async markFromIndex<R extends MarkedEvent>(
     rows: readonly R[],
+    before: number,
     eventOf: (row: R) => Buffer,
     differing: Map<R, number>,
   ): Promise<void> {
@@ -72,13 +74,13 @@ export class DuplicateFinder {
     for (let after = -1; open.length > 0;) {
       const partition = partitionOf(open[0]!.position);
       const identities = open.map((row) => row.identity!);
-      const found = await findSameIdentity(this.pool, this.ledgerId, partition, identities, after);
+      const found = await findSameIdentity(this.pool, this.ledgerId, identities, { partition, after, before });
       const leaves = await this.leavesAt(found.map(({ position }) => position));
       const counts = new Map<R, { count: number; last: number }>();
       for (const { asked, position, accepted } of found) {
         const row = open[asked]!;
         counts.set(row, { count: (counts.get(row)?.count ?? 0) + 1, last: position });
-        if (row.duplicateOf !== null || position >= row.position) continue;
+        if (row.duplicateOf !== null) continue;
         const time = timeOf(accepted);
         if (time === null) continue;
         const prefix = eventPrefix(this.origin, row.producer, time);

@@ -70,6 +70,7 @@ export {
   readIndexHead,
   readIndexRows,
   type IndexBatch,
+  type Reach,
   type SameIdentity,
 } from './sql/event-index.js';
 export {

@@ -224,8 +224,8 @@ describe('findSameIdentity', () => {
       );
     }
   }
-  const find = async (partition: number, identities: Buffer[], after?: number) =>
-    (await findSameIdentity(pool, ledgerId, partition, identities, after)).map(({ asked, position }) => [
+  const find = async (partition: number, identities: Buffer[], after?: number, before?: number) =>
+    (await findSameIdentity(pool, ledgerId, identities, { partition, after, before })).map(({ asked, position }) => [
       asked,
       position,
     ]);
@@ -250,7 +250,13 @@ describe('findSameIdentity', () => {
       [1, 2 * P + 1],
       [1, 2 * P + 9],
     ]);
-    expect(await findSameIdentity(pool, ledgerId, 0, [A])).toMatchObject([{ accepted: 1_769_851_800_123_000n }]);
+    expect(await find(2, [A], undefined, 2 * P + 9)).toEqual([
+      [0, P + 7],
+      [0, 2 * P + 1],
+    ]);
+    expect(await findSameIdentity(pool, ledgerId, [A], { partition: 0 })).toMatchObject([
+      { accepted: 1_769_851_800_123_000n },
+    ]);
   });
 
   it('leaves out copies whose original is in reach, and keeps the others', async () => {
@@ -287,8 +293,8 @@ describe('findSameIdentity', () => {
     const found = await findSameIdentity(
       one,
       id,
-      0,
       rows.map(({ identity }) => identity!),
+      { partition: 0 },
     );
     expect(found).toHaveLength(30_000);
     await one.end(); // and with it its counts are published

@@ -111,26 +111,32 @@ export interface SameIdentity {
 /** No lookup takes more than this from one identity: a flood of versions of one event must not fill our memory. */
 export const MOST_SAME_IDENTITY = 64;
 
+/** Where a look-up of identities looks. */
+export interface Reach {
+  /** Of the events that are being indexed: floor(position / PARTITION_POSITIONS). It and the one before. */
+  partition: number;
+  /** Only positions greater than this, to read on where an answer was cut; −1 (default) for all. */
+  after?: number;
+  /** Only positions below this; by default all of the partition. */
+  before?: number;
+}
+
 /**
  * Where a duplicate's original can be: rows of these identities in a partition and the one before, by `asked` and
  * position, at most MOST_SAME_IDENTITY of each. Rows known to repeat another one in reach are left out.
- *
- * @param partition of the events that are being indexed: floor(position / PARTITION_POSITIONS)
- * @param after only positions greater than this, to read on where an answer was cut; −1 for all
  */
 export async function findSameIdentity(
   pool: Pool,
   ledgerId: number,
-  partition: number,
   identities: readonly Buffer[],
-  after = -1,
+  { partition, after = -1, before = Infinity }: Reach,
 ): Promise<SameIdentity[]> {
   if (identities.length === 0) return [];
   const low = Math.max((partition - 1) * PARTITION_POSITIONS, 0);
   // The bounds are numbers in the text so that partitions out of reach are pruned when a statement is planned.
   const candidates = `e.identity IS NOT NULL AND (e.duplicate_of IS NULL OR e.duplicate_of >> 25 <> e.position >> 25)
     AND e.position >= ${integer(Math.max(low, after + 1))}
-    AND e.position < ${integer((partition + 1) * PARTITION_POSITIONS)}`;
+    AND e.position < ${integer(Math.min((partition + 1) * PARTITION_POSITIONS, before))}`;
   // An infinite time is nobody's: it has no number of microseconds.
   const original = `e.ledger_id = $1 AND isfinite(e.accepted) AND (e.duplicate_of IS NULL OR e.duplicate_of < ${integer(low)})`;
   const asked = identities.map(identityNumber);
