@@ -24,6 +24,8 @@ export interface Sample {
 export interface LoadResult {
   readonly events: number;
   readonly refused: number;
+  /** Requests without any answer half a minute after the end: lost on the way, which the broker may do and should not. */
+  readonly unanswered: number;
   readonly seconds: number;
   readonly samples: Sample[];
 }
@@ -107,7 +109,9 @@ export class EventLoad {
     else await this.openLoop(send, plan.requestsPerSecond!, start, end);
     await Promise.race([done, waitUntil(end + 30_000, () => this.pending.size === 0)]);
     this.onAnswer = () => undefined;
-    return { events, refused, seconds: (last - start) / 1_000, samples };
+    const unanswered = this.pending.size;
+    this.pending.clear();
+    return { events, refused, unanswered, seconds: (last - start) / 1_000, samples };
   }
 
   /** Sends what is due, on a timer: latency counts from when a request was due, not from when it was sent. */

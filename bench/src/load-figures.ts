@@ -49,7 +49,7 @@ export async function load(bench: Bench): Promise<void> {
     const latencies = result.samples.map((sample) => sample.received - sample.sent);
     bench.say(
       `${what}: ${Math.round(result.events / result.seconds)}/s accepted, ${Math.round(sealedPerSecond)}/s sealed, ` +
-        `${result.refused} refused, p50 ${percentile(latencies, 0.5).toFixed(1)} ms, p99 ${percentile(latencies, 0.99).toFixed(1)} ms; ` +
+        `${result.refused} refused, ${result.unanswered} without an answer, p50 ${percentile(latencies, 0.5).toFixed(1)} ms, p99 ${percentile(latencies, 0.99).toFixed(1)} ms; ` +
         `cores: ${used.join(', ')}`,
     );
     return {

@@ -21,6 +21,7 @@ import {
   readIndexHead,
   readLeafHashes,
   StoreError,
+  type StoredBlock,
 } from '@everseal/ledger-store';
 import { fateOf, RetryLater, type AlertBook } from '@everseal/process';
 import type { Pool } from 'pg';
@@ -94,7 +95,7 @@ export class IndexLedger {
       const blocks = await this.nextBlocks(this.position);
       const [next] = blocks;
       if (next && next.first !== this.position) throw this.altered(`its head ${this.position} is inside a block`);
-      for (const block of blocks) await this.indexBlock(block);
+      for (const [i, block] of blocks.entries()) await this.indexBlock(block, blocks[i + 1]);
       if (blocks.length === 0) return IDLE_MS;
       this.alerts.reconcile(this.scope, []);
       return 0;
@@ -127,22 +128,23 @@ export class IndexLedger {
     const recent = this.recent.get(position);
     if (recent) return [recent];
     const start = await bodyOf(this.pool, this.ledgerId, position);
-    const blocks: IndexedBlock[] = [];
-    if (!start) return blocks;
-    for await (const { first, next, body } of readBodies(this.pool, this.ledgerId, start.height, BLOCKS_A_READ)) {
-      // The verifier raises the alert; sealing goes on meanwhile, and the index once the body is back.
-      if (!body) throw new RetryLater('index.body', `the body of the block at entry ${first} is not in the database`);
-      blocks.push({ first, next, body });
+    if (!start) return [];
+    const blocks = [bodyThere(start)];
+    for await (const stored of readBodies(this.pool, this.ledgerId, start.height + 1, BLOCKS_A_READ - 1)) {
+      blocks.push(bodyThere(stored));
     }
     return blocks;
   }
 
-  /** All rows of one block and the new index head in one transaction: a crash leaves whole blocks. */
-  private async indexBlock(block: IndexedBlock): Promise<void> {
+  /**
+   * All rows of one block and the new index head in one transaction: a crash leaves whole blocks.
+   * @param behind the block after it, when it was read back with this one
+   */
+  private async indexBlock(block: IndexedBlock, behind?: IndexedBlock): Promise<void> {
     const rows = await this.rowsOf(block);
     const conflicts = await this.duplicates.mark(rows, ({ event }) => event);
     const written = this.writer.write({ from: block.first, to: block.next, rows });
-    this.deriveAhead(block.next);
+    this.deriveAhead(behind ?? this.recent.get(block.next));
     await written;
     // Crash here: these are not told. The rows say all there is to say; the alert is for people.
     for (const { row, earlier } of conflicts) this.conflict(row, earlier);
@@ -159,13 +161,12 @@ export class IndexLedger {
     return rows && ahead?.first === first ? rows : this.derive(body, first);
   }
 
-  private deriveAhead(first: number): void {
-    const block = this.recent.get(first);
+  private deriveAhead(block: IndexedBlock | undefined): void {
     if (!block) return;
-    const rows = this.derive(block.body, first);
+    const rows = this.derive(block.body, block.first);
     // Whoever takes them up meets the failure.
     rows.catch(() => {});
-    this.ahead = { first, rows };
+    this.ahead = { first: block.first, rows };
   }
 
   private async derive(body: Buffer, first: number): Promise<BlockEvent[]> {
@@ -205,4 +206,10 @@ export class IndexLedger {
     }
     return leaves;
   }
+}
+
+/** The verifier raises the alert for a body that is gone; sealing goes on meanwhile, and the index once it is back. */
+function bodyThere({ first, next, body }: StoredBlock): IndexedBlock {
+  if (!body) throw new RetryLater('index.body', `the body of the block at entry ${first} is not in the database`);
+  return { first, next, body };
 }

@@ -114,10 +114,14 @@ export class SealLedger {
     const fence = await this.parts.lease.take(signal, this.parts.onTurn);
     if (fence === null) return;
     await this.parts.lease.confirm();
+    // Whoever is to stop does not wait for messages first.
+    const interrupt = (): void => this.source?.interrupt();
+    signal.addEventListener('abort', interrupt);
     try {
       // Under other keys everything is read back from the database, as after a crash: what is held was checked by the old.
       while (!signal.aborted) await this.sealUnderOneKeySet(fence, signal);
     } finally {
+      signal.removeEventListener('abort', interrupt);
       this.active = null;
       this.orders.giveBack();
     }
