@@ -33,7 +33,7 @@ export async function load(bench: Bench): Promise<void> {
     const result = await producer.run(plan);
     const last = Math.max(0, ...result.samples.map((sample) => sample.frame));
     if (!(await watch.untilSealed(last, 60_000))) throw new Error(`frame ${last} was not sealed within a minute`);
-    const seconds = (performance.now() - start) / 1_000;
+    const seconds = (reachedAt(watch.sealed, last) - start) / 1_000;
     if (!(await watch.untilCosigned(last, 60_000))) throw new Error(`frame ${last} was not cosigned within a minute`);
     const used = [
       ...EVENT_PATH.map(([service, name], i) => {
@@ -47,6 +47,8 @@ export async function load(bench: Bench): Promise<void> {
     ];
     const sealedPerSecond = result.events / seconds;
     const latencies = result.samples.map((sample) => sample.received - sample.sent);
+    // No answer is the longest wait of all.
+    for (let i = 0; i < result.unanswered; i++) latencies.push(Infinity);
     bench.say(
       `${what}: ${Math.round(result.events / result.seconds)}/s accepted, ${Math.round(sealedPerSecond)}/s sealed, ` +
         `${result.refused} refused, ${result.unanswered} without an answer, p50 ${percentile(latencies, 0.5).toFixed(1)} ms, p99 ${percentile(latencies, 0.99).toFixed(1)} ms; ` +

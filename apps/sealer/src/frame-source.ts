@@ -115,7 +115,7 @@ export class FrameSource {
       this.drained = this.askedAt;
       const left = deadline - performance.now();
       if (left <= 0) return [];
-      await this.sleep(Math.min(POLL_MS, left));
+      if (!this.interrupted) await this.sleep(Math.min(POLL_MS, left));
     }
   }
 

@@ -241,6 +241,8 @@ export class SealLedger {
       if (due || performance.now() - sealing.cutAt >= HEARTBEAT_BLOCK_MS) await sealBlock(this.parts, sealing);
       else if (sealing.pending && sealing.open.entries === 0) await moveCursor(this.parts, sealing);
     }
+    // What was read is sealed before the end: who stops a sealer may not start one for a while.
+    if (sealing.open.entries > 0) await sealBlock(this.parts, sealing);
     await commit.done();
   }
 

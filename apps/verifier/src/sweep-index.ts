@@ -131,7 +131,6 @@ export class SweepIndex {
     let underWay = Promise.resolve();
     const compare = async (derived: Derived, place: Place): Promise<void> => {
       await this.look(findings, () => this.checkBlock(derived), derived);
-      await this.pace.spent(derived.end - derived.first, signal);
       if (derived.end === place.first) reached(place);
     };
     const full = (): boolean => findings.length >= MOST_FINDINGS || notCovered.length >= MOST_FINDINGS;
@@ -151,6 +150,8 @@ export class SweepIndex {
           if (derived.end > size) continue;
           read.take(derived);
           await underWay;
+          // Here, so that nothing is done meanwhile: the rest after a pass is measured by what was not waited.
+          await this.pace.spent(derived.end - derived.first, signal);
           underWay = compare(derived, { height, first });
           underWay.catch(() => undefined); // whoever awaits it meets the failure
         }

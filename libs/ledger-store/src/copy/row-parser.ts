@@ -14,7 +14,7 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 const HEADER_BYTES = 19;
 const NONE: Buffer = Buffer.alloc(0);
 
-/** One row; null for SQL null. Fields are views: copy what is kept beyond the next chunk. */
+/** One row; null for SQL null. Fields are views, for good: a chunk's memory is not written again, and held by what is kept of it. */
 export type CopyRow = (Buffer | null)[];
 
 export class CopyRowParser {

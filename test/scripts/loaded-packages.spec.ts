@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { repositoryRoot } from '@everseal/local';
+import { temporaryFolder, type TemporaryFolder } from '@everseal/testing';
+
+const DIST = path.join(repositoryRoot(), 'dist');
+/** Says at the end which CommonJS packages the process has loaded, required or imported. */
+const TELL = `process.on('exit', () => {
+  const named = Object.keys(require.cache).map((file) => /.*node_modules.((?:@[^/]+.)?[^/]+)/.exec(file)?.[1]);
+  process.stdout.write('loaded ' + JSON.stringify([...new Set(named)]));
+});`;
+
+let folder: TemporaryFolder;
+
+beforeAll(() => {
+  folder = temporaryFolder('loaded');
+  writeFileSync(path.join(folder.path, 'tell.cjs'), TELL);
+});
+afterAll(() => folder.remove());
+
+/** What a module of the build loads before it does anything: without settings a service ends there. */
+function loadedBy(module: string): string[] {
+  const { stdout } = spawnSync('node', ['--require', path.join(folder.path, 'tell.cjs'), path.join(DIST, module)], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH },
+  });
+  return JSON.parse(stdout.slice(stdout.lastIndexOf('loaded ') + 'loaded '.length)) as string[];
+}
+
+describe('the packages that a service loads at its start', () => {
+  it.each(['ingest', 'sealer', 'verifier', 'reader', 'follower'])('%s: no ORM, which costs 29 MB', (service) => {
+    const packages = loadedBy(`apps/${service}/src/main.js`);
+    expect(packages).toContain('pino');
+    expect(packages).not.toContain('typeorm');
+  });
+
+  it('control: what migrates the database loads it', () => {
+    expect(loadedBy('libs/ledger-store/src/data-source.js')).toContain('typeorm');
+  });
+});
