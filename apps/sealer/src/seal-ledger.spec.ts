@@ -72,6 +72,21 @@ describe('sealing', () => {
     await expectSealed({ a: 3 }, 3);
   });
 
+  it('seals at a graceful stop what it has read, and does not wait for the block to be due', async () => {
+    const [first, second] = sealing.frames('a', 2);
+    const reader = hooked(sealing.broker.reader);
+    const handedOver = new Promise<void>((resolve) => {
+      reader.beforeRead = (from) => Promise.resolve(from === 2 ? resolve() : undefined);
+    });
+    sealing.start({ reader });
+    await sealing.publish(first!);
+    await sealing.sealedUpTo({ a: 1 });
+    await sealing.publish(second!);
+    await handedOver;
+    await sealing.stop();
+    await expectSealed({ a: 2 }, 2);
+  });
+
   it('seals a message that comes twice once: in one block, after its block, and while it is held', async () => {
     const a = sealing.frames('a', 4);
     sealing.start();
