@@ -213,9 +213,8 @@ async function composeLedger(
     },
     onAnnounced: (sealed, note) => witnesses.offer(sealed, note),
   });
-  const index = new IndexLedger(indexPool, ledgerId, origin, alerts, (position) =>
-    metrics.indexed.set({ ledger: name }, position),
-  );
+  const onIndexed = (position: number): void => metrics.indexed.set({ ledger: name }, position);
+  const index = new IndexLedger(indexPool, ledgerId, origin, alerts, onIndexed, () => seal.settled());
   const anchored = { name, origin, ledgerId, genesis, pool, alerts, metrics: metrics.anchors };
   const anchors = await composeAnchors(context, anchored);
   const lease = new Lease(pool, ledgerId, settings.name, context.stop);

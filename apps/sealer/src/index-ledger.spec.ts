@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { readIndexHead } from '@everseal/ledger-store';
+import { waitUntil } from '@everseal/local';
 import { TestPostgres } from '@everseal/testing';
 import { ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
 import { IndexLedger } from './index-ledger.js';
@@ -96,5 +97,30 @@ describe('the event index behind sealing', () => {
     away.offer(ledger.tree.size, null);
     await expect(away.round()).rejects.toMatchObject({ code: 'store.unavailable' });
     expect(ledger.alertCodes).toEqual([]);
+  });
+
+  it('sends no further rows while a block is committed, and goes on after it; control: all of them when none is', async () => {
+    const frames = Array.from({ length: 16 }, () => ledger.writer.frame('a', Array<string>(512).fill('{}')));
+    const before = ledger.tree.size;
+    await ledger.seal(...frames);
+    const pool = await ledger.store.sealer({ transactions: 'long', max: 2 });
+    let committing: Promise<void> = Promise.resolve();
+    let asked = 0;
+    const giveWay = (): Promise<void> => {
+      asked++;
+      return committing;
+    };
+    const polite = new IndexLedger(pool, ledger.ledgerId, ORIGIN, ledger.alerts, () => {}, giveWay);
+    polite.offer(ledger.tree.size, null);
+    let committed = (): void => {};
+    committing = new Promise((resolve) => (committed = resolve));
+    const round = polite.round();
+    await waitUntil(() => asked === 1, { what: 'the end of the first part' });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect([asked, await head()]).toEqual([1, before]);
+    committed();
+    expect(await round).toBe(0);
+    expect(asked).toBeGreaterThan(1);
+    expect(await head()).toBe(ledger.tree.size);
   });
 });

@@ -61,6 +61,8 @@ export class IndexLedger {
     private readonly origin: string,
     private readonly alerts: AlertBook,
     private readonly onIndexed: (position: number) => void,
+    /** Resolves when no block is being committed: that comes first. Never rejects. */
+    private readonly giveWay?: () => Promise<void>,
   ) {
     this.writer = new EventIndexWriter(pool, ledgerId);
     this.duplicates = new DuplicateFinder(pool, ledgerId, origin, (positions) => this.leavesAt(positions));
@@ -143,7 +145,7 @@ export class IndexLedger {
   private async indexBlock(block: IndexedBlock, behind?: IndexedBlock): Promise<void> {
     const rows = await this.rowsOf(block);
     const conflicts = await this.duplicates.mark(rows, ({ event }) => event);
-    const written = this.writer.write({ from: block.first, to: block.next, rows });
+    const written = this.writer.write({ from: block.first, to: block.next, rows }, this.giveWay);
     this.deriveAhead(behind ?? this.recent.get(block.next));
     await written;
     // Crash here: these are not told. The rows say all there is to say; the alert is for people.

@@ -113,7 +113,8 @@ describe('sealing', () => {
     await sealing.sealedUpTo({ b: 1 });
     const blocking = await sealing.store.superuser();
     await blocking.query('BEGIN; SELECT 1 FROM everseal.ledger_head FOR UPDATE');
-    await sealing.publish(a[1]!, b[1]!);
+    // In this order: were a[1] read alone, the cursor would be moved without a block, and wait for the row as well.
+    await sealing.publish(b[1]!, a[1]!);
     await waitUntil(() => commitWaits(), { what: 'a commit under way' });
     const before = checked.length;
     await sealing.publish(a[0]!);

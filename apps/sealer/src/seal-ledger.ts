@@ -67,6 +67,11 @@ export class SealLedger {
     this.heard.hear(ingester, message);
   }
 
+  /** Resolves when the commit under way, if there is one, has come to its end. */
+  async settled(): Promise<void> {
+    await this.active?.sealing.commit.settled();
+  }
+
   /** There may be a new frame on the stream. */
   nudge(): void {
     this.source?.nudge();

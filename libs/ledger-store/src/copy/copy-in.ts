@@ -20,6 +20,7 @@ export const COPY_BUFFER_BYTES = 262_144;
  * @param buffer COPY_BUFFER_BYTES of the caller's, in use until this returns
  * @param mostRowBytes no row is longer
  * @param encode writes one row into `buffer` at an offset, returns the offset after it
+ * @param beforePart awaited before every part but the last; must not reject
  * @returns rows the server counted
  */
 export async function copyIn<Row>(
@@ -29,6 +30,7 @@ export async function copyIn<Row>(
   mostRowBytes: number,
   rows: Iterable<Row>,
   encode: (at: number, row: Row) => number,
+  beforePart?: () => Promise<void>,
 ): Promise<number> {
   const stream = client.query(copyFrom(statement));
   const done = finished(stream);
@@ -42,6 +44,7 @@ export async function copyIn<Row>(
     let at = HEADER.copy(buffer);
     for (const row of rows) {
       if (at + mostRowBytes > buffer.length) {
+        await beforePart?.();
         await Promise.race([send(buffer.subarray(0, at)), done]);
         at = 0;
       }

@@ -56,9 +56,10 @@ export class EventIndexWriter {
   ) {}
 
   /**
+   * @param giveWay awaited between parts of the rows, some 1,400 each; must not reject
    * @throws StoreError store.index-moved when the head is not at `from`; CommitUnknown: read the index head
    */
-  async write({ from, to, rows }: IndexBatch): Promise<void> {
+  async write({ from, to, rows }: IndexBatch, giveWay?: () => Promise<void>): Promise<void> {
     if (this.writing) throw new RangeError('one batch at a time');
     this.writing = true;
     try {
@@ -74,7 +75,7 @@ export class EventIndexWriter {
         }
         const encode = (at: number, row: IndexRow): number => encodeIndexRow(this.view, at, this.ledgerId, row);
         const statement = `COPY everseal.event_index (${INDEX_COLUMNS}) FROM STDIN (FORMAT binary)`;
-        await copyIn(client, statement, this.buffer, MAX_INDEX_ROW_BYTES, rows, encode);
+        await copyIn(client, statement, this.buffer, MAX_INDEX_ROW_BYTES, rows, encode, giveWay);
       });
     } finally {
       this.writing = false;
