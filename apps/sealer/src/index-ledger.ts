@@ -29,10 +29,10 @@ import { isUnknown } from './lease.js';
 import type { CutBlock } from './open-block.js';
 
 /** Committed bodies kept in memory for the index, bytes. Older ones are read back. */
-const KEEP_BYTES = 32 * 1024 * 1024;
+const KEEP_BYTES = 24 * 1024 * 1024;
 /** Rows between two turns of the event loop, so that indexing never delays sealing by more than some milliseconds. */
 const ROWS_A_TURN = 512;
-const BLOCKS_A_READ = 4;
+const BLOCKS_A_READ = 2;
 /** Pause when everything is indexed. */
 const IDLE_MS = 200;
 
@@ -97,7 +97,7 @@ export class IndexLedger {
       const blocks = await this.nextBlocks(this.position);
       const [next] = blocks;
       if (next && next.first !== this.position) throw this.altered(`its head ${this.position} is inside a block`);
-      for (const [i, block] of blocks.entries()) await this.indexBlock(block, blocks[i + 1]);
+      for (const block of blocks) await this.indexBlock(block);
       if (blocks.length === 0) return IDLE_MS;
       this.alerts.reconcile(this.scope, []);
       return 0;
@@ -138,15 +138,12 @@ export class IndexLedger {
     return blocks;
   }
 
-  /**
-   * All rows of one block and the new index head in one transaction: a crash leaves whole blocks.
-   * @param behind the block after it, when it was read back with this one
-   */
-  private async indexBlock(block: IndexedBlock, behind?: IndexedBlock): Promise<void> {
+  /** All rows of one block and the new index head in one transaction: a crash leaves whole blocks. */
+  private async indexBlock(block: IndexedBlock): Promise<void> {
     const rows = await this.rowsOf(block);
     const conflicts = await this.duplicates.mark(rows, ({ event }) => event);
     const written = this.writer.write({ from: block.first, to: block.next, rows }, this.giveWay);
-    this.deriveAhead(behind ?? this.recent.get(block.next));
+    this.deriveAhead(block.next);
     await written;
     // Crash here: these are not told. The rows say all there is to say; the alert is for people.
     for (const { row, earlier } of conflicts) this.conflict(row, earlier);
@@ -163,12 +160,13 @@ export class IndexLedger {
     return rows && ahead?.first === first ? rows : this.derive(body, first);
   }
 
-  private deriveAhead(block: IndexedBlock | undefined): void {
+  private deriveAhead(first: number): void {
+    const block = this.recent.get(first);
     if (!block) return;
-    const rows = this.derive(block.body, block.first);
+    const rows = this.derive(block.body, first);
     // Whoever takes them up meets the failure.
     rows.catch(() => {});
-    this.ahead = { first: block.first, rows };
+    this.ahead = { first, rows };
   }
 
   private async derive(body: Buffer, first: number): Promise<BlockEvent[]> {
