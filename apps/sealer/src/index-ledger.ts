@@ -17,11 +17,9 @@ import {
   bodyOf,
   DuplicateFinder,
   EventIndexWriter,
-  readBodies,
   readIndexHead,
   readLeafHashes,
   StoreError,
-  type StoredBlock,
 } from '@everseal/ledger-store';
 import { fateOf, RetryLater, type AlertBook } from '@everseal/process';
 import type { Pool } from 'pg';
@@ -32,7 +30,6 @@ import type { CutBlock } from './open-block.js';
 const KEEP_BYTES = 24 * 1024 * 1024;
 /** Rows between two turns of the event loop, so that indexing never delays sealing by more than some milliseconds. */
 const ROWS_A_TURN = 512;
-const BLOCKS_A_READ = 2;
 /** Pause when everything is indexed. */
 const IDLE_MS = 200;
 
@@ -94,11 +91,10 @@ export class IndexLedger {
       this.position ??= await readIndexHead(this.pool, this.ledgerId);
       if (this.position === this.sealedSize) return IDLE_MS;
       if (this.position > this.sealedSize) throw this.altered(`its head ${this.position} is beyond ${this.sealedSize}`);
-      const blocks = await this.nextBlocks(this.position);
-      const [next] = blocks;
-      if (next && next.first !== this.position) throw this.altered(`its head ${this.position} is inside a block`);
-      for (const block of blocks) await this.indexBlock(block);
-      if (blocks.length === 0) return IDLE_MS;
+      const block = await this.blockAt(this.position);
+      if (!block) return IDLE_MS;
+      if (block.first !== this.position) throw this.altered(`its head ${this.position} is inside a block`);
+      await this.indexBlock(block);
       this.alerts.reconcile(this.scope, []);
       return 0;
     } catch (error) {
@@ -126,16 +122,16 @@ export class IndexLedger {
     return new RetryLater('index.altered', `${detail}; everseal reindex puts it right`, { cause });
   }
 
-  private async nextBlocks(position: number): Promise<IndexedBlock[]> {
+  /** The block that holds this entry, from memory while it is new; null when the log does not reach that far. */
+  private async blockAt(position: number): Promise<IndexedBlock | null> {
     const recent = this.recent.get(position);
-    if (recent) return [recent];
-    const start = await bodyOf(this.pool, this.ledgerId, position);
-    if (!start) return [];
-    const blocks = [bodyThere(start)];
-    for await (const stored of readBodies(this.pool, this.ledgerId, start.height + 1, BLOCKS_A_READ - 1)) {
-      blocks.push(bodyThere(stored));
-    }
-    return blocks;
+    if (recent) return recent;
+    const stored = await bodyOf(this.pool, this.ledgerId, position);
+    if (!stored) return null;
+    const { first, next, body } = stored;
+    // The verifier raises the alert; sealing goes on meanwhile, and the index once the body is back.
+    if (!body) throw new RetryLater('index.body', `the body of the block at entry ${first} is not in the database`);
+    return { first, next, body };
   }
 
   /** All rows of one block and the new index head in one transaction: a crash leaves whole blocks. */
@@ -206,10 +202,4 @@ export class IndexLedger {
     }
     return leaves;
   }
-}
-
-/** The verifier raises the alert for a body that is gone; sealing goes on meanwhile, and the index once it is back. */
-function bodyThere({ first, next, body }: StoredBlock): IndexedBlock {
-  if (!body) throw new RetryLater('index.body', `the body of the block at entry ${first} is not in the database`);
-  return { first, next, body };
 }

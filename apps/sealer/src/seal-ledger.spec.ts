@@ -103,7 +103,7 @@ describe('sealing', () => {
   it('seals a held frame whose turn comes while the transaction that holds it is still under way', async () => {
     const [a, b] = [sealing.frames('a', 2), sealing.frames('b', 2)];
     const checked: string[] = [];
-    sealing.start({
+    const sealer = sealing.start({
       subjectOf: (ingester) => {
         checked.push(ingester);
         return subjectOf(ingester);
@@ -116,13 +116,17 @@ describe('sealing', () => {
     // In this order: were a[1] read alone, the cursor would be moved without a block, and wait for the row as well.
     await sealing.publish(b[1]!, a[1]!);
     await waitUntil(() => commitWaits(), { what: 'a commit under way' });
+    let settled = false;
+    const settling = sealer.settled().then(() => (settled = true));
     const before = checked.length;
     await sealing.publish(a[0]!);
     await waitUntil(() => checked.length > before, { what: 'a look at frame 1' });
     // Control: the frame whose turn it is stands nowhere but in the transaction; whoever does not wait misses it.
     expect(await heldFrames(sealing.pool, sealing.ledgerId, 'a', 2, 9)).toEqual([]);
+    expect(settled).toBe(false);
     await blocking.query('ROLLBACK');
     await blocking.end();
+    await settling;
     await sealing.sealedUpTo({ a: 2, b: 2 });
     await expectSealed({ a: 2, b: 2 }, 4);
   });

@@ -43,21 +43,18 @@ export class FrameTree {
       throw new RangeError(`no range of ${count} from ${first} in a tree of ${this.size}`);
     }
     const proof: Hash[] = [];
-    const size = this.size;
-    // `width` is 2^row.
-    const prove = (row: number, width: number, index: number): void => {
+    const prove = (row: number, index: number): void => {
+      const width = 1 << row;
       const lo = index * width;
-      const hi = Math.min(lo + width, size);
+      const hi = Math.min(lo + width, this.size);
       if (hi <= first || lo >= end) {
         proof.push(this.#rows[row]?.[index] as Hash);
       } else if (lo < first || hi > end) {
-        const half = width / 2;
-        prove(row - 1, half, 2 * index);
-        if (lo + half < hi) prove(row - 1, half, 2 * index + 1);
+        prove(row - 1, 2 * index);
+        if (lo + width / 2 < hi) prove(row - 1, 2 * index + 1);
       }
     };
-    const top = this.#rows.length - 1;
-    prove(top, 2 ** top, 0);
+    prove(this.#rows.length - 1, 0);
     return proof;
   }
 }
