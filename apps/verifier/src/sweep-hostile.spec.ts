@@ -98,7 +98,7 @@ describe('a sweep over values that nobody sealed', () => {
   });
 
   it('index: ends with the failure when the database does not answer, which is no finding', async () => {
-    // Here the failure of one comparison is met while the next block is derived; jest fails a test that leaves one to nobody.
+    // The failure is that of a comparison under way: whoever starts the next one, or ends the pass, meets it.
     await log.tamper('REVOKE SELECT ON everseal.event_index FROM everseal_verifier');
     await expect(pass('index')).rejects.toMatchObject({ code: 'store.refused' });
   });
