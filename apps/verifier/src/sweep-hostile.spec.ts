@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { blockEvents, JsonTape, LogState, signCheckpoint, splitBundle } from '@everseal/audit-core';
 import { EventIndexWriter } from '@everseal/ledger-store';
 import { temporaryFolder, TestPostgres, type TemporaryFolder } from '@everseal/testing';
+import type { Pool, PoolClient } from 'pg';
 import { KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
 import { BodyRing } from './body-ring.js';
 import { FollowLedger } from './follow-ledger.js';
@@ -31,6 +32,7 @@ let server: TestPostgres;
 let folder: TemporaryFolder;
 let log: StoredLog;
 let tree: RememberedTree;
+let follow: FollowLedger;
 let sweeps: { bodies: SweepBodies; index: SweepIndex; stored: SweepStored };
 let databases = 0;
 
@@ -44,7 +46,7 @@ beforeEach(async () => {
   const { trust } = log.writer;
   tree = await RememberedTree.load(LeafFile.open(path.join(folder.path, 'leaves')), 0);
   const ring = new BodyRing(path.join(folder.path, 'bodies'), 1_000_000);
-  const follow = new FollowLedger(trust, log.verifier, log.ledgerId, LogState.empty(trust), tree, ring);
+  follow = new FollowLedger(trust, log.verifier, log.ledgerId, LogState.empty(trust), tree, ring);
   await log.seal();
   for (const events of [
     ['{"id":"1"}', '{"id":"2"}'],
@@ -97,10 +99,24 @@ describe('a sweep over values that nobody sealed', () => {
     }
   });
 
-  it('index: ends with the failure when the database does not answer, which is no finding', async () => {
-    // The failure is that of a comparison under way: whoever starts the next one, or ends the pass, meets it.
-    await log.tamper('REVOKE SELECT ON everseal.event_index FROM everseal_verifier');
-    await expect(pass('index')).rejects.toMatchObject({ code: 'store.refused' });
+  it('index: ends with the failure when any of its connections cannot be made, which is no finding', async () => {
+    let [made, refused] = [0, 0];
+    const pool = Object.assign(Object.create(log.verifier) as Pool, {
+      connect: (): Promise<PoolClient> => {
+        if (++made !== refused) return log.verifier.connect();
+        return Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+      },
+    });
+    const index = new SweepIndex(pool, log.ledgerId, ORIGIN, tree, () => follow.memory, new Pace(() => 1_000_000));
+    expect(await index.pass(new AbortController().signal)).toMatchObject({ findings: [], complete: true });
+    // That of a comparison, too, which is under way while the next block is derived: whoever comes next meets its failure.
+    const connections = made;
+    for (refused = 1; refused <= connections; refused++) {
+      made = 0;
+      const passing = index.pass(new AbortController().signal);
+      await expect(passing).rejects.toMatchObject({ code: 'store.unavailable' });
+    }
+    expect(connections).toBeGreaterThan(10);
   });
 
   it.each([
