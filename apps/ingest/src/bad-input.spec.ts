@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitUntil } from '@everseal/local';
 import { framesSubject, identityOf, submitSubject } from '@everseal/policy';
 import type { Msg } from '@nats-io/transport-node';
-import { DOMAIN, event, IngestLab, type Producer, type RunningIngest } from './ingest.fixture.js';
+import { DOMAIN } from './announced-log.fixture.js';
+import { event, IngestLab, type Producer, type RunningIngest } from './ingest.fixture.js';
 
 let lab: IngestLab;
 let ingest: RunningIngest;

@@ -6,35 +6,18 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   alertKeyName,
-  cosign,
-  COSIGNATURE_KEY,
   checkFrameMessage,
-  formatAnnouncement,
-  formatCheckpointText,
-  formatNote,
-  formatTimestamp,
   ingestKeyName,
-  leafHash,
-  logKeyName,
   NOTE_KEY,
   openFrame,
-  operatorKeyName,
   originOf,
   parseAnswer,
   parseFrameMessage,
-  parseNote,
-  proveInclusion,
-  signKeySet,
   SigningKey,
-  signNote,
-  treeRoot,
-  verifierKeyName,
   verifyReceipt,
-  ZERO_HASH,
   type Answer,
   type Frame,
   type FrameMessage,
-  type KeySet,
   type Receipt,
 } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
@@ -54,15 +37,13 @@ import {
 import { createLogger, createMetrics, Health } from '@everseal/process';
 import { temporaryFolder, TestNats, type TemporaryFolder } from '@everseal/testing';
 import { headers as newHeaders } from '@nats-io/transport-node';
+import { DOMAIN, FakeLog, genesis, KEYS, seed } from './announced-log.fixture.js';
 import { ingestSettings, type IngestSettings } from './config.js';
 import { IngestMetrics } from './ingest-metrics.js';
 import { IngestService } from './ingest-service.js';
 import type { LedgerIntake } from './ledger-intake.js';
 import { servedLedgers } from './served-ledgers.js';
 import { openSigningKeys, readSigningKey } from './signing-key-file.js';
-
-export const DOMAIN = 'audit.example.com';
-export const ORIGIN = originOf(DOMAIN, 'main');
 
 const POLICY = `
 domain: ${DOMAIN}
@@ -76,31 +57,6 @@ sealers: [{ name: s1 }]
 verifiers: [{ name: v1 }]
 ops: [{ name: ops }]
 `;
-
-const seed = (n: number): Buffer => Buffer.alloc(32, n);
-
-export const KEYS = {
-  log: SigningKey.fromSeed(logKeyName(ORIGIN), seed(1), NOTE_KEY),
-  operator: SigningKey.fromSeed(operatorKeyName(DOMAIN, 'op'), seed(2), NOTE_KEY),
-  a: SigningKey.fromSeed(ingestKeyName(DOMAIN, 'a'), seed(3), NOTE_KEY),
-  b: SigningKey.fromSeed(ingestKeyName(DOMAIN, 'b'), seed(4), NOTE_KEY),
-  verifier: SigningKey.fromSeed(verifierKeyName(DOMAIN, 'v1'), seed(5), COSIGNATURE_KEY),
-};
-
-/** @param log the ledger's log key, where it is another one */
-export function genesis(change: Partial<KeySet> = {}, log = KEYS.log): string {
-  const set: KeySet = {
-    origin: ORIGIN,
-    previous: ZERO_HASH,
-    time: formatTimestamp(Date.UTC(2026, 0, 1)),
-    log: log.verifier,
-    operators: [KEYS.operator.verifier],
-    ingest: [KEYS.a.verifier, KEYS.b.verifier],
-    verifiers: [KEYS.verifier.verifier],
-    ...change,
-  };
-  return signKeySet(set, log, KEYS.operator);
-}
 
 /** A CloudEvent as a producer would write it. */
 export function event(id: string, data: unknown = { amount: 1 }, source = '/billing'): string {
@@ -358,50 +314,5 @@ export class Producer {
       KEYS.a.verifier,
       KEYS.b.verifier,
     ]);
-  }
-}
-
-/** As much of a log as announcements need: entries of any kind, in order, and proofs over them. */
-export class FakeLog {
-  readonly entries: Buffer[];
-  keysIndex = 0;
-
-  constructor(
-    private readonly origin = ORIGIN,
-    private readonly log = KEYS.log,
-    public keysNote = genesis(),
-  ) {
-    this.entries = [Buffer.from(keysNote)];
-  }
-
-  /** @returns its index */
-  add(entry: Uint8Array): number {
-    return this.entries.push(Buffer.from(entry)) - 1;
-  }
-
-  addKeys(note: string): void {
-    this.keysIndex = this.add(Buffer.from(note));
-    this.keysNote = note;
-  }
-
-  /** An announcement whose heads are these entries. */
-  announcement(
-    heads: readonly { ingester: string; number: number; index: number; note?: string; debts?: [number, number][] }[],
-    signers: { log?: SigningKey[]; verifier?: SigningKey | null; seconds?: number } = {},
-  ): Buffer {
-    const leaves = this.entries.map((entry) => leafHash(entry));
-    const text = formatCheckpointText({ origin: this.origin, size: leaves.length, root: treeRoot(leaves) });
-    const signed = signNote(text, signers.log ?? [this.log]);
-    const verifier = signers.verifier === undefined ? KEYS.verifier : signers.verifier;
-    const lines = parseNote(signed).signatures.map(({ line }) => line);
-    const seconds = signers.seconds ?? Math.floor(Date.now() / 1_000);
-    const note = formatNote(text, verifier === null ? lines : [...lines, cosign(text, verifier, seconds)]);
-    return formatAnnouncement({
-      checkpoint: note,
-      keys: { note: this.keysNote, index: this.keysIndex, proof: proveInclusion(this.keysIndex, leaves) },
-      heads: heads.map(({ ingester, number, index, note: frame, debts = [] }) => {
-        return { ingester, number, index, proof: proveInclusion(index, leaves), note: frame, debts };
-      }),
-    });
   }
 }

@@ -4,7 +4,8 @@ import { waitUntil } from '@everseal/local';
 import { equalHash, leafHash, openFrame, ZERO_HASH } from '@everseal/audit-core';
 import { heartbeatSubject, nudgeSubject, resendSubject } from '@everseal/policy';
 import { GatedProxy } from '@everseal/testing';
-import { event, IngestLab, KEYS, ORIGIN, type LaneFrame, type RunningIngest } from './ingest.fixture.js';
+import { KEYS, ORIGIN } from './announced-log.fixture.js';
+import { event, IngestLab, type LaneFrame, type RunningIngest } from './ingest.fixture.js';
 
 let lab: IngestLab;
 const running: RunningIngest[] = [];

@@ -16,7 +16,8 @@ import { waitUntil } from '@everseal/local';
 import { LanePublisher, StreamReader } from '@everseal/messaging';
 import { ALERTS, framesStream, framesSubject, provisionStreams } from '@everseal/policy';
 import { buildFrame } from './frame-builder.js';
-import { DOMAIN, event, IngestLab, KEYS, ORIGIN, type RunningIngest } from './ingest.fixture.js';
+import { DOMAIN, KEYS, ORIGIN } from './announced-log.fixture.js';
+import { event, IngestLab, type RunningIngest } from './ingest.fixture.js';
 import { PendingRequest } from './pending-request.js';
 
 let lab: IngestLab;

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { waitUntil } from '@everseal/local';
 import { MessagingError } from '@everseal/messaging';
 import { GatedProxy } from '@everseal/testing';
-import { event, genesis, IngestLab, KEYS, type RunningIngest } from './ingest.fixture.js';
+import { genesis, KEYS } from './announced-log.fixture.js';
+import { event, IngestLab, type RunningIngest } from './ingest.fixture.js';
 
 const labs: IngestLab[] = [];
 const running: RunningIngest[] = [];

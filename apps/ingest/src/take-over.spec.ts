@@ -27,17 +27,8 @@ import type { IngestSettings } from './config.js';
 import { buildFrame, envelopeBytes } from './frame-builder.js';
 import { inspectFrame } from './frame-store.js';
 import { Gate } from './gate.js';
-import {
-  DOMAIN,
-  event,
-  FakeLog,
-  genesis,
-  IngestLab,
-  KEYS,
-  ORIGIN,
-  type LaneFrame,
-  type RunningIngest,
-} from './ingest.fixture.js';
+import { DOMAIN, FakeLog, genesis, KEYS, ORIGIN } from './announced-log.fixture.js';
+import { event, IngestLab, type LaneFrame, type RunningIngest } from './ingest.fixture.js';
 import { IngestProcess } from './ingest-process.fixture.js';
 import { PendingRequest } from './pending-request.js';
 import { encodeRecordHeader, RECORD_HEADER, scanSegment } from './segment.js';

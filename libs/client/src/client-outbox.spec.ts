@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { waitUntil } from '@everseal/local';
 import { GatedProxy, temporaryFolder } from '@everseal/testing';
 import { buildSources } from '../../../apps/ingest/src/build-source.fixture.js';
-import { event, IngestLab, KEYS, type RunningIngest } from '../../../apps/ingest/src/ingest.fixture.js';
+import { KEYS } from '../../../apps/ingest/src/announced-log.fixture.js';
+import { event, IngestLab, type RunningIngest } from '../../../apps/ingest/src/ingest.fixture.js';
 import type { AuditEvent } from './audit-event.js';
 import { Clients, optionsOf, timesInLane } from './client.fixture.js';
 import type { ClientOptions } from './client-options.js';

@@ -15,7 +15,8 @@ import {
 } from '@everseal/audit-core';
 import { identityOf, INGEST_QUEUE } from '@everseal/policy';
 import type { Msg } from '@nats-io/transport-node';
-import { DOMAIN, ORIGIN, type IngestLab } from '../../../apps/ingest/src/ingest.fixture.js';
+import { DOMAIN, ORIGIN } from '../../../apps/ingest/src/announced-log.fixture.js';
+import { type IngestLab } from '../../../apps/ingest/src/ingest.fixture.js';
 import type { ClientOptions } from './client-options.js';
 import { connect, type EversealClient } from './client.js';
 

@@ -9,14 +9,8 @@ import { identityOf } from '@everseal/policy';
 import { GatedProxy } from '@everseal/testing';
 import { connect as connectBare, type NatsConnection } from '@nats-io/transport-node';
 import { readReceipts } from '../../../apps/cli/src/receipt-files.js';
-import {
-  DOMAIN,
-  event,
-  genesis,
-  IngestLab,
-  KEYS,
-  type RunningIngest,
-} from '../../../apps/ingest/src/ingest.fixture.js';
+import { DOMAIN, genesis, KEYS } from '../../../apps/ingest/src/announced-log.fixture.js';
+import { event, IngestLab, type RunningIngest } from '../../../apps/ingest/src/ingest.fixture.js';
 import type { AuditEvent } from './audit-event.js';
 import { Clients, optionsOf, scriptedIngest, timesInLane } from './client.fixture.js';
 import { connect } from './client.js';

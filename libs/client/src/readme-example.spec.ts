@@ -8,7 +8,8 @@ import { repositoryRoot } from '@everseal/local';
 import { temporaryFolder } from '@everseal/testing';
 import { readReceipts } from '../../../apps/cli/src/receipt-files.js';
 import { buildSources } from '../../../apps/ingest/src/build-source.fixture.js';
-import { DOMAIN, IngestLab, type RunningIngest } from '../../../apps/ingest/src/ingest.fixture.js';
+import { DOMAIN } from '../../../apps/ingest/src/announced-log.fixture.js';
+import { IngestLab, type RunningIngest } from '../../../apps/ingest/src/ingest.fixture.js';
 import { optionsOf, timesInLane } from './client.fixture.js';
 
 const run = promisify(execFile);
