@@ -91,7 +91,7 @@ describe('the broker', () => {
     const ask = (subject: string, body: string): Promise<string> =>
       nc.request(subject, body, { timeout: 3_000 }).then(
         ({ data }) => {
-          const answer = parseAnswer(data);
+          const answer = parseAnswer(data, Buffer.from(body));
           return 'receipt' in answer ? 'receipt' : answer.refusal.code;
         },
         ({ cause }: Error) => (cause instanceof errors.PermissionViolationError ? 'forbidden' : 'no answer'),

@@ -127,7 +127,7 @@ describe('an answer', () => {
 
   it('is a refusal when it says that the request is bad', () => {
     const refusal = { code: 'event.forbidden', message: 'not yours', position: 2, retryAfterMs: null } as const;
-    expect(judgeAnswer(formatRefusal(refusal), request, trust)).toEqual({
+    expect(judgeAnswer(formatRefusal(refusal, request.body), request, trust)).toEqual({
       kind: 'refused',
       code: 'event.forbidden',
       message: 'not yours',
@@ -135,8 +135,14 @@ describe('an answer', () => {
     });
   });
 
+  it('settles nothing when it refuses another request', () => {
+    const refusal = { code: 'event.conflict', message: 'no', position: 0, retryAfterMs: null } as const;
+    const astray = formatRefusal(refusal, Buffer.concat([request.body, Buffer.from(' ')]));
+    expect(judgeAnswer(astray, request, trust)).toMatchObject({ kind: 'later', afterMs: null });
+  });
+
   it('settles nothing when it says unavailable, or says nothing that can be read', () => {
-    const busy = formatRefusal({ code: 'unavailable', message: 'full', position: null, retryAfterMs: 250 });
+    const busy = formatRefusal({ code: 'unavailable', message: 'full', position: null, retryAfterMs: 250 }, null);
     expect(judgeAnswer(busy, request, trust)).toEqual({ kind: 'later', reason: 'unavailable: full', afterMs: 250 });
     for (const garbage of [
       '',

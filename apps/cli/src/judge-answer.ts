@@ -41,7 +41,7 @@ export interface ReceiptTrust {
 export function judgeAnswer(answer: Buffer, request: SubmitRequest, trust: ReceiptTrust): Outcome | Later {
   let parsed: { receipt: Receipt } | { refusal: Refusal };
   try {
-    parsed = parseAnswer(answer);
+    parsed = parseAnswer(answer, request.body);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return { kind: 'later', reason: `an answer that cannot be read (${error.message})`, afterMs: null };

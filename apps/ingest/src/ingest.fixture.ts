@@ -291,7 +291,7 @@ export class Producer {
       timeoutMs,
       ...(Object.keys(headers).length === 0 ? {} : { headers: all }),
     });
-    return parseAnswer(answer.data);
+    return parseAnswer(answer.data, Buffer.from(body));
   }
 
   sendBatch(events: readonly string[], timeoutMs?: number): Promise<Answer> {

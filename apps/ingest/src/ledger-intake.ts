@@ -247,6 +247,7 @@ export class LedgerIntake {
     const { link, ledger, clock, metrics, limits, proveBroker, isBrokerProven } = this.options;
     const late = formatRefusal(
       new Refused('unavailable', 'not confirmed in time', null, { retryAfterMs: limits.waitMs }),
+      null,
     );
     return new Commit({
       ...this.parts(),

@@ -66,13 +66,13 @@ export class Submit {
     try {
       request = this.read(message, reply, producer);
     } catch (error) {
-      this.refuse(reply, producer, error instanceof Refused ? error : this.unreadable(producer, error));
+      this.refuse(message.data, reply, producer, error instanceof Refused ? error : this.unreadable(producer, error));
       return;
     }
     try {
       this.accept(request);
     } catch (error) {
-      this.refuse(reply, producer, error);
+      this.refuse(request.body, reply, producer, error);
     }
   }
 
@@ -133,7 +133,7 @@ export class Submit {
       if (full !== null) throw full;
       this.enqueue(request);
     } catch (error) {
-      this.refuse(request.reply, request.producer, error);
+      this.refuse(request.body, request.reply, request.producer, error);
     }
   }
 
@@ -168,7 +168,7 @@ export class Submit {
     return rules;
   }
 
-  private refuse(reply: string, producer: string, error: unknown): void {
+  private refuse(body: Uint8Array, reply: string, producer: string, error: unknown): void {
     const { answer, metrics, refusals, onConflict, onFault } = this.options;
     if (!(error instanceof Refused)) {
       onFault(error instanceof Error ? error : new Error(String(error)));
@@ -181,6 +181,6 @@ export class Submit {
       : {};
     refusals.write(producer, error, facts);
     if (isConflict) onConflict(producer, error);
-    answer(reply, formatRefusal(error));
+    answer(reply, formatRefusal(error, body));
   }
 }

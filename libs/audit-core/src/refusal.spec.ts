@@ -5,11 +5,12 @@ import { bytesOf, expected, outcome, readVectors } from '../vectors/vector-file.
 import { formatRefusal, httpStatusOf, isRetryable, parseAnswer, REFUSALS, type RefusalCode } from './refusal.js';
 
 const { cases } = readVectors<AnswerInput>('refusal');
+const BODY = Buffer.from('[]');
 const CODES = Object.keys(REFUSALS) as RefusalCode[];
 
 describe('answer to a submit request', () => {
   it.each(cases)('vector: $name', (vector) => {
-    expect(outcome(() => parseAnswer(bytesOf(vector.answer)))).toEqual(expected(vector));
+    expect(outcome(() => parseAnswer(bytesOf(vector.answer), bytesOf(vector.request)))).toEqual(expected(vector));
   });
 
   it('comes back as it was written, whatever the message says', () => {
@@ -22,7 +23,7 @@ describe('answer to a submit request', () => {
         nat(),
         (code, message, position, ms) => {
           const refusal = { code, message, position, retryAfterMs: isRetryable(code) ? ms : null };
-          expect(parseAnswer(formatRefusal(refusal))).toEqual({ refusal });
+          expect(parseAnswer(formatRefusal(refusal, BODY), BODY)).toEqual({ refusal });
         },
       ),
     );

@@ -1,12 +1,17 @@
 /**
  * The answer to a submit request: a receipt, or a refusal (formats.md, "Receipt and refusal").
  *
- *     {"error":{"code":"event.invalid","message":"…","position":3,"retryable":false,"retryAfterMs":null}}
+ *     {"error":{"code":"event.invalid","message":"…","position":3,"retryable":false,"retryAfterMs":null,"request":"<base64>"}}
  *
  * The codes are a closed set and say what the sender has to do; the message is for people. A request is refused as a
  * whole, `position` names the first bad event in it, from 0. Only `unavailable` can be retried, and it does not say
  * that the events are not in the log: send the same ids and bytes again until a receipt comes.
+ *
+ * A broker may deliver an answer to somebody else's question (docs/decisions/0137). A receipt proves whose it is; a
+ * refusal that ends the matter says it with `request`, the SHA-256 of the refused request's body.
  */
+import { decodeBase64, encodeBase64 } from './base64.js';
+import { equalHash, HASH_BYTES, sha256 } from './hash.js';
 import { MAX_REQUEST_EVENTS } from './limits.js';
 import { MessageReader } from './message-json.js';
 import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from './receipt.js';
@@ -44,22 +49,28 @@ export function isRetryable(code: RefusalCode): boolean {
   return REFUSALS[code].retryable;
 }
 
-/** The bytes of a refusal. */
-export function formatRefusal(refusal: Refusal): Buffer {
+/**
+ * The bytes of a refusal.
+ * @param body of the request that is refused; null only with a code that is retryable
+ * @throws RangeError (a bug of the caller)
+ */
+export function formatRefusal(refusal: Refusal, body: Uint8Array | null): Buffer {
   const { code, message, position, retryAfterMs } = refusal;
-  return Buffer.from(
-    JSON.stringify({ error: { code, message, position, retryable: isRetryable(code), retryAfterMs } }),
-  );
+  const retryable = isRetryable(code);
+  if (!retryable && body === null) throw new RangeError(`${code} says which request it refuses`);
+  const request = retryable || body === null ? null : encodeBase64(sha256(body));
+  return Buffer.from(JSON.stringify({ error: { code, message, position, retryable, retryAfterMs, request } }));
 }
 
 /**
  * Reads an answer. An answer that does not parse is no answer: its sender has to treat the outcome as unknown and send
- * the request again.
+ * the request again. A receipt is not verified here.
+ * @param body of the request that was sent
  * @throws FormatError `answer.size`, `answer.json`, `answer.error` (not an object, or beside a receipt),
  * `answer.error-code`, `answer.error-message`, `answer.error-position`, `answer.error-retryable`,
- * `answer.error-retryAfterMs`, or `receipt.*` as `parseReceipt`
+ * `answer.error-retryAfterMs`, `answer.error-request` (another request was refused), or `receipt.*` as `parseReceipt`
  */
-export function parseAnswer(bytes: Uint8Array): Answer {
+export function parseAnswer(bytes: Uint8Array, body: Uint8Array): Answer {
   const answer = MessageReader.parse('answer', bytes, MAX_RECEIPT_BYTES);
   if (!answer.has('error')) return { receipt: parseReceipt(bytes) };
   if (answer.has('frame')) answer.fail('error', 'stands beside a receipt; one of them is false');
@@ -77,6 +88,14 @@ export function parseAnswer(bytes: Uint8Array): Answer {
   }
   if (error.flag('retryable') !== isRetryable(code)) error.fail('retryable', `is not what ${code} means`);
   if (refusal.retryAfterMs !== null && !isRetryable(code)) error.fail('retryAfterMs', `is given with ${code}`);
+  const request = error.textOrNull('request');
+  if ((request === null) !== isRetryable(code)) {
+    error.fail('request', `is ${request === null ? 'missing' : 'given'} with ${code}`);
+  }
+  if (request !== null) {
+    const refused = error.check('request', () => decodeBase64(request, HASH_BYTES));
+    if (!equalHash(refused, sha256(body))) error.fail('request', 'is not the one that was sent');
+  }
   return { refusal };
 }
 

@@ -59,7 +59,9 @@ describe('parseSubmission', () => {
       const body = c.base64 === undefined ? Buffer.from(c.body!) : Buffer.from(c.base64, 'base64');
       const refused = refusalOf(c.contentType, body);
       const { code, message, position, retryAfterMs } = refused;
-      expect(parseAnswer(formatRefusal(refused))).toEqual({ refusal: { code, message, position, retryAfterMs } });
+      expect(parseAnswer(formatRefusal(refused, body), body)).toEqual({
+        refusal: { code, message, position, retryAfterMs },
+      });
     }
   });
 

@@ -53,8 +53,8 @@ export async function timesInLane(lab: IngestLab, text: string): Promise<number>
   return (await lab.frames()).flatMap(({ events }) => events).filter((entry) => entry.includes(text)).length;
 }
 
-/** What a scripted ingest does with a request: answers with a receipt under this key, refuses, or says nothing. */
-export type Answering = SigningKey | Refusal | null;
+/** What a scripted ingest does with a request: answers with a receipt under this key, refuses, answers this, or says nothing. */
+export type Answering = SigningKey | Refusal | Buffer | null;
 
 /** Stands where ingest `a` stands, with its certificate, and answers requests one after the other as `script` says. */
 export async function scriptedIngest(
@@ -74,7 +74,8 @@ export async function scriptedIngest(
       bodies.push(body);
       const answer = script({ number: requests.length, ids: requests.at(-1)! });
       if (answer === null) return;
-      message.respond('code' in answer ? formatRefusal(answer) : receiptOf(message, body, answer));
+      if (Buffer.isBuffer(answer)) message.respond(answer);
+      else message.respond('code' in answer ? formatRefusal(answer, body) : receiptOf(message, body, answer));
     },
   });
   await link.nc.flush();

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'n
 import { createPrivateKey } from 'node:crypto';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { ingestKeyName, NOTE_KEY, SigningKey } from '@everseal/audit-core';
+import { formatRefusal, ingestKeyName, NOTE_KEY, SigningKey } from '@everseal/audit-core';
 import { waitUntil } from '@everseal/local';
 import { identityOf } from '@everseal/policy';
 import { GatedProxy } from '@everseal/testing';
@@ -326,6 +326,21 @@ describe('answers of an ingest that is told what to say', () => {
     const client = await clients.make({ answerWithinMs: 200 });
     expect(await failureOf(client.record(approval()))).toMatchObject({ code: 'event.forbidden', isUnknown: true });
     expect(await failureOf(client.record(approval()))).toMatchObject({ code: 'event.forbidden', isUnknown: false });
+    await script.stop();
+  });
+
+  it('an answer to somebody else settles nothing: the event is sent again. Control: the same refusal of this request does', async () => {
+    await noIngest();
+    const conflict = { code: 'event.conflict', message: 'no', position: 0, retryAfterMs: null } as const;
+    const astray = formatRefusal(conflict, Buffer.from('the request of another producer'));
+    const script = await scriptedIngest(lab, ({ number }) =>
+      number === 1 ? astray : number === 2 ? KEYS.a : conflict,
+    );
+    const client = await clients.make();
+    proofOf(await client.record(approval())).verify(INGEST_KEYS);
+    expect(script.requests).toHaveLength(2);
+    expect(await failureOf(client.record(approval()))).toMatchObject({ code: 'event.conflict', isUnknown: false });
+    expect(script.requests).toHaveLength(3);
     await script.stop();
   });
 

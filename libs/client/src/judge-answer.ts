@@ -29,10 +29,16 @@ export type Verdict =
   /** It claims acceptance and does not prove it. Nothing is known, either. */
   | { readonly kind: 'unverified'; readonly reason: string };
 
-export function judgeAnswer(answer: Buffer, submitted: Submitted, ingestKeys: readonly VerifierKey[]): Verdict {
+/** @param body of the request that was sent */
+export function judgeAnswer(
+  answer: Buffer,
+  body: Buffer,
+  submitted: Submitted,
+  ingestKeys: readonly VerifierKey[],
+): Verdict {
   let parsed: Answer;
   try {
-    parsed = parseAnswer(answer);
+    parsed = parseAnswer(answer, body);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return { kind: 'unknown', reason: `an answer that cannot be read (${error.message})`, afterMs: null };

@@ -71,7 +71,7 @@ async function untilSettled(
     const before = events.map(({ isUncertain }) => isUncertain);
     for (const event of events) event.isUncertain = true;
     const reply = await options.send(body, contentType, options.answerWithinMs);
-    const verdict = verdictOf(reply, events, options);
+    const verdict = verdictOf(reply, body, events, options);
     if (verdict.kind === 'receipted') return verdict;
     const hasLeft = reply.kind === 'answer' || (reply.kind === 'none' && reply.left);
     if (!hasLeft || verdict.kind === 'refused') events.forEach((event, i) => (event.isUncertain = before[i]!));
@@ -89,12 +89,17 @@ async function untilSettled(
   }
 }
 
-function verdictOf(reply: Reply, events: readonly PendingEvent[], { producer, keys }: SenderOptions): Verdict {
+function verdictOf(
+  reply: Reply,
+  body: Buffer,
+  events: readonly PendingEvent[],
+  { producer, keys }: SenderOptions,
+): Verdict {
   if (reply.kind !== 'answer') return { kind: 'unknown', reason: reply.reason, afterMs: null };
   const submitted = { origin: keys.origin, producer, events: events.map(({ event }) => event.bytes) };
-  const verdict = judgeAnswer(reply.data, submitted, keys.ingest);
+  const verdict = judgeAnswer(reply.data, body, submitted, keys.ingest);
   // Perhaps by a key that was put into the file since.
-  if (verdict.kind === 'unverified' && keys.refresh()) return judgeAnswer(reply.data, submitted, keys.ingest);
+  if (verdict.kind === 'unverified' && keys.refresh()) return judgeAnswer(reply.data, body, submitted, keys.ingest);
   return verdict;
 }
 

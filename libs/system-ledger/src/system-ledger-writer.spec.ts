@@ -49,8 +49,8 @@ function receiptOf(event: Buffer, key = KEY, producer = PRODUCER): Buffer {
   return formatReceipt({ ledger: ORIGIN, frame: signFrame(frame, key), first: 0, count: 1, proof: [] });
 }
 
-const refusal = (code: RefusalCode): Buffer =>
-  formatRefusal({ code, message: 'no', position: null, retryAfterMs: null });
+const refusal = (code: RefusalCode, sent: Buffer): Buffer =>
+  formatRefusal({ code, message: 'no', position: null, retryAfterMs: null }, sent);
 
 let folder: TemporaryFolder;
 let outbox: Outbox;
@@ -109,8 +109,9 @@ describe('the writer of the system ledger', () => {
   it.each<[string, (sent: Buffer) => Buffer | Error, string]>([
     ['no answer', () => Object.assign(new Error('x'), { code: 'nats.timeout' }), 'nats.timeout'],
     ['an answer that cannot be read', () => Buffer.from('{}'), 'system-ledger.answer'],
-    ['not now', () => refusal('unavailable'), 'system-ledger.refused'],
-    ['a policy that ingest does not have yet', () => refusal('event.forbidden'), 'system-ledger.refused'],
+    ['not now', (sent) => refusal('unavailable', sent), 'system-ledger.refused'],
+    ['a policy that ingest does not have yet', (sent) => refusal('event.forbidden', sent), 'system-ledger.refused'],
+    ['the refusal of another event', () => refusal('event.conflict', event(9)), 'system-ledger.answer'],
     ['a receipt for other bytes', () => receiptOf(event(9)), 'system-ledger.receipt'],
     ['a receipt of another producer', (sent) => receiptOf(sent, KEY, 'sealer-s1'), 'system-ledger.receipt'],
     ['a receipt by a key that no key set names', (sent) => receiptOf(sent, NEXT_KEY), 'system-ledger.receipt'],
@@ -136,7 +137,7 @@ describe('the writer of the system ledger', () => {
     'does not let an event that is refused as %s hold up the next ones, and says so',
     async (code) => {
       for (const n of [1, 2]) outbox.put(event(n));
-      const own = writer((sent) => (sent.equals(event(1)) ? refusal(code) : receiptOf(sent)));
+      const own = writer((sent) => (sent.equals(event(1)) ? refusal(code, sent) : receiptOf(sent)));
       expect([await own.round(), await own.round()]).toEqual([true, false]);
       expect(outcomes()[0]).toBe(`{"refused":{"code":"${code}","message":"no"}}`);
       expect(logged).toEqual([expect.stringContaining(code)]);

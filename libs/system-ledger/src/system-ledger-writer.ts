@@ -65,7 +65,7 @@ export class SystemLedgerWriter {
     const event = outbox.first;
     if (event === null) return false;
     const answer = await submit(event);
-    const parsed = read(answer);
+    const parsed = read(answer, event);
     if ('refusal' in parsed) this.refused(event, parsed.refusal);
     else await this.receipted(event, parsed.receipt);
     return outbox.waiting > 0;
@@ -105,9 +105,9 @@ export class SystemLedgerWriter {
   }
 }
 
-function read(answer: Buffer): { receipt: Receipt } | { refusal: Refusal } {
+function read(answer: Buffer, event: Buffer): { receipt: Receipt } | { refusal: Refusal } {
   try {
-    return parseAnswer(answer);
+    return parseAnswer(answer, event);
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     throw new RetryLater('system-ledger.answer', `an answer that cannot be read: ${cause.message}`, { cause });

@@ -141,7 +141,7 @@ export class JournalProducer {
       return null; // nobody there, no answer in time, the connection is down
     }
     try {
-      const answer = parseAnswer(data);
+      const answer = parseAnswer(data, body);
       if ('receipt' in answer) {
         const submitted = { origin, producer, events: entries.map(({ bytes }) => bytes) };
         const { ingester, number } = verifyReceipt(answer.receipt, submitted, ingestKeys);

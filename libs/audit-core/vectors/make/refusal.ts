@@ -10,7 +10,7 @@ import { castOf, ORIGIN } from '../cast.js';
 import { bytesOf, invalid, valid, type Bytes, type Case, type VectorFile } from '../vector-file.js';
 import { FRAME_NOTE, TREE } from './frame.js';
 
-export type AnswerInput = { answer: Bytes };
+export type AnswerInput = { answer: Bytes; request: Bytes };
 
 const INVALID_EVENT: Refusal = {
   code: 'event.invalid',
@@ -19,9 +19,12 @@ const INVALID_EVENT: Refusal = {
   retryAfterMs: null,
 };
 
+/** The request that the answers are for. */
+const REQUEST = '[{"specversion":"1.0"}]';
+
 export function refusalVectors(): VectorFile<AnswerInput> {
   const good = (name: string, answer: string): Case<AnswerInput> =>
-    valid(name, { answer }, () => parseAnswer(bytesOf(answer)));
+    valid(name, { answer, request: REQUEST }, () => parseAnswer(bytesOf(answer), bytesOf(REQUEST)));
   const codes = Object.keys(REFUSALS) as RefusalCode[];
   const receipt = formatReceipt({
     ledger: ORIGIN,
@@ -33,17 +36,14 @@ export function refusalVectors(): VectorFile<AnswerInput> {
   return {
     format: 'refusal',
     specification: 'formats.md, "Receipt and refusal"',
-    how: 'Read `answer` as the answer to a submit request: a receipt (not verified here) or a refusal.',
+    how: 'Read `answer` as the answer to a submit request with the body `request`: a receipt (not verified here) or a refusal.',
     keys: castOf('a'),
     cases: [
-      good('one bad event', formatRefusal(INVALID_EVENT).toString()),
+      good('one bad event', refusalOf(INVALID_EVENT)),
       ...codes.map((code) =>
-        good(code, formatRefusal({ code, message: 'no', position: null, retryAfterMs: null }).toString()),
+        good(code, refusalOf({ code, message: 'no', position: null, retryAfterMs: null })),
       ),
-      good(
-        'when to try again',
-        formatRefusal({ ...INVALID_EVENT, code: 'unavailable', position: null, retryAfterMs: 250 }).toString(),
-      ),
+      good('when to try again', refusalOf({ ...INVALID_EVENT, code: 'unavailable', position: null, retryAfterMs: 250 })),
       good('an unknown member', altered({ help: 'read the manual' })),
       good('a receipt', receipt.toString()),
       ...invalidCases(receipt.toString()),
@@ -51,14 +51,18 @@ export function refusalVectors(): VectorFile<AnswerInput> {
   };
 }
 
+function refusalOf(refusal: Refusal): string {
+  return formatRefusal(refusal, bytesOf(REQUEST)).toString();
+}
+
 function altered(members: Record<string, unknown>): string {
-  const { error } = JSON.parse(formatRefusal(INVALID_EVENT).toString()) as { error: object };
+  const { error } = JSON.parse(refusalOf(INVALID_EVENT)) as { error: object };
   return JSON.stringify({ error: { ...error, ...members } });
 }
 
 function invalidCases(receipt: string): Case<AnswerInput>[] {
   const bad = (name: string, answer: Bytes, code: string, reason: string): Case<AnswerInput> =>
-    invalid(name, { answer }, code, reason);
+    invalid(name, { answer, request: REQUEST }, code, reason);
   return [
     bad('nothing', '', 'answer.json', 'no answer is not an answer: the outcome is unknown'),
     bad(
@@ -101,9 +105,24 @@ function invalidCases(receipt: string): Case<AnswerInput>[] {
     ),
     bad(
       'a negative time to retry',
-      altered({ code: 'unavailable', retryable: true, retryAfterMs: -1 }),
+      altered({ code: 'unavailable', retryable: true, retryAfterMs: -1, request: null }),
       'answer.error-retryAfterMs',
       'milliseconds from now',
+    ),
+    bad(
+      'the refusal of another request',
+      formatRefusal(INVALID_EVENT, bytesOf('[{"specversion":"1.0"} ]')).toString(),
+      'answer.error-request',
+      'it says nothing of this one',
+    ),
+    bad('no request', altered({ request: undefined }), 'answer.error-request', 'every member is there'),
+    bad('nobody\'s refusal', altered({ request: null }), 'answer.error-request', 'it could be anybody\'s'),
+    bad('a short hash', altered({ request: 'AAAA' }), 'answer.error-request', '32 bytes'),
+    bad(
+      'a request where nothing is settled',
+      altered({ code: 'unavailable', retryable: true }),
+      'answer.error-request',
+      'only with a code that ends the matter',
     ),
   ];
 }
