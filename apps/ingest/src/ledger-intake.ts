@@ -11,11 +11,9 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import {
-  agreedSeconds,
   formatRefusal,
   ingestKeysOf,
   originOf,
-  parseOrigin,
   Refused,
   type CosignedTime,
   type SigningKey,
@@ -42,9 +40,8 @@ import {
   type LedgerPolicy,
   type Policy,
 } from '@everseal/policy';
-import { Loop, type Condition, type Health, type KeyFile, type Logger } from '@everseal/process';
+import { Loop, type Health, type KeyFile, type Logger } from '@everseal/process';
 import { Announcements } from './announcements.js';
-import { streamProblem } from './broker-check.js';
 import type { ClockGuard } from './clock-guard.js';
 import { Commit } from './commit.js';
 import type { IngestLimits } from './config.js';
@@ -55,6 +52,7 @@ import { Gate } from './gate.js';
 import type { LaneName } from './frame-builder.js';
 import type { IngestMetrics } from './ingest-metrics.js';
 import { Lane } from './lane.js';
+import { Readiness } from './readiness.js';
 import { RefusalLog } from './refusal-log.js';
 import { resend } from './resend.js';
 import { Spool } from './spool.js';
@@ -107,10 +105,9 @@ export class LedgerIntake {
   private readonly logger: Logger;
   private readonly duplicates: Duplicates;
   private readonly announcements: Announcements;
-  private readonly reader: StreamReader;
   private readonly submit: Submit;
   private readonly refusals: RefusalLog;
-  private readonly ready: Record<'window' | 'stream' | 'keys' | 'disk' | 'clock' | 'lane', Condition>;
+  private readonly readiness: Readiness;
   private listening: Listening | null = null;
   private announced: Listening | null = null;
   private resending: Serving | null = null;
@@ -130,14 +127,6 @@ export class LedgerIntake {
     this.signing = keys.keys[0]!;
     this.logger = options.logger.child({ ledger: ledger.name });
     this.gate = new Gate(options.health, ledger.name, (isOpen) => this.follow(isOpen));
-    this.ready = {
-      window: this.gate.condition('window', 'the spool is being read'),
-      lane: this.gate.condition('lane', 'the lane is not resolved yet'),
-      stream: this.gate.condition('stream', 'the stream is not checked yet'),
-      keys: this.gate.condition('keys', 'the key set is not checked yet'),
-      disk: this.gate.condition('disk', 'the disk is not checked yet'),
-      clock: this.gate.condition('clock', 'the clock is not checked yet'),
-    };
     const { windowBytes, segmentBytes } = limits;
     const inspect = inspectFrame(name);
     this.takeOver = TakeOver.open({ ...options, name, gate: this.gate });
@@ -147,11 +136,17 @@ export class LedgerIntake {
     const { genesisFile } = options;
     this.announcements = new Announcements({ ...this.parts(), frames: this.frames, genesisFile, keysFile });
     this.duplicates = new Duplicates(origin, newWindow(limits.windowEvents), this.frames);
-    this.reader = new StreamReader(link, framesStream(ledger.name), { timeoutMs: limits.ackTimeoutMs });
+    const reader = new StreamReader(link, framesStream(ledger.name), { timeoutMs: limits.ackTimeoutMs });
+    this.readiness = new Readiness(this.gate, {
+      ...options,
+      ...this.parts(),
+      announcements: this.announcements,
+      reader,
+    });
     const lane = new Lane({
       ...this.parts(),
       frames: this.frames,
-      reader: this.reader,
+      reader,
       publisher: new LanePublisher(link, framesStream(ledger.name), framesSubject(ledger.name, ingester)),
       ownKeys: () => this.ownKeys,
       readAnnouncement: () => this.readAnnouncement(),
@@ -265,7 +260,7 @@ export class LedgerIntake {
       nudge: () => {
         if (link.connected) link.nc.publish(nudgeSubject(ledger.name));
       },
-      resolved: this.ready.lane,
+      resolved: this.readiness.lane,
       metrics,
     });
   }
@@ -337,7 +332,7 @@ export class LedgerIntake {
     for (let number = first; number <= newest.number && !this.isStopping; number += 1) {
       await this.duplicates.refill(number);
     }
-    this.ready.window.ok();
+    this.readiness.window.ok();
   }
 
   private get isStopping(): boolean {
@@ -357,13 +352,7 @@ export class LedgerIntake {
       name,
       body: async () => {
         this.refusals.flush();
-        const { policy, ledger } = this.options;
-        try {
-          settle(this.ready.stream, await streamProblem(this.reader, policy, ledger.name));
-        } catch (error) {
-          this.ready.stream.fail(error instanceof Error ? error.message : String(error));
-          throw error;
-        }
+        await this.readiness.askStream();
         return WATCH_EVERY_MS;
       },
       pulse: this.options.health.pulse(name, WATCH_WITHIN_MS),
@@ -373,33 +362,15 @@ export class LedgerIntake {
     });
   }
 
-  private sign(key: SigningKey): void {
-    if (key.verifier.vkey !== this.signing.verifier.vkey) {
-      this.logger.info({ key: key.verifier.vkey }, 'frames are signed with another key from now on');
-    }
-    this.signing = key;
-  }
-
-  /** The conditions that need no question to anybody. */
+  /** Looks at what can be seen without asking anybody, and goes over to the key that is in force. */
   private look(): void {
-    const { announcements, spool, ready } = this;
-    const { keys, clock } = this.options;
-    const { newestAccepted } = spool;
-    const inForce = keys.among(ingestKeysOf(announcements.keys, this.name.ingester));
-    if (inForce && inForce !== this.signing) this.sign(inForce);
-    const { vkey } = keys.keys[0]!.verifier;
-    settle(
-      ready.keys,
-      inForce ? null : `the newest key set of ${parseOrigin(this.name.origin).ledger} does not name ${vkey}`,
-    );
-    settle(ready.disk, spool.writable ? null : 'the disk of the spool is full: make room');
-    settle(ready.clock, clock.problem({ newestAccepted, cosignedSeconds: agreedSeconds(announcements.cosigned) }));
+    const inForce = this.readiness.look();
+    if (inForce === null || inForce === this.signing) return;
+    if (inForce.verifier.vkey !== this.signing.verifier.vkey) {
+      this.logger.info({ key: inForce.verifier.vkey }, 'frames are signed with another key from now on');
+    }
+    this.signing = inForce;
   }
-}
-
-function settle(condition: Condition, problem: string | null): void {
-  if (problem === null) condition.ok();
-  else condition.fail(problem);
 }
 
 function unavailable(why: string, retryAfterMs: number): Refused {

@@ -5,24 +5,17 @@
 
 import { openGapOrder } from '@everseal/audit-core';
 import { fateOf, RetryLater } from '@everseal/process';
-import type { GapInFront } from './gap-in-front.js';
 import { followOrder } from './key-orders.js';
-import type { LaneGaps } from './lane-gaps.js';
 import { OperatorOrders, type PlacedOrder } from './operator-orders.js';
+import type { Placing } from './placing.js';
+import { sealBlock } from './seal-block.js';
 import type { Sealing, SealerParts } from './sealing.js';
-
-/** What the sealing loop does for an order. */
-export interface OrderedWork {
-  addGap(gap: GapInFront): Promise<void>;
-  /** Cuts the block being filled and begins its commit. */
-  seal(): Promise<void>;
-}
 
 export class OrderDesk {
   private readonly gapOrders = new OperatorOrders();
   private readonly keyOrders = new OperatorOrders();
 
-  constructor(private readonly parts: Pick<SealerParts, 'origin' | 'log' | 'logKeyOf'>) {}
+  constructor(private readonly parts: SealerParts) {}
 
   /** Resolves once the gap is committed. @throws FormatError gap-order.*, note.*; RetryLater gaps.unknown, sealer.standby */
   declare(order: string): Promise<void> {
@@ -41,25 +34,25 @@ export class OrderDesk {
   }
 
   /** Carries out all that wait. @returns whether another key set is in force now */
-  async carryOut(sealing: Sealing, gaps: LaneGaps, work: OrderedWork): Promise<boolean> {
+  async carryOut(sealing: Sealing, placing: Placing): Promise<boolean> {
     for (let order = this.gapOrders.take(); order; order = this.gapOrders.take()) {
-      await this.addGap(sealing, gaps, work, order);
+      await this.addGap(sealing, placing, order);
     }
     let isChanged = false;
     for (let order = this.keyOrders.take(); order; order = this.keyOrders.take()) {
-      isChanged = (await this.changeKeys(sealing, work, order)) || isChanged;
+      isChanged = (await this.changeKeys(sealing, order)) || isChanged;
     }
     return isChanged;
   }
 
   /** The same gap as the loop declares by itself, only at once. */
-  private async addGap(sealing: Sealing, gaps: LaneGaps, work: OrderedWork, order: PlacedOrder): Promise<void> {
+  private async addGap(sealing: Sealing, placing: Placing, order: PlacedOrder): Promise<void> {
     const failed = new RetryLater('gaps.unknown', 'sealing failed: list the gaps before ordering again');
     await answered(order, failed, async () => {
-      const gap = await gaps.ordered(openGapOrder(order.note, sealing.keys.operators, this.parts.origin));
+      const gap = await placing.gaps.ordered(openGapOrder(order.note, sealing.keys.operators, this.parts.origin));
       this.parts.log.warn({ order: order.note }, 'an operator orders a gap');
-      await work.addGap(gap);
-      if (sealing.open.entries > 0) await work.seal();
+      await placing.addGap(gap);
+      if (sealing.open.entries > 0) await sealBlock(this.parts, sealing);
       await sealing.commit.done();
     });
   }
@@ -68,18 +61,18 @@ export class OrderDesk {
    * Seals the key set of an order as a block of its own. What was filled before it is sealed first, under the keys that were
    * in force. @returns whether another set is in force now
    */
-  private async changeKeys(sealing: Sealing, work: OrderedWork, order: PlacedOrder): Promise<boolean> {
+  private async changeKeys(sealing: Sealing, order: PlacedOrder): Promise<boolean> {
     let isChanged = false;
     const failed = new RetryLater('keys.unknown', 'sealing failed: look at the key sets, then order again');
     await answered(order, failed, async () => {
       const next = followOrder(order.note, sealing, this.parts.logKeyOf);
       if (!next) return;
       this.parts.log.warn({ order: order.note }, 'an operator orders another key set');
-      if (sealing.open.entries > 0) await work.seal();
+      if (sealing.open.entries > 0) await sealBlock(this.parts, sealing);
       sealing.keySets = [...sealing.keySets, { index: sealing.keysIndex, note: sealing.keysNote }];
       sealing.keysIndex = sealing.open.addNote(Buffer.from(next.note));
       Object.assign(sealing, next);
-      await work.seal();
+      await sealBlock(this.parts, sealing);
       // Crash before COMMIT: the old set is in force, and the operator's tool has no answer. After it: the new one is.
       await sealing.commit.done();
       isChanged = true;

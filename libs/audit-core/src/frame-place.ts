@@ -12,7 +12,7 @@
  *     unknown    the lane has passed it, and neither a row nor a debt says how: a row is gone or wrong, or a gap that is
  *                closed for good stands over it
  */
-import type { FrameHead } from './log-state.js';
+import type { FrameHead } from './entry-walk.js';
 import { equalHash, type Hash } from './hash.js';
 
 export type FramePlace =

@@ -313,15 +313,8 @@ export { BlockSplitter } from './block-splitter.js';
 export { CheckpointGoals, type CheckpointGoal, type GoalPlace } from './checkpoint-goals.js';
 export { DebtBook, type Debt } from './debt.js';
 export { LogReplay, type ReplayedBlock, type ReplayResult } from './log-replay.js';
-export {
-  LogState,
-  type BlockReading,
-  type BlockResult,
-  type FrameHead,
-  type LogMemory,
-  type LogTrust,
-  type SealedFrame,
-} from './log-state.js';
+export type { FrameHead, LogTrust, SealedFrame } from './entry-walk.js';
+export { LogState, type BlockReading, type BlockResult, type LogMemory } from './log-state.js';
 export {
   isVerdictCode,
   VERDICTS,

@@ -4,10 +4,11 @@
  * together.
  */
 import { blockGaps } from './block-events.js';
+import type { FrameHead, LogTrust } from './entry-walk.js';
 import type { GapCause } from './gap.js';
 import type { Hash } from './hash.js';
 import type { KeySet } from './key-set.js';
-import { LogState, type FrameHead, type LogTrust } from './log-state.js';
+import { LogState } from './log-state.js';
 import { TileBuilder, type FullTile } from './tile-builder.js';
 import type { Timestamp } from './timestamp.js';
 import type { Finding } from './verdict.js';

@@ -20,6 +20,7 @@ import {
   type ExportVersion,
 } from './completeness.js';
 import { splitBundle } from './entry-bundle.js';
+import type { SealedFrame } from './entry-walk.js';
 import { EventCensus, type CensusEvent } from './event-census.js';
 import {
   bundlesOf,
@@ -39,7 +40,7 @@ import { ExportedKeys } from './exported-keys.js';
 import { FormatError } from './format-error.js';
 import { FrameTally, type OnFrame } from './frame-tally.js';
 import { equalHash, leafHash, type Hash } from './hash.js';
-import { LogState, type SealedFrame } from './log-state.js';
+import { LogState } from './log-state.js';
 import { verifyProofBundle } from './proof-bundle.js';
 import { RangeCustody } from './range-custody.js';
 import { listStamps, requireStamped, stampShares } from './stamped-checkpoints.js';

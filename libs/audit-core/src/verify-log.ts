@@ -9,10 +9,11 @@
 import { openCheckpoint, parseCheckpointText, type OpenedCheckpoint } from './checkpoint.js';
 import { cosignaturesOf } from './cosignature.js';
 import { splitBundle } from './entry-bundle.js';
+import type { LogTrust } from './entry-walk.js';
 import { FormatError } from './format-error.js';
 import { encodeBase64 } from './base64.js';
 import { equalHash, EMPTY_ROOT, type Hash } from './hash.js';
-import { LogState, type BlockReading, type LogTrust } from './log-state.js';
+import { LogState, type BlockReading } from './log-state.js';
 import type { KeySet } from './key-set.js';
 import { parseNote } from './note.js';
 import type { Finding, VerdictCode } from './verdict.js';
