@@ -4,7 +4,7 @@
  * before, so at the deadline the outcome is unknown, never failed and never done.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MessagingError, request as ask, type NatsLink } from '@everseal/messaging';
+import { MessagingError, submit, type NatsLink } from '@everseal/messaging';
 import { judgeAnswer, type Later, type Outcome, type ReceiptTrust } from './judge-answer.js';
 import type { SubmitRequest } from './submit-request.js';
 
@@ -36,16 +36,23 @@ export async function sendRequest(link: NatsLink, request: SubmitRequest, option
   const started = performance.now();
   const deadline = started + options.withinMs;
   let pause = FIRST_PAUSE_MS;
+  let wasUnverified = false;
   for (let attempts = 1; ; attempts++) {
     const timeoutMs = Math.round(Math.max(LEAST_ATTEMPT_MS, Math.min(ANSWER_WITHIN_MS, deadline - performance.now())));
     const outcome = await attempt(link, request, options, timeoutMs);
     const sent = (settled: Outcome): Sent => ({ request, outcome: settled, attempts, ms: performance.now() - started });
-    if (outcome.kind !== 'later') return sent(outcome);
+    // One receipt that does not verify may be somebody else's (docs/decisions/0137); a second one is no accident.
+    const isAstray = outcome.kind === 'unverified' && !wasUnverified;
+    wasUnverified = outcome.kind === 'unverified';
+    if (outcome.kind !== 'later' && !isAstray) return sent(outcome);
+    const asked = outcome.kind === 'later' ? outcome.afterMs : null;
     // Half of the pause is left to chance, so that many senders do not come back in one moment.
-    const wait = outcome.afterMs ?? pause * (0.5 + Math.random() / 2);
+    const wait = asked ?? pause * (0.5 + Math.random() / 2);
     pause = Math.min(pause * 2, MOST_PAUSE_MS);
     const isOver = performance.now() + wait + LEAST_ATTEMPT_MS > deadline;
-    if (isOver || !(await slept(wait, options.signal))) return sent({ kind: 'unknown', reason: outcome.reason });
+    if (isOver || !(await slept(wait, options.signal))) {
+      return sent(outcome.kind === 'later' ? { kind: 'unknown', reason: outcome.reason } : outcome);
+    }
   }
 }
 
@@ -57,8 +64,7 @@ async function attempt(
 ): Promise<Outcome | Later> {
   try {
     const headers = { 'Content-Type': request.contentType };
-    const { data } = await ask(link, subject, request.body, { timeoutMs, headers });
-    return judgeAnswer(data, request, trust);
+    return judgeAnswer(await submit(link, subject, request.body, { timeoutMs, headers }), request, trust);
   } catch (error) {
     if (!(error instanceof MessagingError)) throw error;
     // The broker passed nothing on: this is an answer, and the same request gets the same one until the policy changes.

@@ -6,7 +6,7 @@ export { listen } from './listen.js';
 export type { Listening, ListenOptions } from './listen.js';
 export { MessagingError, ServiceError } from './messaging-error.js';
 export type { MessagingCode } from './messaging-error.js';
-export { request } from './request.js';
+export { request, submit } from './request.js';
 export type { RequestOptions, ServiceAnswer } from './request.js';
 export { serve } from './responder.js';
 export type { Answer, ServedRequest, ServeOptions, Serving } from './responder.js';

@@ -22,6 +22,8 @@ const FATES = {
   'nats.subscription-lost': 'stop',
   /** An answer that does not follow its format. */
   'answer.malformed': 'retry',
+  /** An answer to somebody else's request (docs/decisions/0137); ours gets none any more. */
+  'answer.astray': 'retry',
   /** JetStream answered an API request with an error; `detail` holds its err_code. */
   'stream.api': 'retry',
   'stream.not-found': 'retry',

@@ -1,11 +1,19 @@
 /**
- * Asks another service and reads its answer; the other side of responder.ts.
+ * Asks another service and reads its answer; the other side of responder.ts. And submits events to ingest, which answers by
+ * itself.
+ *
+ * A broker may deliver an answer to somebody else's request (docs/decisions/0137). So every request names itself in a header,
+ * and an answer has to repeat the name. Answers of ingest do without: a receipt proves the events, a refusal names the bytes.
  */
+import { randomBytes } from 'node:crypto';
 import { headers as newHeaders } from '@nats-io/transport-node';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import type { NatsLink } from './connect.js';
 import { isObject } from './json-answer.js';
-import { ServiceError } from './messaging-error.js';
+import { MessagingError, ServiceError } from './messaging-error.js';
+
+/** The header that names a request, and is repeated in its answer. */
+export const REQUEST_NAME = 'Everseal-Request';
 
 export interface RequestOptions {
   /** Milliseconds to wait for the answer. */
@@ -21,7 +29,7 @@ export interface ServiceAnswer {
 }
 
 /**
- * @throws MessagingError nats.disconnected, nats.timeout, nats.no-responders, nats.forbidden: it may have been carried out
+ * @throws MessagingError nats.disconnected, nats.timeout, nats.no-responders, nats.forbidden, answer.astray: it may have been carried out
  * @throws ServiceError what the other side answered instead
  */
 export async function request(
@@ -30,16 +38,43 @@ export async function request(
   data: Uint8Array | string,
   { timeoutMs, headers = {} }: RequestOptions,
 ): Promise<ServiceAnswer> {
-  const all = newHeaders();
-  for (const [name, value] of Object.entries(headers)) all.set(name, value);
+  const name = randomBytes(16).toString('hex');
   const message = await link.inbox.ask(subject, data, {
     timeoutMs,
-    ...(Object.keys(headers).length > 0 ? { headers: all } : {}),
+    headers: headersOf({ ...headers, [REQUEST_NAME]: name }),
   });
-  const answer = Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length);
+  if (headerOf(message.headers, REQUEST_NAME) !== name) {
+    throw new MessagingError('answer.astray', `the broker brought somebody else's answer to ${subject}`);
+  }
+  const answer = bytesOf(message.data);
   const code = headerOf(message.headers, 'Nats-Service-Error-Code');
   if (code !== undefined) throw serviceError(code, answer, message.headers);
-  return { data: answer, header: (name) => headerOf(message.headers, name) };
+  return { data: answer, header: (key) => headerOf(message.headers, key) };
+}
+
+/**
+ * Sends a submit request. The answer may be to somebody else's: `parseAnswer` and `verifyReceipt` tell.
+ * @returns a view of the read buffer
+ * @throws MessagingError nats.disconnected, nats.timeout, nats.no-responders, nats.forbidden
+ */
+export async function submit(
+  link: NatsLink,
+  subject: string,
+  body: Uint8Array,
+  { timeoutMs, headers = {} }: RequestOptions,
+): Promise<Buffer> {
+  const { data } = await link.inbox.ask(subject, body, { timeoutMs, headers: headersOf(headers) });
+  return bytesOf(data);
+}
+
+function headersOf(values: Readonly<Record<string, string>>): MsgHdrs {
+  const all = newHeaders();
+  for (const [name, value] of Object.entries(values)) all.set(name, value);
+  return all;
+}
+
+function bytesOf(data: Uint8Array): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.length);
 }
 
 function serviceError(code: string, body: Buffer, headers: MsgHdrs | undefined): ServiceError {

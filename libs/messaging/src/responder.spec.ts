@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FormatError } from '@everseal/audit-core';
+import { headers, type Msg } from '@nats-io/transport-node';
 import { LabBroker } from './broker.fixture.js';
 import type { NatsLink } from './connect.js';
 import { listen } from './listen.js';
@@ -44,6 +45,31 @@ describe('serve and request', () => {
       'echo',
       undefined,
     ]);
+  });
+
+  it("do not take somebody else's answer, nor somebody else's error. Control: with the name of the request they do", async () => {
+    const own = (message: Msg): string => message.headers?.get('Everseal-Request') ?? '';
+    let name = own;
+    const answering = (subject: string, isError: boolean) =>
+      server.nc.subscribe(subject, {
+        callback: (_error, message) => {
+          const all = headers();
+          if (name(message) !== '') all.set('Everseal-Request', name(message));
+          if (isError) all.set('Nats-Service-Error-Code', 'gap.unknown');
+          message.respond('{}', { headers: all });
+        },
+      });
+    const astray = [answering('astray.answer', false), answering('astray.error', true)];
+    await server.nc.flush();
+    for (const foreign of [() => 'f'.repeat(32), () => '']) {
+      name = foreign;
+      await expect(ask('astray.answer')).rejects.toMatchObject({ code: 'answer.astray', fate: 'retry' });
+      await expect(ask('astray.error')).rejects.toMatchObject({ code: 'answer.astray', fate: 'retry' });
+    }
+    name = own;
+    expect((await ask('astray.answer')).data.toString()).toBe('{}');
+    await expect(ask('astray.error')).rejects.toMatchObject({ code: 'gap.unknown' });
+    for (const subscription of astray) subscription.unsubscribe();
   });
 
   it('carry a refusal by type: code, message, whether to come again', async () => {

@@ -9,6 +9,8 @@
  * What the handler refuses by type (fate 'refuse') is told with its code and message; one that may pass (fate 'retry')
  * as retryable; anything else is logged here and told as `service.failed`, without its message.
  *
+ * Every answer repeats the name that its request gave itself (request.ts).
+ *
  * Bounded: at most `concurrency` handlers run, at most four times as many requests wait; beyond that the answer is
  * `service.busy`. A message without a reply subject is dropped: nobody would get the answer.
  */
@@ -17,6 +19,7 @@ import type { Msg } from '@nats-io/transport-node';
 import { FormatError } from '@everseal/audit-core';
 import type { MessagingLogger, NatsLink } from './connect.js';
 import { listen } from './listen.js';
+import { REQUEST_NAME } from './request.js';
 
 export interface ServedRequest {
   subject: string;
@@ -138,18 +141,20 @@ function described(error: unknown): { fate?: 'refuse' | 'retry'; code?: string; 
 }
 
 function respond(message: Msg, answer: Answer): void {
-  if (answer instanceof Uint8Array) {
-    message.respond(answer);
-    return;
-  }
-  const headers = newHeaders();
-  for (const [name, value] of Object.entries(answer.headers)) headers.set(name, value);
-  message.respond(answer.data, { headers });
+  const { data, headers } = answer instanceof Uint8Array ? { data: answer, headers: {} } : answer;
+  send(message, data, headers);
 }
 
 function respondError(message: Msg, code: string, text: string, retryable: boolean): void {
-  const headers = newHeaders();
-  headers.set('Nats-Service-Error-Code', code);
-  headers.set('Nats-Service-Error', text.replaceAll(/[\r\n]+/g, ' '));
-  message.respond(JSON.stringify({ error: { code, message: text, retryable } }), { headers });
+  send(message, JSON.stringify({ error: { code, message: text, retryable } }), {
+    'Nats-Service-Error-Code': code,
+    'Nats-Service-Error': text.replaceAll(/[\r\n]+/g, ' '),
+  });
+}
+
+function send(message: Msg, data: Uint8Array | string, headers: Readonly<Record<string, string>>): void {
+  const all = newHeaders();
+  for (const [name, value] of Object.entries(headers)) all.set(name, value);
+  if (message.headers?.has(REQUEST_NAME) === true) all.set(REQUEST_NAME, message.headers.get(REQUEST_NAME));
+  message.respond(data, { headers: all });
 }

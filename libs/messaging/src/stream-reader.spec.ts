@@ -169,6 +169,87 @@ describe('StreamReader against what a stream or a server could say', () => {
     subscription.unsubscribe();
   });
 
+  describe("somebody else's answer", () => {
+    /** One question's answer: messages of a stream by sequence and subject, or 404. */
+    type Said = { sequence: number; subject?: string }[];
+
+    /** A server that answers the first question with `first` and every further one with `then`. */
+    async function told<T>(first: Said, then: Said, question: (reader: StreamReader) => Promise<T>) {
+      let asked = 0;
+      const subscription = link.nc.subscribe('ASTRAY.DIRECT.GET.S.>', {
+        callback: (_error, message) => answer(message),
+      });
+      const batches = link.nc.subscribe('ASTRAY.DIRECT.GET.S', { callback: (_error, message) => answer(message) });
+      const answer = (message: Msg): void => {
+        const said = asked++ === 0 ? first : then;
+        if (said.length === 0) return void message.respond('', { headers: headers(404, 'Message Not Found') });
+        let last = 0;
+        for (const { sequence, subject = 'x' } of said) {
+          const all = headers();
+          all.set('Nats-Stream', 'S');
+          all.set('Nats-Subject', subject);
+          all.set('Nats-Sequence', String(sequence));
+          all.set('Nats-Last-Sequence', String(last));
+          last = sequence;
+          message.respond('x', { headers: all });
+        }
+        const end = headers(204, 'EOB');
+        end.set('Nats-Last-Sequence', String(last));
+        message.respond('', { headers: end });
+      };
+      try {
+        return [await question(new StreamReader(link, 'S', { apiPrefix: 'ASTRAY', timeoutMs: 500 })), asked];
+      } finally {
+        subscription.unsubscribe();
+        batches.unsubscribe();
+      }
+    }
+
+    const from3 = async (reader: StreamReader) => (await reader.readFrom(3, MANY)).map(({ sequence }) => sequence);
+    const get3 = async (reader: StreamReader) => (await reader.get(3))?.sequence ?? null;
+    const newest = async (reader: StreamReader) => (await reader.lastBySubject('lane.a'))?.sequence ?? null;
+
+    it.each<[string, Said, Said, (reader: StreamReader) => Promise<unknown>, unknown, number]>([
+      ['control: a batch that begins where it was asked is not asked for again', [{ sequence: 3 }], [], from3, [3], 1],
+      ['"nothing there" for a batch', [], [{ sequence: 3 }, { sequence: 4 }], from3, [3, 4], 2],
+      ['a batch that begins later', [{ sequence: 9 }], [{ sequence: 3 }, { sequence: 9 }], from3, [3, 9], 2],
+      ['a batch that begins later, after one that begins earlier', [{ sequence: 4 }], [{ sequence: 9 }], from3, [4], 2],
+      ['control: a stream that has nothing there', [], [], from3, [], 2],
+      ['control: a ring that begins later', [{ sequence: 5 }], [{ sequence: 5 }], from3, [5], 2],
+      ['another message', [{ sequence: 9 }], [{ sequence: 3 }], get3, 3, 2],
+      ['"nothing there" for one message', [], [{ sequence: 3 }], get3, 3, 2],
+      ['control: a message that is not there', [], [], get3, null, 2],
+      ['"nothing there" for the newest of a subject', [], [{ sequence: 8, subject: 'lane.a' }], newest, 8, 2],
+      ['control: a subject without a message', [], [], newest, null, 2],
+      ['control: the newest of a subject is asked for once', [{ sequence: 8, subject: 'lane.a' }], [], newest, 8, 1],
+    ])('%s', async (_what, first, then, question, expected, questions) => {
+      expect(await told(first, then, question)).toEqual([expected, questions]);
+    });
+
+    it('the newest message of another subject is none of this one', async () => {
+      const other = [{ sequence: 8, subject: 'lane.b' }];
+      await expect(told(other, other, newest)).rejects.toMatchObject({ code: 'answer.astray', fate: 'retry' });
+    });
+
+    it('the state of another stream is none of this one. Control: its own is', async () => {
+      const state = (name: string) =>
+        JSON.stringify({
+          created: '2026-01-01T00:00:00Z',
+          config: { name },
+          state: { messages: 0, bytes: 0, first_seq: 0, last_seq: 0 },
+        });
+      let name = 'T';
+      const subscription = link.nc.subscribe('ASTRAY.STREAM.INFO.S', {
+        callback: (_error, message) => void message.respond(state(name)),
+      });
+      const reader = new StreamReader(link, 'S', { apiPrefix: 'ASTRAY' });
+      await expect(reader.info()).rejects.toMatchObject({ code: 'answer.astray', fate: 'retry' });
+      name = 'S';
+      expect(await reader.info()).toMatchObject({ name: 'S' });
+      subscription.unsubscribe();
+    });
+  });
+
   describe('a batch that does not hang together', () => {
     type Line = { sequence?: number; last: number; end?: true; stream?: string };
 

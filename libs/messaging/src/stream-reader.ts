@@ -10,6 +10,9 @@
  * skipped inside a batch, or a first one above the number asked for, is what the server says it does not have; it is
  * handed over as it is, and nothing should be concluded from it before STREAM.INFO agrees.
  *
+ * An answer may be somebody else's (docs/decisions/0137). One with a message says what it is of; "nothing there" does not,
+ * and a batch of the same stream that begins further on could be the right one. So both are asked for once more.
+ *
  * A stored message may carry headers and a status line of its publisher's choice: the server's own headers stand behind
  * them, so the last value counts, and a message with Nats-Stream is a message whatever its status line pretends.
  *
@@ -73,7 +76,15 @@ export class StreamReader {
    * @param sequence at least 1
    * @throws MessagingError; of a batch that failed half-way nothing is handed over
    */
-  readFrom(sequence: number, limits: BatchLimits): Promise<StoredMessage[]> {
+  async readFrom(sequence: number, limits: BatchLimits): Promise<StoredMessage[]> {
+    const batch = await this.batchFrom(sequence, limits);
+    if (batch[0]?.sequence === sequence) return batch;
+    const again = await this.batchFrom(sequence, limits);
+    // Whatever begins earlier was there.
+    return (again[0]?.sequence ?? Infinity) < (batch[0]?.sequence ?? Infinity) ? again : batch;
+  }
+
+  private batchFrom(sequence: number, limits: BatchLimits): Promise<StoredMessage[]> {
     const timeoutMs = limits.timeoutMs ?? this.timeoutMs;
     const request = JSON.stringify({ seq: sequence, batch: limits.maxMessages, max_bytes: limits.maxBytes });
     return new Promise((resolve, reject) => {
@@ -95,15 +106,26 @@ export class StreamReader {
   }
 
   /** The message at exactly this sequence; null when the server has none there. @throws MessagingError */
-  async get(sequence: number): Promise<StoredMessage | null> {
-    const found = await this.one(this.getSubject, JSON.stringify({ seq: sequence }));
-    // The server may answer with the next one it has.
-    return found?.sequence === sequence ? found : null;
+  get(sequence: number): Promise<StoredMessage | null> {
+    return twice(async () => {
+      const found = await this.one(this.getSubject, JSON.stringify({ seq: sequence }));
+      // The server may answer with the next one it has.
+      return found?.sequence === sequence ? found : null;
+    });
   }
 
   /** The newest message of a subject; null when there is none. @throws MessagingError */
   lastBySubject(subject: string): Promise<StoredMessage | null> {
-    return this.one(`${this.getSubject}.${subject}`, '');
+    return twice(async () => {
+      const found = await this.one(`${this.getSubject}.${subject}`, '');
+      if (found !== null && found.subject !== subject) {
+        throw new MessagingError(
+          'answer.astray',
+          `asked for the newest message of ${subject}, got one of ${found.subject}`,
+        );
+      }
+      return found;
+    });
   }
 
   /** @throws MessagingError stream.not-found and those of a request */
@@ -119,6 +141,11 @@ export class StreamReader {
     if (message.headers?.code === NO_MESSAGE) return null;
     throw refused(this.stream, message.headers);
   }
+}
+
+/** "Nothing there" may have been said to somebody else. */
+async function twice<T>(ask: () => Promise<T | null>): Promise<T | null> {
+  return (await ask()) ?? (await ask());
 }
 
 /** The stream of one ledger's frames. */

@@ -35,8 +35,8 @@ const STREAM_NOT_FOUND = 10_059;
 
 /**
  * @param bytes the answer
- * @param stream its name, for messages
- * @throws MessagingError stream.not-found, stream.api, answer.malformed
+ * @param stream the name that was asked for
+ * @throws MessagingError stream.not-found, stream.api, answer.malformed, answer.astray (it is of another stream)
  */
 export function parseStreamState(bytes: Uint8Array, stream: string): StreamState {
   const what = `STREAM.INFO of ${stream}`;
@@ -44,11 +44,14 @@ export function parseStreamState(bytes: Uint8Array, stream: string): StreamState
   if (isObject(answer['error'])) throw apiError(answer['error'], stream);
   const config = objectAt(answer, 'config', what);
   const state = objectAt(answer, 'state', what);
+  const name = textAt(config, 'name', what);
+  if (name !== stream)
+    throw new MessagingError('answer.astray', `asked for the state of ${stream}, got that of ${name}`);
   const metadata = config['metadata'];
   const epoch = isObject(metadata) ? metadata['epoch'] : undefined;
   const lost = state['lost'];
   return {
-    name: textAt(config, 'name', what),
+    name,
     created: textAt(answer, 'created', what),
     epoch: typeof epoch === 'string' ? epoch : '',
     config,

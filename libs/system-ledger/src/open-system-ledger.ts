@@ -1,7 +1,7 @@
 /** Wires a service's way into the system ledger: read this to know what it is made of. */
 import { readFileSync } from 'node:fs';
 import { FormatError, originOf } from '@everseal/audit-core';
-import { request, StreamReader, type NatsLink } from '@everseal/messaging';
+import { StreamReader, submit, type NatsLink } from '@everseal/messaging';
 import {
   ANNOUNCEMENTS,
   announceSubject,
@@ -55,7 +55,7 @@ export function openSystemLedger(place: SystemLedgerPlace): SystemLedger | null 
     origin,
     producer: own.producer,
     keys,
-    submit: async (event) => (await request(link, subject, event, { timeoutMs: ANSWER_WITHIN_MS })).data,
+    submit: (event) => submit(link, subject, event, { timeoutMs: ANSWER_WITHIN_MS }),
     logger,
   });
   return new SystemLedger({ origin, outbox, writer, health, metrics, logger });
