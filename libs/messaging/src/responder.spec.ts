@@ -29,8 +29,8 @@ async function offer(subject: string, handler: ServeOptions['handler'], more: Pa
   await server.nc.flush();
   return serving;
 }
-const ask = (subject: string, data = '', headers: Record<string, string> = {}) =>
-  request(client, subject, data, { timeoutMs: 5_000, headers });
+const ask = (subject: string, data = '', own: Record<string, string> = {}) =>
+  request(client, subject, data, { timeoutMs: 5_000, headers: own });
 
 describe('serve and request', () => {
   it('carry bytes and headers both ways', async () => {
