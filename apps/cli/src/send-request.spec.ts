@@ -33,7 +33,7 @@ describe('a request that is sent until its outcome is settled', () => {
     ["somebody else's refusal does not", [conflict(other.body), good], 'receipted', 2],
     ['`unavailable` does not', [busy, busy, good], 'receipted', 3],
     ['two receipts that do not verify are no accident', [forged, forged, good], 'unverified', 2],
-    ['one at a time they may be', [forged, busy, forged, good], 'receipted', 4],
+    ['nor when a busy ingest comes between', [forged, busy, forged, good], 'unverified', 3],
   ])('%s', async (_what, answers, kind, attempts) => {
     let next = 0;
     const subscription = ingest.nc.subscribe(SUBJECT, {

@@ -1,5 +1,5 @@
 /**
- * Sends one request until its outcome is settled: a receipt, a refusal, or the deadline. Every attempt sends the same
+ * Sends one request until its outcome is settled: a receipt, a refusal, two receipts that prove nothing, or the deadline. Every attempt sends the same
  * bytes. No answer, a broken connection, nobody there and `unavailable` say nothing about the outcome of the attempts
  * before, so at the deadline the outcome is unknown, never failed and never done.
  */
@@ -36,22 +36,22 @@ export async function sendRequest(link: NatsLink, request: SubmitRequest, option
   const started = performance.now();
   const deadline = started + options.withinMs;
   let pause = FIRST_PAUSE_MS;
-  let wasUnverified = false;
+  let unverified: Outcome | null = null;
   for (let attempts = 1; ; attempts++) {
     const timeoutMs = Math.round(Math.max(LEAST_ATTEMPT_MS, Math.min(ANSWER_WITHIN_MS, deadline - performance.now())));
     const outcome = await attempt(link, request, options, timeoutMs);
     const sent = (settled: Outcome): Sent => ({ request, outcome: settled, attempts, ms: performance.now() - started });
     // One receipt that does not verify may be somebody else's (docs/decisions/0137); a second one is no accident.
-    const isAstray = outcome.kind === 'unverified' && !wasUnverified;
-    wasUnverified = outcome.kind === 'unverified';
-    if (outcome.kind !== 'later' && !isAstray) return sent(outcome);
+    const isFirst = outcome.kind === 'unverified' && unverified === null;
+    if (outcome.kind !== 'later' && !isFirst) return sent(outcome);
+    if (outcome.kind === 'unverified') unverified = outcome;
     const asked = outcome.kind === 'later' ? outcome.afterMs : null;
     // Half of the pause is left to chance, so that many senders do not come back in one moment.
     const wait = asked ?? pause * (0.5 + Math.random() / 2);
     pause = Math.min(pause * 2, MOST_PAUSE_MS);
     const isOver = performance.now() + wait + LEAST_ATTEMPT_MS > deadline;
     if (isOver || !(await slept(wait, options.signal))) {
-      return sent(outcome.kind === 'later' ? { kind: 'unknown', reason: outcome.reason } : outcome);
+      return sent(unverified ?? { kind: 'unknown', reason: outcome.reason });
     }
   }
 }

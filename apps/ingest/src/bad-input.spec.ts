@@ -1,9 +1,8 @@
 /** What comes over the wire from a client that errs or attacks, row by row of the table of bad input, and what ingest must answer. */
-import { readFileSync } from 'node:fs';
-import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitUntil } from '@everseal/local';
 import { framesSubject, identityOf, submitSubject } from '@everseal/policy';
+import { RawNats } from '@everseal/testing';
 import type { Msg } from '@nats-io/transport-node';
 import { DOMAIN } from './announced-log.fixture.js';
 import { event, IngestLab, type Producer, type RunningIngest } from './ingest.fixture.js';
@@ -162,14 +161,15 @@ describe('ingest does not let a request reach anything else', () => {
   });
 
   it('row 24 and 27 on the raw connection: header blocks that no client library would send', async () => {
-    const raw = await RawClient.open(lab, 'billing');
+    const certificate = await lab.nats.pki.ensureClient(identityOf(DOMAIN, 'producer', 'billing'));
+    const raw = await RawNats.open(lab.nats.port, certificate, '_INBOX_billing.raw');
     const body = event('x');
     for (const block of [
       'NATS/1.0\r\nContent-Type: application/json\u0000\r\n\r\n',
       'NATS/1.0\r\nA: 1\nB: 2\r\n\r\n',
       'NATS/1.0\r\n: x\r\n\r\n',
     ]) {
-      const answer = await raw.ask(submitSubject('main', 'billing'), Buffer.from(block), body);
+      const answer = await raw.ask(submitSubject('main', 'billing'), block, body);
       expect(answer).toContain('"request.malformed"');
     }
     raw.close();
@@ -232,45 +232,4 @@ function answersTo({
   ]);
   publish.mockRestore();
   return answers;
-}
-
-/** Speaks NATS's own text protocol, so that header bytes can be anything. */
-class RawClient {
-  private received = '';
-
-  private constructor(private readonly socket: ReturnType<typeof connectTls>) {
-    socket.on('data', (data) => (this.received += data.toString('latin1')));
-    socket.on('error', () => undefined);
-  }
-
-  static async open(place: IngestLab, producer: string): Promise<RawClient> {
-    const { certFile, keyFile, caFile } = await place.nats.pki.ensureClient(identityOf(DOMAIN, 'producer', producer));
-    const socket = connectTls({
-      host: 'localhost',
-      port: place.nats.port,
-      cert: readFileSync(certFile),
-      key: readFileSync(keyFile),
-      ca: readFileSync(caFile),
-    });
-    const client = new RawClient(socket);
-    await waitUntil(() => client.received.includes('INFO '), { what: 'the greeting' });
-    socket.write(
-      'CONNECT {"verbose":false,"headers":true,"no_responders":true,"lang":"raw","version":"1"}\r\nPING\r\n',
-    );
-    await waitUntil(() => client.received.includes('PONG'), { what: 'the session' });
-    socket.write(`SUB _INBOX_${producer}.raw 1\r\n`);
-    return client;
-  }
-
-  async ask(subject: string, headerBlock: Buffer, body: string): Promise<string> {
-    this.received = '';
-    const total = headerBlock.length + Buffer.byteLength(body);
-    this.socket.write(`HPUB ${subject} _INBOX_billing.raw ${headerBlock.length} ${total}\r\n`);
-    this.socket.write(Buffer.concat([headerBlock, Buffer.from(body), Buffer.from('\r\n')]));
-    return waitUntil(() => (/MSG [\s\S]*}\r\n/.test(this.received) ? this.received : null), { what: 'an answer' });
-  }
-
-  close(): void {
-    this.socket.destroy();
-  }
 }

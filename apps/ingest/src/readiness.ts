@@ -1,5 +1,5 @@
 /**
- * The conditions under which one ledger's requests are accepted (architecture §4, "Readiness"), and how each is found out:
+ * The conditions under which one ledger's requests are accepted, and how each is found out:
  *
  *     window   the duplicate window knows what the spool holds          told by the intake, once
  *     lane     every frame that was built stands in the lane            told by the commit loop

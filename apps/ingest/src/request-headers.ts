@@ -5,6 +5,7 @@
  * nothing of a request's headers is ever sent on.
  */
 import { Refused } from '@everseal/audit-core';
+import { headerBytes } from '@everseal/messaging';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 
 /** As NATS counts them: from `NATS/1.0` to the empty line. */
@@ -48,16 +49,6 @@ function decoded(message: Msg): MsgHdrs | undefined {
   } catch (cause) {
     throw new Refused('request.malformed', 'the headers cannot be read', null, { cause });
   }
-}
-
-/**
- * Length of the header block, before it is decoded. The client library's interface does not tell it; its messages do, by their
- * size as a whole (a test sends headers of both sides of the bound).
- */
-function headerBytes(message: Msg): number {
-  const { size } = message as Msg & { size?: () => number };
-  if (size === undefined) throw new Error('this NATS client does not tell the size of a message');
-  return size.call(message) - message.subject.length - (message.reply?.length ?? 0) - message.data.length;
 }
 
 function malformed(text: string): Refused {

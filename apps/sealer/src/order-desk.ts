@@ -34,19 +34,20 @@ export class OrderDesk {
   }
 
   /** Carries out all that wait. @returns whether another key set is in force now */
-  async carryOut(sealing: Sealing, placing: Placing): Promise<boolean> {
+  async carryOut(placing: Placing): Promise<boolean> {
     for (let order = this.gapOrders.take(); order; order = this.gapOrders.take()) {
-      await this.addGap(sealing, placing, order);
+      await this.addGap(placing, order);
     }
     let isChanged = false;
     for (let order = this.keyOrders.take(); order; order = this.keyOrders.take()) {
-      isChanged = (await this.changeKeys(sealing, order)) || isChanged;
+      isChanged = (await this.changeKeys(placing.sealing, order)) || isChanged;
     }
     return isChanged;
   }
 
   /** The same gap as the loop declares by itself, only at once. */
-  private async addGap(sealing: Sealing, placing: Placing, order: PlacedOrder): Promise<void> {
+  private async addGap(placing: Placing, order: PlacedOrder): Promise<void> {
+    const { sealing } = placing;
     const failed = new RetryLater('gaps.unknown', 'sealing failed: list the gaps before ordering again');
     await answered(order, failed, async () => {
       const gap = await placing.gaps.ordered(openGapOrder(order.note, sealing.keys.operators, this.parts.origin));

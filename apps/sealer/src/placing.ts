@@ -25,7 +25,7 @@ export class Placing {
 
   constructor(
     private readonly parts: SealerParts,
-    private readonly sealing: Sealing,
+    readonly sealing: Sealing,
     private readonly alerts: SealAlerts,
     private readonly heard: HeardFrames,
   ) {

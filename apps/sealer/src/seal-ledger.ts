@@ -41,7 +41,7 @@ export class SealLedger {
   private readonly heard: HeardFrames;
   private readonly orders: OrderDesk;
   /** While this sealer seals. */
-  private active: { readonly sealing: Sealing; readonly placing: Placing } | null = null;
+  private active: Placing | null = null;
 
   constructor(private readonly parts: SealerParts) {
     this.alerts = new SealAlerts(parts.origin, parts.alerts);
@@ -96,9 +96,9 @@ export class SealLedger {
   /** What waits and what is owed. @throws RetryLater sealer.standby; StoreError */
   async gaps(): Promise<GapReport> {
     if (!this.active) throw standby();
-    const { sealing, placing } = this.active;
+    const { sealing, gaps } = this.active;
     const rows = await listGaps(this.parts.pool, this.parts.ledgerId);
-    return reportGaps(sealing, placing.gaps, this.heard.missing(sealing.source), rows, this.parts.gapAfterMs);
+    return reportGaps(sealing, gaps, this.heard.missing(sealing.source), rows, this.parts.gapAfterMs);
   }
 
   /** One life with the lease: returns when the signal ends it, throws what the supervising loop has to judge. */
@@ -174,8 +174,7 @@ export class SealLedger {
     const { source, commit, lanes, held } = sealing;
     let [guardedAt, lookedAt] = [-Infinity, -Infinity];
     const placing = new Placing(this.parts, sealing, this.alerts, this.heard);
-    const { gaps } = placing;
-    this.active = { sealing, placing };
+    this.active = placing;
     if (sealing.tree.size === 0) {
       sealing.keysIndex = sealing.open.addNote(this.parts.genesis);
       if (this.parts.successor) sealing.open.addNote(this.parts.successor);
@@ -194,10 +193,10 @@ export class SealLedger {
         await this.guard(sealing);
         guardedAt = performance.now();
       }
-      await this.heal(sealing, placing);
-      if (await this.orders.carryOut(sealing, placing)) return;
+      await this.heal(placing);
+      if (await this.orders.carryOut(placing)) return;
       if (performance.now() - lookedAt >= GAP_LOOK_MS && isCaughtUp(sealing)) {
-        for (const gap of await gaps.due(laterClock(sealing, this.parts.now))) await placing.addGap(gap);
+        for (const gap of await placing.gaps.due(laterClock(sealing, this.parts.now))) await placing.addGap(gap);
         lookedAt = performance.now();
       }
       const messages = await source.read(lingerOf(sealing));
@@ -213,11 +212,11 @@ export class SealLedger {
   }
 
   /** Takes the frames that were resent, and asks for the next one of every lane that misses one. */
-  private async heal(sealing: Sealing, placing: Placing): Promise<void> {
-    const { resend, debtQuestions, debts, lanes, held, source } = sealing;
+  private async heal(placing: Placing): Promise<void> {
+    const { resend, debtQuestions, debts, lanes, held, source, keys } = placing.sealing;
     for (const resent of [...resend.take(), ...debtQuestions.take()]) await placing.takeResent(resent);
     const headOf = (ingester: string): number => lanes.head(ingester)?.number ?? 0;
-    for (const ingester of this.heard.look(sealing.keys, headOf)) placing.alertLane(ingester);
+    for (const ingester of this.heard.look(keys, headOf)) placing.alertLane(ingester);
     const unseen = this.heard.missing(source);
     for (const ingester of unseen.keys()) placing.alertLane(ingester);
     const waiting = new Set([...held.waiting(), ...unseen.keys()]);

@@ -1,11 +1,6 @@
 /**
- * The walk over the entries of one block, by the grammar of a run (formats.md, "The log"):
- *
- *     *( keys | frame event{count} | gap frame event{count} )
- *
- * and, at the very start of a log, its first key set and after it perhaps a restore note. Place decides the kind of an
- * entry, not its first bytes. The walk starts with what the blocks before have established and changes a copy of it; whoever
- * believes the block takes the copy over (log-state.ts).
+ * The walk over the entries of one block, up to its note, by the grammar of a run (log-state.ts). It starts with what the blocks before
+ * have established and changes a copy of it; whoever believes the block takes the copy over.
  */
 import type { DebtBook } from './debt.js';
 import type { EntryOffsets } from './entry-bundle.js';

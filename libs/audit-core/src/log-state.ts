@@ -95,14 +95,14 @@ export class LogState {
   }
 
   memory(): LogMemory {
-    const { heads, debts, ...keys } = this.established;
+    const { heads, debts, ...established } = this.established;
     return {
       size: this.range.size,
       frontier: this.range.hashes(),
       height: this.nextHeight,
       previous: this.previousBlock,
       sealed: this.lastSealed,
-      ...keys,
+      ...established,
       heads: new Map(heads),
       debts: debts.all(),
     };

@@ -3,6 +3,7 @@
  * a policy gives (what services meet), and one with a single account where everything is allowed (to forge, to send what
  * no service could).
  */
+import type { CertificateFiles } from '@everseal/local';
 import { identityOf, parsePolicy, provisionStreams, renderNats } from '@everseal/policy';
 import type { Service } from '@everseal/policy';
 import { TestNats } from '@everseal/testing';
@@ -100,6 +101,11 @@ export class LabBroker {
   }: { sync?: 'always' | 'default'; folder?: TemporaryFolder } = {}): Promise<LabBroker> {
     const config = (place: NatsPlace) => labConfig(place, sync);
     return new LabBroker(await TestNats.start({ config, ...(folder ? { folder } : {}) }));
+  }
+
+  /** Of the one user. */
+  certificate(): Promise<CertificateFiles> {
+    return this.nats.pki.ensureClient(LAB_USER);
   }
 
   async link(more: Partial<NatsOptions> = {}): Promise<NatsLink> {

@@ -1,5 +1,6 @@
 export { connectNats, NatsLink } from './connect.js';
 export type { LinkCounts, LinkListener, MessagingLogger, NatsOptions } from './connect.js';
+export { headerBytes } from './header-block.js';
 export { LanePublisher } from './lane-publisher.js';
 export type { LanePublishOptions } from './lane-publisher.js';
 export { listen } from './listen.js';

@@ -10,6 +10,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, MsgHdrs, PermissionViolationError, Subscription } from '@nats-io/transport-node';
 import type { NatsLink } from './connect.js';
+import { HeaderBlock } from './header-block.js';
 import { MessagingError } from './messaging-error.js';
 
 const NO_RESPONDERS = 503;
@@ -168,6 +169,8 @@ export class ReplyInbox {
  * The server's own "nobody there": status 503 without a body. A stored message that is read back may carry any status
  * line its publisher chose, but then also the header with which the server says what stream it is of.
  */
-function isNoResponders({ headers, data }: Msg): boolean {
-  return headers?.code === NO_RESPONDERS && data.length === 0 && !headers.has('Nats-Stream');
+function isNoResponders(message: Msg): boolean {
+  if (message.data.length > 0) return false;
+  const headers = HeaderBlock.of(message);
+  return headers?.code === NO_RESPONDERS && headers.ofServer('Nats-Stream') === undefined;
 }

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { headers as newHeaders } from '@nats-io/transport-node';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import type { NatsLink } from './connect.js';
+import { HeaderBlock } from './header-block.js';
 import { isObject } from './json-answer.js';
 import { MessagingError, ServiceError } from './messaging-error.js';
 
@@ -39,17 +40,18 @@ export async function request(
   { timeoutMs, headers = {} }: RequestOptions,
 ): Promise<ServiceAnswer> {
   const name = randomBytes(16).toString('hex');
-  const message = await link.inbox.ask(subject, data, {
-    timeoutMs,
-    headers: headersOf({ ...headers, [REQUEST_NAME]: name }),
-  });
-  if (headerOf(message.headers, REQUEST_NAME) !== name) {
+  const all = headersOf({ ...headers, [REQUEST_NAME]: name });
+  const message = await link.inbox.ask(subject, data, { timeoutMs, headers: all });
+  const answered = HeaderBlock.of(message);
+  if (answered?.get(REQUEST_NAME) !== name) {
     throw new MessagingError('answer.astray', `the broker brought somebody else's answer to ${subject}`);
   }
   const answer = bytesOf(message.data);
-  const code = headerOf(message.headers, 'Nats-Service-Error-Code');
-  if (code !== undefined) throw serviceError(code, answer, message.headers);
-  return { data: answer, header: (key) => headerOf(message.headers, key) };
+  const code = answered.get('Nats-Service-Error-Code');
+  if (code !== undefined) {
+    throw new ServiceError(code, answered.get('Nats-Service-Error') ?? 'no reason given', isRetryable(answer));
+  }
+  return { data: answer, header: (key) => answered.get(key) };
 }
 
 /**
@@ -63,7 +65,8 @@ export async function submit(
   body: Uint8Array,
   { timeoutMs, headers = {} }: RequestOptions,
 ): Promise<Buffer> {
-  const { data } = await link.inbox.ask(subject, body, { timeoutMs, headers: headersOf(headers) });
+  const all = Object.keys(headers).length > 0 ? { headers: headersOf(headers) } : {};
+  const { data } = await link.inbox.ask(subject, body, { timeoutMs, ...all });
   return bytesOf(data);
 }
 
@@ -77,11 +80,6 @@ function bytesOf(data: Uint8Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.length);
 }
 
-function serviceError(code: string, body: Buffer, headers: MsgHdrs | undefined): ServiceError {
-  const message = headerOf(headers, 'Nats-Service-Error') ?? 'no reason given';
-  return new ServiceError(code, message, isRetryable(body));
-}
-
 /** Only a clear `"retryable":true` makes it so. */
 function isRetryable(body: Buffer): boolean {
   try {
@@ -90,8 +88,4 @@ function isRetryable(body: Buffer): boolean {
   } catch {
     return false;
   }
-}
-
-function headerOf(headers: MsgHdrs | undefined, name: string): string | undefined {
-  return headers?.has(name) === true ? headers.get(name) : undefined;
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FormatError } from '@everseal/audit-core';
+import { waitUntil } from '@everseal/local';
+import { RawNats } from '@everseal/testing';
 import { headers, type Msg } from '@nats-io/transport-node';
 import { LabBroker } from './broker.fixture.js';
 import type { NatsLink } from './connect.js';
@@ -132,6 +134,28 @@ describe('serve and request', () => {
     expect(answers.filter((answer) => answer === 'done')).toHaveLength(10);
     expect(answers.filter((answer) => answer === 'service.busy')).toHaveLength(3);
     expect(most).toBe(2);
+  });
+
+  it('answer a request whose headers no client would send, also when they are busy', async () => {
+    const held: (() => void)[] = [];
+    const holding = async () => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      return Buffer.from('{"done":true}');
+    };
+    await offer('odd', holding, { concurrency: 1 });
+    const raw = await RawNats.open(lab.nats.port, await lab.certificate(), '_INBOX_lab.raw');
+    const odd = 'NATS/1.0\r\na b: 1\nEverseal-Request: x\r\n: y\r\n\r\n';
+    for (let i = 0; i < 5; i++) raw.publish('odd', odd, '', '_INBOX_lab.other');
+    expect(await raw.ask('odd', odd, '')).toContain('service.busy');
+    const waiting = raw.ask('odd', 'NATS/1.0\r\nEverseal-Request: own\r\n\r\n', '');
+    expect(await waiting).toMatch(/Everseal-Request: own/i);
+    raw.close();
+    const still = ask('odd').catch((error: { code: string }) => error.code);
+    expect(await still).toBe('service.busy');
+    for (let i = 0; i < 5; i++) {
+      await waitUntil(() => held.length > 0, { what: 'the next request' });
+      held.shift()!();
+    }
   });
 
   it('give each request of a queue group to one member', async () => {

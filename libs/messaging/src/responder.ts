@@ -18,6 +18,7 @@ import { headers as newHeaders } from '@nats-io/transport-node';
 import type { Msg } from '@nats-io/transport-node';
 import { FormatError } from '@everseal/audit-core';
 import type { MessagingLogger, NatsLink } from './connect.js';
+import { HeaderBlock } from './header-block.js';
 import { listen } from './listen.js';
 import { REQUEST_NAME } from './request.js';
 
@@ -48,6 +49,8 @@ export interface Serving {
 }
 
 const WAITING_PER_HANDLER = 4;
+/** A name that can be repeated. */
+const PRINTABLE = /^[\x21-\x7e]{1,64}$/;
 
 export function serve(link: NatsLink, subject: string, options: ServeOptions): Serving {
   const responder = new Responder(subject, options);
@@ -106,11 +109,12 @@ class Responder {
 
   private async answer(message: Msg): Promise<void> {
     try {
-      const { data, headers } = message;
+      const { data } = message;
+      const headers = HeaderBlock.of(message);
       const answer = await this.options.handler({
         subject: message.subject,
         data: Buffer.from(data.buffer, data.byteOffset, data.length),
-        header: (name) => (headers?.has(name) === true ? headers.get(name) : undefined),
+        header: (name) => headers?.get(name),
       });
       respond(message, answer);
     } catch (error) {
@@ -153,8 +157,9 @@ function respondError(message: Msg, code: string, text: string, retryable: boole
 }
 
 function send(message: Msg, data: Uint8Array | string, headers: Readonly<Record<string, string>>): void {
+  const name = HeaderBlock.of(message)?.get(REQUEST_NAME) ?? '';
   const all = newHeaders();
-  for (const [name, value] of Object.entries(headers)) all.set(name, value);
-  if (message.headers?.has(REQUEST_NAME) === true) all.set(REQUEST_NAME, message.headers.get(REQUEST_NAME));
+  for (const [key, value] of Object.entries(headers)) all.set(key, value);
+  if (PRINTABLE.test(name)) all.set(REQUEST_NAME, name);
   message.respond(data, { headers: all });
 }

@@ -2,14 +2,15 @@
  * Publishing a message that a stream is to keep. The answer, a PubAck, decides between three outcomes:
  *
  *   stored    the stream named in the answer is the one meant, and it gives the sequence
- *   rejected  the server said no: nothing was stored
+ *   rejected  the server said no (or, by the odd accident of docs/decisions/0137, said it to somebody else)
  *   unknown   no answer, no connection, or an answer that proves nothing: it may be stored, or be stored later
  *
  * Unknown is neither success nor failure. On a full disk the server does not answer at all; after a broken connection
  * the message may still be on its way. Whoever gets it looks at the stream before doing anything else.
  *
- * A PubAck is not signed, and any subscriber of the subject could answer; so the stream's name is checked, `duplicate` is
- * never expected (no message id is sent), and the content is proven by hashes elsewhere.
+ * A PubAck names no message, so it may be another one's of the same stream; it is not signed, and any subscriber of the
+ * subject could answer. So the stream's name is checked, `duplicate` is never expected (no message id is sent), and the
+ * content is proven by hashes elsewhere.
  *
  * Source: JetStream `io.nats.jetstream.api.v1.pub_ack_response`; header Nats-Expected-Stream.
  */

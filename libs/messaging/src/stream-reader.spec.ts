@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
+import { waitUntil } from '@everseal/local';
+import { RawNats } from '@everseal/testing';
 import { LabBroker, PolicyBroker } from './broker.fixture.js';
 import type { NatsLink } from './connect.js';
 import { LanePublisher } from './lane-publisher.js';
@@ -152,6 +154,25 @@ describe('StreamReader against what a stream or a server could say', () => {
     expect(await reader.get(1)).toMatchObject({ sequence: 1, subject: 's.pose' });
   });
 
+  it.each([
+    ['a line feed in a value', 'NATS/1.0\r\nA: 1\nB: 2\r\n\r\n'],
+    ['a space in a name', 'NATS/1.0\r\na b: 1\r\n\r\n'],
+    ['no name', 'NATS/1.0\r\n: x\r\n\r\n'],
+    ['no line end', 'NATS/1.0 and so on'],
+    ['bytes that are no UTF-8', Buffer.from([...Buffer.from('NATS/1.0\r\nA: '), 0xff, 0xfe, 13, 10, 13, 10])],
+    ['nothing', ''],
+  ])('reads a stored message whose headers no client would send: %s', async (_what, block) => {
+    const raw = await RawNats.open(lab.nats.port, await lab.certificate(), '_INBOX_lab.raw');
+    const reader = new StreamReader(link, 'S', { apiPrefix: '$JS.API', timeoutMs: 2_000 });
+    const { lastSequence } = await reader.info();
+    raw.publish('s.raw', block, 'odd');
+    await waitUntil(async () => (await reader.info()).lastSequence > lastSequence, { what: 'the message' });
+    await link.nc.request('s.raw', 'even', { timeout: 2_000 });
+    const messages = await reader.readFrom(lastSequence + 1, MANY);
+    expect(messages.map(({ data }) => data.toString())).toEqual(['odd', 'even']);
+    raw.close();
+  });
+
   it('says that a stream is not there', async () => {
     const reader = new StreamReader(link, 'NONE', { apiPrefix: '$JS.API' });
     await expect(reader.info()).rejects.toMatchObject({ code: 'stream.not-found', detail: 10_059 });
@@ -238,14 +259,18 @@ describe('StreamReader against what a stream or a server could say', () => {
           config: { name },
           state: { messages: 0, bytes: 0, first_seq: 0, last_seq: 0 },
         });
-      let name = 'T';
+      const none = JSON.stringify({ error: { code: 404, err_code: 10_059, description: 'stream not found' } });
+      let answers: string[] = [];
       const subscription = link.nc.subscribe('ASTRAY.STREAM.INFO.S', {
-        callback: (_error, message) => void message.respond(state(name)),
+        callback: (_error, message) => void message.respond(answers.shift() ?? ''),
       });
       const reader = new StreamReader(link, 'S', { apiPrefix: 'ASTRAY' });
-      await expect(reader.info()).rejects.toMatchObject({ code: 'answer.astray', fate: 'retry' });
-      name = 'S';
-      expect(await reader.info()).toMatchObject({ name: 'S' });
+      const info = (...said: string[]) => ((answers = said), reader.info());
+      await expect(info(state('T'), state('T'))).rejects.toMatchObject({ code: 'answer.astray', fate: 'retry' });
+      await expect(info(none, none)).rejects.toMatchObject({ code: 'stream.not-found' });
+      expect(await info(state('S'))).toMatchObject({ name: 'S' });
+      expect(await info(state('T'), state('S'))).toMatchObject({ name: 'S' });
+      expect(await info(none, state('S'))).toMatchObject({ name: 'S' });
       subscription.unsubscribe();
     });
   });
@@ -333,13 +358,6 @@ describe('StreamReader against what a stream or a server could say', () => {
         ],
       ],
       [
-        'a message of another stream',
-        [
-          { sequence: 1, last: 0, stream: 'T' },
-          { last: 1, end: true },
-        ],
-      ],
-      [
         'a message before the one asked for',
         [
           { sequence: 0, last: 0 },
@@ -348,6 +366,14 @@ describe('StreamReader against what a stream or a server could say', () => {
       ],
     ])('%s', async (_what, lines) => {
       await expect(answered(lines)).rejects.toMatchObject({ code: 'batch.broken', fate: 'retry' });
+    });
+
+    it('a message of another stream', async () => {
+      const lines = [
+        { sequence: 1, last: 0, stream: 'T' },
+        { last: 1, end: true as const },
+      ];
+      await expect(answered(lines)).rejects.toMatchObject({ code: 'answer.astray', fate: 'retry' });
     });
 
     it('more messages than asked for', async () => {

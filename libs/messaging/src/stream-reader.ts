@@ -10,19 +10,20 @@
  * skipped inside a batch, or a first one above the number asked for, is what the server says it does not have; it is
  * handed over as it is, and nothing should be concluded from it before STREAM.INFO agrees.
  *
- * An answer may be somebody else's (docs/decisions/0137). One with a message says what it is of; "nothing there" does not,
- * and a batch of the same stream that begins further on could be the right one. So both are asked for once more.
+ * An answer may be somebody else's (docs/decisions/0137). What is of another stream or subject is asked for once more; so is what is said
+ * not to be there, and a batch of the same stream that begins further on, which could be the right answer.
  *
- * A stored message may carry headers and a status line of its publisher's choice: the server's own headers stand behind
- * them, so the last value counts, and a message with Nats-Stream is a message whatever its status line pretends.
+ * A stored message may carry headers and a status line of its publisher's choice, in any bytes: the server's own headers stand
+ * behind them, so the last value counts, and a message with Nats-Stream is a message whatever its status line pretends.
  *
  * The client library's getBatch is not used: in its iterator form it keeps a subscription for five seconds after every
  * batch, ends a batch that takes longer, and does not look at Nats-Last-Sequence.
  */
 import { parseDecimal } from '@everseal/audit-core';
-import type { Msg, MsgHdrs } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import type { NatsLink } from './connect.js';
-import { MessagingError } from './messaging-error.js';
+import { HeaderBlock } from './header-block.js';
+import { MessagingError, type MessagingCode } from './messaging-error.js';
 import type { Waiting } from './reply-inbox.js';
 import { parseStreamState } from './stream-state.js';
 import type { StreamState } from './stream-state.js';
@@ -53,6 +54,7 @@ export interface StreamReaderOptions {
   timeoutMs?: number;
 }
 
+const ASTRAY: ReadonlySet<MessagingCode> = new Set(['answer.astray', 'stream.not-found']);
 const NO_MESSAGE = 404;
 const END_OF_BATCH = 204;
 
@@ -77,7 +79,7 @@ export class StreamReader {
    * @throws MessagingError; of a batch that failed half-way nothing is handed over
    */
   async readFrom(sequence: number, limits: BatchLimits): Promise<StoredMessage[]> {
-    const batch = await this.batchFrom(sequence, limits);
+    const batch = (await unlessAstray(() => this.batchFrom(sequence, limits))) ?? [];
     if (batch[0]?.sequence === sequence) return batch;
     const again = await this.batchFrom(sequence, limits);
     // Whatever begins earlier was there.
@@ -130,22 +132,37 @@ export class StreamReader {
 
   /** @throws MessagingError stream.not-found and those of a request */
   async info(): Promise<StreamState> {
-    const { data } = await this.link.inbox.ask(this.infoSubject, '', { timeoutMs: this.timeoutMs });
-    return parseStreamState(data, this.stream);
+    const ask = async (): Promise<StreamState> => {
+      const { data } = await this.link.inbox.ask(this.infoSubject, '', { timeoutMs: this.timeoutMs });
+      return parseStreamState(data, this.stream);
+    };
+    return (await unlessAstray(ask)) ?? ask();
   }
 
   private async one(subject: string, request: string): Promise<StoredMessage | null> {
     const message = await this.link.inbox.ask(subject, request, { timeoutMs: this.timeoutMs });
     const stored = storedMessage(message, this.stream);
     if (stored !== null) return stored;
-    if (message.headers?.code === NO_MESSAGE) return null;
-    throw refused(this.stream, message.headers);
+    const headers = HeaderBlock.of(message);
+    if (headers?.code === NO_MESSAGE) return null;
+    throw refused(this.stream, headers);
   }
 }
 
 /** "Nothing there" may have been said to somebody else. */
 async function twice<T>(ask: () => Promise<T | null>): Promise<T | null> {
-  return (await ask()) ?? (await ask());
+  return (await unlessAstray(ask)) ?? ask();
+}
+
+/** Null for an answer that is of something else, or says of nothing in particular that it is not there. */
+async function unlessAstray<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    const isAstray = error instanceof MessagingError && ASTRAY.has(error.code);
+    if (!isAstray) throw error;
+    return null;
+  }
 }
 
 /** The stream of one ledger's frames. */
@@ -168,7 +185,7 @@ class Batch {
 
   /** @returns true when the batch is complete @throws MessagingError batch.broken, stream.api */
   take(message: Msg): boolean {
-    const { headers } = message;
+    const headers = HeaderBlock.of(message);
     const stored = storedMessage(message, this.stream);
     if (stored === null) {
       if (headers?.code === NO_MESSAGE && this.messages.length === 0) return true;
@@ -185,7 +202,7 @@ class Batch {
     return false;
   }
 
-  private mustFollow(headers: MsgHdrs | undefined, what: string): void {
+  private mustFollow(headers: HeaderBlock | null, what: string): void {
     const before = numberOf(headers, 'Nats-Last-Sequence', this.stream);
     if (before !== this.last) throw this.broken(`${what} follows ${before}, the last one here is ${this.last}`);
   }
@@ -196,20 +213,22 @@ class Batch {
 }
 
 /** The message, or null when it is a status line of the server. */
-function storedMessage({ headers, data }: Msg, stream: string): StoredMessage | null {
-  if (headers === undefined || headers.last('Nats-Stream') === '') return null;
-  const name = headers.last('Nats-Stream');
-  if (name !== stream) throw new MessagingError('batch.broken', `asked for ${stream}, got a message of ${name}`);
+function storedMessage(message: Msg, stream: string): StoredMessage | null {
+  const headers = HeaderBlock.of(message);
+  const name = headers?.ofServer('Nats-Stream');
+  if (headers === null || name === undefined) return null;
+  const { data } = message;
+  if (name !== stream) throw new MessagingError('answer.astray', `asked for ${stream}, got a message of ${name}`);
   return {
     sequence: numberOf(headers, 'Nats-Sequence', stream),
-    subject: headers.last('Nats-Subject'),
-    time: headers.last('Nats-Time-Stamp'),
+    subject: headers.ofServer('Nats-Subject') ?? '',
+    time: headers.ofServer('Nats-Time-Stamp') ?? '',
     data: Buffer.from(data.buffer, data.byteOffset, data.length),
   };
 }
 
-function numberOf(headers: MsgHdrs | undefined, name: string, stream: string): number {
-  const text = headers?.last(name) ?? '';
+function numberOf(headers: HeaderBlock | null, name: string, stream: string): number {
+  const text = headers?.ofServer(name) ?? '';
   try {
     return parseDecimal(text);
   } catch (cause) {
@@ -217,8 +236,8 @@ function numberOf(headers: MsgHdrs | undefined, name: string, stream: string): n
   }
 }
 
-function refused(stream: string, headers: MsgHdrs | undefined): MessagingError {
-  const said = headers === undefined ? 'no status' : `${headers.code} ${headers.description}`;
+function refused(stream: string, headers: HeaderBlock | null): MessagingError {
+  const said = headers === null ? 'no status' : headers.status.trim();
   return new MessagingError('stream.api', `DIRECT.GET on ${stream} was answered with ${said}`, {
     detail: headers?.code,
   });

@@ -7,6 +7,7 @@ export { BaseBackups } from './base-backup.js';
 export { writeTilesFolder } from './tiles-folder.js';
 export { EventJournal } from './event-journal.js';
 export { GatedProxy } from './gated-proxy.js';
+export { RawNats } from './raw-nats.js';
 export { AlertWatch, type SeenAlert } from './alert-watch.js';
 export { type Engine, InstalledSystem, ONE_LEDGER, type InstalledSystemOptions } from './installed-system.js';
 export { READER_POLICY, SYSTEM_LEDGER_POLICY } from './system-ledger-policy.js';
