@@ -16,17 +16,22 @@ import {
   type Hash,
 } from '@everseal/audit-core';
 import { RetryLater } from '@everseal/process';
+import { announcedDebts } from './announced-debts.js';
 import type { Sealed } from './sealing.js';
 
 /** Of key sets before the newest, in an announcement. */
 const MOST_BYTES_BEFORE = 128 * 1024;
+/** Of open debts in an announcement, over all ingesters; at most 36 bytes each. */
+const MOST_RANGES = 8_192;
 
 /** @param checkpoint the signed note with its cosignatures, over exactly `sealed` */
 export async function buildAnnouncement(sealed: Sealed, checkpoint: string): Promise<Buffer> {
   const heads = [];
+  const mostRanges = Math.max(1, Math.floor(MOST_RANGES / sealed.heads.size));
   for (const [ingester, { number, position, hash, note }] of sealed.heads) {
     const proof = await proveEntry(sealed, position, hash);
-    heads.push({ ingester, number, index: position, proof, note, debts: sealed.debts.ranges(ingester) });
+    const debts = announcedDebts(sealed.debts.ranges(ingester), mostRanges);
+    heads.push({ ingester, number, index: position, proof, note, debts });
   }
   const { keysNote: note, keysIndex: index } = sealed;
   const before = newestOf(sealed.keysBefore);

@@ -19,8 +19,8 @@ export class DebtQuestions {
   /** Asks where a question is due. Call it again and again. */
   want(debts: DebtBook): void {
     const wanted = new Map<string, number>();
-    for (const ingester of new Set(debts.all().map((debt) => debt.ingester))) {
-      const number = this.numberOf(ingester, debts.ranges(ingester));
+    for (const ingester of debts.ingesters()) {
+      const number = this.numberOf(ingester, debts);
       if (number !== null) wanted.set(ingester, number);
     }
     for (const ingester of this.current.keys()) if (!wanted.has(ingester)) this.current.delete(ingester);
@@ -32,13 +32,13 @@ export class DebtQuestions {
     return this.resend.take();
   }
 
-  private numberOf(ingester: string, unpaid: readonly [number, number][]): number | null {
+  private numberOf(ingester: string, debts: DebtBook): number | null {
     const current = this.current.get(ingester) ?? null;
-    const isOwed = current !== null && unpaid.some(([first, last]) => first <= current && current <= last);
+    const isOwed = current !== null && debts.owes(ingester, current);
     if (isOwed && this.resend.timesAsked(ingester, current) === 0) return current;
     // Still owed: what came was nothing, or not the frame. The pause goes on over the numbers.
     if (isOwed) this.resend.passOver(ingester);
-    const next = nextUnpaid(unpaid, current ?? Infinity);
+    const next = nextUnpaid(debts.ranges(ingester), current ?? Infinity);
     if (next !== null) this.current.set(ingester, next);
     return next;
   }

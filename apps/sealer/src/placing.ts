@@ -172,7 +172,7 @@ export class Placing {
   private async payDebt(message: StoredMessage, checked: CheckedFrame): Promise<void> {
     const { debts, open } = this.sealing;
     const { ingester, number } = checked.frame;
-    const isOwed = debts.ranges(ingester).some(([first, last]) => first <= number && number <= last);
+    const isOwed = debts.owes(ingester, number);
     const refusal = isOwed ? debts.pay(checked.frame, checked.hash) : null;
     if (!isOwed) return this.putAsideConflict(message, checked);
     if (refusal !== null) return this.putAside(message, checked, 'custody.conflict', refusal);

@@ -28,6 +28,8 @@ export interface DebtsFrom {
   readonly origin: string;
   readonly ledgerId: number;
   readonly pool: Pool;
+  /** Ticked while it reads: an ingester decides how many late frames there are. */
+  readonly onTurn: () => void;
 }
 
 /** A frame as the log says it. */
@@ -40,6 +42,7 @@ interface LoggedFrame {
 export async function recallDebts(from: DebtsFrom, tiles: LogTiles): Promise<DebtBook> {
   const debts = new DebtBook();
   for (const row of await listGaps(from.pool, from.ledgerId)) {
+    from.onTurn();
     if (row.cause === 'lost') await recallDebt(from, tiles, row, debts);
   }
   return debts;
@@ -55,6 +58,7 @@ async function recallDebt(from: DebtsFrom, tiles: LogTiles, row: GapRow, debts: 
   const after = await frameAt(from, tiles, { ingester, number: last + 1, position: position + 1 });
   debts.open(gap, await frameBefore(from, tiles, gap), after.frame);
   for (const late of paid) {
+    from.onTurn();
     const { frame, hash } = await frameAt(from, tiles, late);
     const refusal = debts.pay(frame, hash);
     if (refusal !== null) throw notSo(from, row, refusal);

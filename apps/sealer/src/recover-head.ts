@@ -47,6 +47,8 @@ export interface RecoveredFrom {
   /** Bytes of held frames that a lane may have. */
   readonly heldBytes: number;
   readonly alerts: AlertBook;
+  /** Ticked while it reads what an ingester may make long. */
+  readonly onTurn: () => void;
 }
 
 /** The state of sealing behind the newest committed block. */

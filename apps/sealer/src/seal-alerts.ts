@@ -55,9 +55,7 @@ export class SealAlerts {
 
   /** One alert a gap whose debt is open, until its last frame is sealed. */
   debts(debts: DebtBook, ingester: string): void {
-    const open = debts.all().filter((debt) => debt.ingester === ingester);
-    const findings = open.map(({ first, last, links }) => {
-      const left = last - first + 3 - links.size;
+    const findings = debts.ofIngester(ingester).map(({ first, last, left }) => {
       const detail =
         `frames ${first} to ${last} of ${ingester} were declared lost; ${left} of them can still come, and are asked ` +
         'for. Receipts of them are not fulfilled until then';

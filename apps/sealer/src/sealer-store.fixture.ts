@@ -87,7 +87,15 @@ export class SealerStore {
 
   get recoverFrom(): RecoveredFrom {
     const { pool, ledgerId, alerts, writer } = this;
-    return { origin: ORIGIN, ledgerId, pool, alerts, genesis: writer.genesis, heldBytes: 1_000_000 };
+    return {
+      origin: ORIGIN,
+      ledgerId,
+      pool,
+      alerts,
+      genesis: writer.genesis,
+      heldBytes: 1_000_000,
+      onTurn: () => undefined,
+    };
   }
 
   /** What recovery finds sealed, under the fence that stands. */

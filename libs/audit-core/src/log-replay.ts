@@ -4,6 +4,7 @@
  * together.
  */
 import { blockGaps } from './block-events.js';
+import type { NumberRange } from './debt.js';
 import type { FrameHead, LogTrust } from './entry-walk.js';
 import type { GapCause } from './gap.js';
 import type { Hash } from './hash.js';
@@ -71,7 +72,7 @@ export class LogReplay {
     return this.state.heads;
   }
   /** Frames of an ingester that gap records left open, [first, last] pairs, ascending. */
-  debtsOf(ingester: string): [number, number][] {
+  debtsOf(ingester: string): NumberRange[] {
     return this.state.debts.ranges(ingester);
   }
 
