@@ -12,7 +12,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Receipt } from '@everseal/audit-core';
-import type { Reply } from './broker-connection.js';
+import type { Reply } from './answer-inbox.js';
 import { EversealError } from './everseal-error.js';
 import { judgeAnswer, type Verdict } from './judge-answer.js';
 import type { PendingEvent } from './pending-event.js';
@@ -71,7 +71,7 @@ async function untilSettled(
     const reply = await options.send(body, contentType, options.answerWithinMs);
     const verdict = verdictOf(reply, body, events, options);
     if (verdict.kind === 'receipted') return verdict;
-    const hasLeft = reply.kind === 'answer' || (reply.kind === 'none' && reply.left);
+    const hasLeft = reply.kind === 'answer' || reply.left;
     if (!hasLeft || verdict.kind === 'refused') events.forEach((event, i) => (event.isUncertain = before[i]!));
     if (verdict.kind === 'refused') return verdict;
     if (reply.kind === 'forbidden') forbid(events, reply.reason);
