@@ -89,7 +89,7 @@ export class AnswerInbox {
   }
 
   private endAll(reply: Reply): void {
-    for (const one of [...this.waiting.values()]) one.end(reply);
+    for (const one of this.waiting.values()) one.end(reply);
   }
 }
 
