@@ -140,12 +140,21 @@ describe('ingest does not let a request reach anything else', () => {
     '_INBOX_ingest-b.x.1',
     'audit.heartbeat.ingest.a',
     '',
+    `_R_.${'x'.repeat(253)}`,
+    `_R_.${'\ufffd'.repeat(100)}`,
+    '_R_.x 1',
   ])('row 26: asked to answer to "%s", it neither answers nor seals', async (reply) => {
     const before = ingest.intake.commit.queue.size;
     expect(answersTo({ subject: submitSubject('main', 'billing'), reply, body: event('astray') })).toEqual([]);
     expect(ingest.intake.commit.queue.size).toBe(before);
-    await billing.accepted(event(`after ${reply}`));
+    await billing.accepted(event(`after ${reply.slice(0, 40)}`));
     expect((await lab.frames()).flatMap(({ events }) => events).join()).not.toContain('"astray"');
+  });
+
+  it('row 26, control: a reply subject of 256 characters is answered', () => {
+    const reply = `_R_.${'x'.repeat(252)}`;
+    const answers = answersTo({ subject: submitSubject('main', 'billing'), reply, body: 'nonsense' });
+    expect(answers).toEqual([[reply, expect.stringContaining('request.malformed')]]);
   });
 
   it('row 26 over the wire: an answer goes where the broker maps it, into the account of the one who asked', async () => {

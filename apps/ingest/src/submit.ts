@@ -4,7 +4,8 @@
  * Who sent it is the last token of the subject and nothing else: the broker lets a certificate publish to its own subject
  * only. Cheap checks come first, and everything is checked before anything is remembered, so a refusal has no effect.
  * Answers go to reply subjects of the request/reply protocol only; a request that names any other place to answer to (a
- * stream's subject, the JetStream API, somebody's inbox) gets no answer and is not sealed, for nobody would have a receipt.
+ * stream's subject, the JetStream API, somebody's inbox), or one that could not be said to the server, gets no answer and is not
+ * sealed, for nobody would have a receipt.
  *
  * Called from the connection's read loop: never throws, returns soon.
  */
@@ -16,6 +17,7 @@ import {
   Refused,
   type RefusalCode,
 } from '@everseal/audit-core';
+import { isReplySubject } from '@everseal/messaging';
 import { mayWrite, sourceRule, type Policy } from '@everseal/policy';
 import type { Logger } from '@everseal/process';
 import type { Msg } from '@nats-io/transport-node';
@@ -57,7 +59,7 @@ export class Submit {
   take(message: Msg): void {
     const { metrics, replyPrefixes } = this.options;
     const { reply } = message;
-    if (reply === undefined || !replyPrefixes.some((prefix) => reply.startsWith(prefix))) {
+    if (!isReplySubject(reply) || !replyPrefixes.some((prefix) => reply.startsWith(prefix))) {
       metrics.ignored.inc();
       return;
     }

@@ -3,6 +3,9 @@
  * ledger `main` is the system ledger, served by ingester b.
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { identityOf, submitSubject } from '@everseal/policy';
+import { RawNats } from '@everseal/testing';
+import { DOMAIN } from './announced-log.fixture.js';
 import { event, IngestLab, Producer, type RunningIngest } from './ingest.fixture.js';
 
 const POLICY = `
@@ -49,6 +52,21 @@ describe('the system ledger at ingest', () => {
       const receipt = await producer.accepted(event('alert-1', {}, sourceOf(`${service}/${name}`)));
       expect(receipt.count).toBe(1);
     }
+  });
+
+  it('ignores a sibling whose reply subject is longer said back than it came, and stays connected', async () => {
+    const raw = await RawNats.open(
+      lab.nats.port,
+      await lab.nats.pki.ensureClient(identityOf(DOMAIN, 'ingest', 'a')),
+      '_INBOX_ingest-a.raw',
+    );
+    const subject = submitSubject('main', 'ingest-a');
+    raw.publish(subject, 'NATS/1.0\r\n\r\n', 'nonsense', `_INBOX_ingest-a.${'\xff'.repeat(2_000)}`);
+    // From the same connection, so that it comes behind.
+    expect(await raw.ask(subject, 'NATS/1.0\r\n\r\n', 'nonsense')).toContain('request.malformed');
+    await ingest.link.nc.flush();
+    expect([ingest.link.connected, ingest.link.counts.disconnects]).toEqual([true, 0]);
+    raw.close();
   });
 
   it('gives the same receipt when the same bytes come again, and refuses others under their id', async () => {

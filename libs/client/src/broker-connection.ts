@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, errors, headers as newHeaders, type NatsConnection } from '@nats-io/transport-node';
 import type { NatsTlsOptions } from '@everseal/tls';
+import { AnswerInbox, type Reply } from './answer-inbox.js';
 
 export interface BrokerOptions {
   /** Name in the server's logs. */
@@ -19,13 +20,6 @@ export interface BrokerOptions {
   /** Connected, for the first time or again. */
   readonly onConnected: () => void;
 }
-
-export type Reply =
-  | { readonly kind: 'answer'; readonly data: Buffer }
-  /** `left`: the request may have reached somebody. */
-  | { readonly kind: 'none'; readonly reason: string; readonly left: boolean }
-  /** The broker passed nothing on. */
-  | { readonly kind: 'forbidden'; readonly reason: string };
 
 const DIAL_MS = 5_000;
 const PING_MS = 5_000;
@@ -38,8 +32,8 @@ export class BrokerConnection {
   #nc: NatsConnection | null = null;
   #isConnected = false;
   #isClosing = false;
-  /** Aborted when the connection that stands breaks. */
-  #broken = new AbortController();
+  /** That of `nc`. */
+  #inbox: AnswerInbox | null = null;
   #lastProblem = 'not tried yet';
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
@@ -64,17 +58,11 @@ export class BrokerConnection {
 
   /** Sends a request and waits for one answer. Never throws. @param timeoutMs at least 1 */
   async request(subject: string, body: Buffer, contentType: string, timeoutMs: number): Promise<Reply> {
-    const nc = this.#nc;
-    if (nc === null || !this.#isConnected) return { kind: 'none', reason: 'not connected', left: false };
+    const inbox = this.#inbox;
+    if (inbox === null || !this.#isConnected) return { kind: 'none', reason: 'not connected', left: false };
     const headers = newHeaders();
     headers.set('Content-Type', contentType);
-    try {
-      const asked = nc.request(subject, body, { timeout: timeoutMs, headers });
-      const { data } = await orBroken(asked, this.#broken.signal);
-      return { kind: 'answer', data: Buffer.from(data.buffer, data.byteOffset, data.length) };
-    } catch (error) {
-      return replyOf(error, timeoutMs);
-    }
+    return inbox.ask(subject, body, headers, timeoutMs);
   }
 
   async close(): Promise<void> {
@@ -100,10 +88,12 @@ export class BrokerConnection {
         continue;
       }
       if (this.#isClosing) return this.#nc.close();
+      const inbox = new AnswerInbox(this.#nc, this.options.inboxPrefix);
+      this.#inbox = inbox;
       this.up();
-      const ended = await this.follow(this.#nc);
+      const ended = await this.follow(this.#nc, inbox);
       this.down(ended);
-      this.#nc = null;
+      [this.#nc, this.#inbox] = [null, null];
     }
   }
 
@@ -126,11 +116,14 @@ export class BrokerConnection {
   }
 
   /** @returns why it ended */
-  private async follow(nc: NatsConnection): Promise<string> {
+  private async follow(nc: NatsConnection, inbox: AnswerInbox): Promise<string> {
     const watch = async (): Promise<void> => {
-      for await (const { type } of nc.status()) {
-        if (type === 'disconnect') this.down('the connection broke');
-        else if (type === 'reconnect') this.up();
+      for await (const status of nc.status()) {
+        if (status.type === 'disconnect') this.down('the connection broke');
+        else if (status.type === 'reconnect') this.up();
+        else if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) {
+          inbox.forbidden(status.error);
+        }
       }
     };
     void watch();
@@ -139,7 +132,6 @@ export class BrokerConnection {
   }
 
   private up(): void {
-    this.#broken = new AbortController();
     this.#isConnected = true;
     this.options.onConnected();
   }
@@ -147,34 +139,13 @@ export class BrokerConnection {
   private down(reason: string): void {
     this.#isConnected = false;
     this.#lastProblem = reason;
-    this.#broken.abort();
+    this.#inbox?.broken();
   }
 
   private async pause(): Promise<void> {
     const { signal } = this.#closing;
     await sleep(RETRY_MS + Math.random() * JITTER_MS, undefined, { signal }).catch(() => undefined);
   }
-}
-
-class Broken extends Error {}
-
-function orBroken<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(new Broken('the connection broke'));
-    signal.addEventListener('abort', onAbort, { once: true });
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-function replyOf(caught: unknown, timeoutMs: number): Reply {
-  // The library wraps what ended a request, save its time-out.
-  const error = caught instanceof errors.RequestError && caught.cause !== undefined ? caught.cause : caught;
-  if (error instanceof errors.PermissionViolationError) return { kind: 'forbidden', reason: error.message };
-  if (error instanceof errors.NoRespondersError) {
-    return { kind: 'none', reason: 'nobody takes events of this ledger now', left: false };
-  }
-  if (error instanceof errors.TimeoutError) return { kind: 'none', reason: `no answer in ${timeoutMs} ms`, left: true };
-  return { kind: 'none', reason: error instanceof Error ? error.message : String(error), left: true };
 }
 
 /**

@@ -6,17 +6,18 @@
  * events it would have to seal once more (docs/decisions/0004). Hence:
  *
  * - an attempt without an outcome (no answer, a broken connection, `unavailable`, a receipt that does not verify) is made
- *   again with the same bytes, after a pause that doubles, half of it left to chance;
+ *   again with the same bytes, after a pause (retry-pause.ts);
  * - a request that is refused for one of its events is cut there, and goes on as the events before and those behind;
  * - an event of an earlier process, whose neighbours are not known any more, is sent alone (dispatcher.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Receipt } from '@everseal/audit-core';
-import type { Reply } from './broker-connection.js';
+import type { Reply } from './answer-inbox.js';
 import { EversealError } from './everseal-error.js';
 import { judgeAnswer, type Verdict } from './judge-answer.js';
 import type { PendingEvent } from './pending-event.js';
 import type { ClientCounts } from './client-counts.js';
+import { RetryPause } from './retry-pause.js';
 import type { TrustedKeys } from './trusted-keys.js';
 
 export interface SenderOptions {
@@ -39,9 +40,6 @@ export interface SenderOptions {
 
 type Refused = Extract<Verdict, { kind: 'refused' }>;
 
-const FIRST_PAUSE_MS = 100;
-const MOST_PAUSE_MS = 5_000;
-
 /** Resolves when every event of the request is settled, or not wanted any more. Does not throw. */
 export async function sendRequest(request: readonly PendingEvent[], options: SenderOptions): Promise<void> {
   const parts = [request];
@@ -63,7 +61,7 @@ async function untilSettled(
 ): Promise<Refused | Extract<Verdict, { kind: 'receipted' }> | null> {
   const { body, contentType } = requestOf(events);
   const { counts, signal } = options;
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, MOST_PAUSE_MS)) {
+  for (const pause = new RetryPause(); ;) {
     await options.connected(signal);
     if (signal.aborted || !events.some(({ isWanted }) => isWanted)) return null;
     counts.attempts += 1;
@@ -73,7 +71,7 @@ async function untilSettled(
     const reply = await options.send(body, contentType, options.answerWithinMs);
     const verdict = verdictOf(reply, body, events, options);
     if (verdict.kind === 'receipted') return verdict;
-    const hasLeft = reply.kind === 'answer' || (reply.kind === 'none' && reply.left);
+    const hasLeft = reply.kind === 'answer' || reply.left;
     if (!hasLeft || verdict.kind === 'refused') events.forEach((event, i) => (event.isUncertain = before[i]!));
     if (verdict.kind === 'refused') return verdict;
     if (reply.kind === 'forbidden') forbid(events, reply.reason);
@@ -84,8 +82,7 @@ async function untilSettled(
     }
     const code = verdict.kind === 'unverified' ? 'client.unverified' : 'client.deadline';
     for (const event of events) event.waits(code, verdict.reason);
-    const asked = verdict.kind === 'unknown' ? (verdict.afterMs ?? 0) : 0;
-    await pauseFor(Math.max(asked, pause / 2) + (Math.random() * pause) / 2, signal);
+    await pauseFor(pause.next(verdict.kind === 'unknown' ? verdict.afterMs : null), signal);
   }
 }
 

@@ -174,6 +174,19 @@ describe('NatsLink', () => {
     expect(errors[0]).toBe('NATS forbids publish on audit.nudge.main to this certificate');
   });
 
+  it('counts a flood of what the server forbids in full, and logs it in part', async () => {
+    const errors: string[] = [];
+    const logger = { info: () => {}, warn: () => {}, error: (_: object, text: string) => void errors.push(text) };
+    const link = await broker.link('ops', 'ops', { logger });
+    for (let i = 0; i < 500; i += 1) link.nc.publish(`audit.nudge.${i}`, '');
+    await link.nc.flush();
+    await waitUntil(() => link.counts.forbidden === 500, { what: 'the violations' });
+    expect(errors).toHaveLength(10);
+    await link.close();
+    await waitUntil(() => errors.length === 11, { what: 'the count' });
+    expect(errors[10]).toBe('NATS forbade or reported 490 more');
+  });
+
   it('tells the owner of a subscription that the server forbids it', async () => {
     const link = await broker.link('ops', 'ops');
     const fault = await new Promise<Error>((resolve) =>

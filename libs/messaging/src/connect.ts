@@ -6,8 +6,8 @@
  * - it gives up after 10 reconnects: here it never does, and if it closes anyway `onClosed` is told;
  * - it notices a dead server after four minutes: here it pings every 5 s;
  * - its pauses between attempts are by the wall clock, which somebody may set back: here by the monotonic one;
- * - `publish` to a forbidden subject succeeds: the violation comes later as a status event, which is logged, counted and
- *   handed to listeners;
+ * - `publish` to a forbidden subject succeeds: the violation comes later as a status event, which is logged (a flood in
+ *   part, server-error-log.ts), counted and handed to listeners;
  * - requests in flight when the connection breaks wait for their time-out: here they end at once (reply-inbox.ts), and
  *   what would be sent while disconnected is refused, because the library keeps some of it and drops some;
  * - an exception in a subscription's callback ends its read loop: use listen(), which catches.
@@ -21,6 +21,7 @@ import type { NatsConnection, PermissionViolationError, Status } from '@nats-io/
 import { explainConnectError } from './explain-connect-error.js';
 import { MessagingError } from './messaging-error.js';
 import { ReplyInbox } from './reply-inbox.js';
+import { ServerErrorLog } from './server-error-log.js';
 
 export interface MessagingLogger {
   info(fields: object, message: string): void;
@@ -135,6 +136,7 @@ export class NatsLink {
   readonly counts: Readonly<LinkCounts>;
   private readonly mutableCounts: LinkCounts = { disconnects: 0, reconnects: 0, stale: 0, forbidden: 0, errors: 0 };
   private readonly listeners = new Set<LinkListener>();
+  private readonly serverErrors: ServerErrorLog;
   private isConnected = true;
   private isClosing = false;
 
@@ -143,6 +145,7 @@ export class NatsLink {
     private readonly options: Pick<NatsOptions, 'logger' | 'onClosed' | 'inboxPrefix'>,
   ) {
     this.counts = this.mutableCounts;
+    this.serverErrors = new ServerErrorLog(options.logger);
     this.inbox = new ReplyInbox(this, options.inboxPrefix);
     void this.followStatus();
     void this.followClose();
@@ -209,11 +212,11 @@ export class NatsLink {
     if (error instanceof errors.PermissionViolationError) {
       this.mutableCounts.forbidden += 1;
       const { operation, subject } = error;
-      this.options.logger.error({ operation, subject }, `NATS forbids ${operation} on ${subject} to this certificate`);
+      this.serverErrors.forbidden(operation, subject);
       return this.tell((listener) => listener.forbidden?.(error));
     }
     this.mutableCounts.errors += 1;
-    this.options.logger.warn({ err: error }, `NATS reports: ${explainConnectError(error)}`);
+    this.serverErrors.reported(error, explainConnectError(error));
   }
 
   private tell(what: (listener: LinkListener) => void): void {
@@ -222,6 +225,7 @@ export class NatsLink {
 
   private async followClose(): Promise<void> {
     const cause = await this.nc.closed();
+    this.serverErrors.flush();
     if (this.isConnected) {
       this.isConnected = false;
       this.tell((listener) => listener.disconnected?.());

@@ -57,10 +57,14 @@ export class HeaderBlock {
 /**
  * Length of the header block, from `NATS/1.0` to the empty line; 0 when there is none. The client library's interface does not
  * tell it; its messages do, by their size as a whole.
+ *
+ * A subject or reply that is not UTF-8 has another length as text than it had on the wire, so the difference can be anything. It is
+ * never less than nothing, nor more than what stands in front of the payload; of such a message a header may just not be found.
  */
 export function headerBytes(message: Msg): number {
   const { size } = message as Msg & { size?: () => number };
   if (size === undefined) throw new Error('this NATS client does not tell the size of a message');
-  const reply = message.reply === undefined ? 0 : Buffer.byteLength(message.reply);
-  return size.call(message) - Buffer.byteLength(message.subject) - reply - message.data.length;
+  const { subject, reply = '', data } = message;
+  const left = size.call(message) - Buffer.byteLength(subject) - Buffer.byteLength(reply) - data.length;
+  return Math.max(0, Math.min(left, data.byteOffset));
 }

@@ -7,6 +7,7 @@ export { listen } from './listen.js';
 export type { Listening, ListenOptions } from './listen.js';
 export { MessagingError, ServiceError } from './messaging-error.js';
 export type { MessagingCode } from './messaging-error.js';
+export { isReplySubject } from './reply-subject.js';
 export { request, submit } from './request.js';
 export type { RequestOptions, ServiceAnswer } from './request.js';
 export { serve } from './responder.js';

@@ -22,9 +22,9 @@ export interface AskOptions {
 }
 
 export interface ReplyHandler {
-  /** An answer. Must not throw. */
+  /** An answer. What it throws fails the request as `answer.malformed`. */
   onMessage(message: Msg): void;
-  /** The wait is over without the answer that would have ended it. */
+  /** The wait is over without the answer that would have ended it. Must not throw. */
   onFailure(error: MessagingError): void;
 }
 
@@ -136,10 +136,15 @@ export class ReplyInbox {
         if (error !== null) return;
         const entry = this.waiting.get(message.subject.slice(this.base.length + 1));
         if (entry === undefined) return;
-        if (isNoResponders(message)) {
-          entry.fail(new MessagingError('nats.no-responders', `nobody serves ${entry.subject}`));
-        } else {
-          entry.handler.onMessage(message);
+        try {
+          if (isNoResponders(message)) {
+            entry.fail(new MessagingError('nats.no-responders', `nobody serves ${entry.subject}`));
+          } else {
+            entry.handler.onMessage(message);
+          }
+        } catch (cause) {
+          // Thrown on, it would end the read loop, and every other request with it.
+          entry.fail(new MessagingError('answer.malformed', `an answer on ${entry.subject} found a bug`, { cause }));
         }
       },
     });

@@ -158,6 +158,23 @@ describe('serve and request', () => {
     }
   });
 
+  it.each([
+    ['that is not UTF-8', `_INBOX_lab.${'\xff'.repeat(1_500)}`],
+    ['that is too long to be said with the headers of an answer', `_INBOX_lab.${'x'.repeat(4_040)}`],
+  ])('drop a request with a reply subject %s', async (_what, reply) => {
+    let served = 0;
+    await offer('strange', async () => Buffer.from(String((served += 1))));
+    const raw = await RawNats.open(lab.nats.port, await lab.certificate(), '_INBOX_lab.raw');
+    raw.publish('strange', 'NATS/1.0\r\n\r\n', '', reply);
+    // From the same connection, so that it comes behind.
+    raw.publish('strange', 'NATS/1.0\r\n\r\n', '', `_INBOX_lab.${'x'.repeat(245)}`);
+    await waitUntil(() => served > 0, { what: 'the request behind it' });
+    await server.nc.flush();
+    expect([served, server.connected, server.counts.disconnects]).toEqual([1, true, 0]);
+    raw.close();
+    await servings.pop()?.stop();
+  });
+
   it('give each request of a queue group to one member', async () => {
     let served = 0;
     const handler = async () => Buffer.from(String(++served));

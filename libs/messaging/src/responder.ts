@@ -12,7 +12,8 @@
  * Every answer repeats the name that its request gave itself (request.ts).
  *
  * Bounded: at most `concurrency` handlers run, at most four times as many requests wait; beyond that the answer is
- * `service.busy`. A message without a reply subject is dropped: nobody would get the answer.
+ * `service.busy`. A message without a reply subject is dropped: nobody would get the answer. So is one whose reply subject
+ * could not be said to the server (reply-subject.ts).
  */
 import { headers as newHeaders } from '@nats-io/transport-node';
 import type { Msg } from '@nats-io/transport-node';
@@ -20,6 +21,7 @@ import { FormatError } from '@everseal/audit-core';
 import type { MessagingLogger, NatsLink } from './connect.js';
 import { HeaderBlock } from './header-block.js';
 import { listen } from './listen.js';
+import { isReplySubject } from './reply-subject.js';
 import { REQUEST_NAME } from './request.js';
 
 export interface ServedRequest {
@@ -82,7 +84,7 @@ class Responder {
   }
 
   take(message: Msg): void {
-    if (message.reply === undefined || message.reply === '') return;
+    if (!isReplySubject(message.reply)) return;
     if (this.running < this.concurrency) {
       void this.run(message);
     } else if (this.waiting.length < this.concurrency * WAITING_PER_HANDLER) {

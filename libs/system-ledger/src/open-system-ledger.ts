@@ -57,6 +57,7 @@ export function openSystemLedger(place: SystemLedgerPlace): SystemLedger | null 
     keys,
     submit: (event) => submit(link, subject, event, { timeoutMs: ANSWER_WITHIN_MS }),
     logger,
+    now: () => performance.now(),
   });
   return new SystemLedger({ origin, outbox, writer, health, metrics, logger });
 }

@@ -18,11 +18,11 @@ import {
   ZERO_HASH,
   type RefusalCode,
 } from '@everseal/audit-core';
-import { codeOf } from '@everseal/process';
+import { codeOf, RetryLater } from '@everseal/process';
 import { temporaryFolder, type TemporaryFolder } from '@everseal/testing';
 import { readFileSync } from 'node:fs';
 import { Outbox } from './outbox.js';
-import { SystemLedgerWriter } from './system-ledger-writer.js';
+import { LEAST_REFUSALS, LEAST_REFUSED_MS, SystemLedgerWriter } from './system-ledger-writer.js';
 
 const ORIGIN = 'audit.example.com/system';
 const PRODUCER = 'verifier-v1';
@@ -55,7 +55,9 @@ const refusal = (code: RefusalCode, sent: Buffer): Buffer =>
 let folder: TemporaryFolder;
 let outbox: Outbox;
 let logged: string[];
+let clock: number;
 beforeEach(() => {
+  clock = 0;
   folder = temporaryFolder('writer');
   outbox = Outbox.open(folder.path);
   logged = [];
@@ -89,6 +91,7 @@ function writer(answer: (event: Buffer) => Buffer | Error, refreshed = [KEY.veri
       return answered instanceof Error ? Promise.reject(answered) : Promise.resolve(answered);
     },
     logger: { error: (_fields: unknown, message?: string) => void logged.push(String(message)) },
+    now: () => clock,
   });
 }
 
@@ -133,15 +136,72 @@ describe('the writer of the system ledger', () => {
     expect(outbox.waiting).toBe(0);
   });
 
-  it.each<RefusalCode>(['event.conflict', 'event.invalid', 'request.too-large', 'request.malformed'])(
-    'does not let an event that is refused as %s hold up the next ones, and says so',
+  const FINAL = ['event.conflict', 'event.invalid', 'request.too-large', 'request.malformed'] as const;
+
+  it.each<RefusalCode>(FINAL)('asks %s again: one ingester that refuses is not the last word', async (code) => {
+    outbox.put(event(1));
+    // One of two: the broker gives it requests as it likes, here nearly all.
+    let asked = 0;
+    const own = writer((sent) => ((asked += 1) <= 500 ? refusal(code, sent) : receiptOf(sent)));
+    const refusals = await askUntilSettled(own, LEAST_REFUSED_MS / 501);
+    expect([refusals, outcomes()]).toEqual([500, [receiptOf(event(1)).toString()]]);
+    expect([own.counts, logged]).toEqual([{ receipted: 1, refused: 0 }, []]);
+  });
+
+  it.each<RefusalCode>(FINAL)(
+    'does not let an event that all refuse as %s, often and for long, hold up the next ones, and says so',
     async (code) => {
       for (const n of [1, 2]) outbox.put(event(n));
       const own = writer((sent) => (sent.equals(event(1)) ? refusal(code, sent) : receiptOf(sent)));
-      expect([await own.round(), await own.round()]).toEqual([true, false]);
-      expect(outcomes()[0]).toBe(`{"refused":{"code":"${code}","message":"no"}}`);
+      expect(await askUntilSettled(own, 10_000)).toBe(LEAST_REFUSALS - 1);
+      expect(outcomes()).toEqual([`{"refused":{"code":"${code}","message":"no"}}`]);
       expect(logged).toEqual([expect.stringContaining(code)]);
-      expect(own.counts).toEqual({ receipted: 1, refused: 1 });
+      expect([await own.round(), own.counts]).toEqual([false, { receipted: 1, refused: 1 }]);
     },
   );
+
+  it('settles nothing by many refusals in a short time, nor by few in a long one', async () => {
+    outbox.put(event(1));
+    const own = writer((sent) => refusal('event.conflict', sent));
+    const again = async (times: number, everyMs: number): Promise<void> => {
+      for (let i = 0; i < times; i += 1) {
+        clock += everyMs;
+        await own.round().catch(() => undefined);
+      }
+    };
+    await again(1_000, 10);
+    expect(outbox.waiting).toBe(1);
+    const other = writer((sent) => refusal('event.conflict', sent));
+    for (let i = 1; i < LEAST_REFUSALS; i += 1) {
+      clock += LEAST_REFUSED_MS;
+      await other.round().catch(() => undefined);
+    }
+    expect(outbox.waiting).toBe(1);
+    // Control: one more, and the row is as long as it has to be.
+    await other.round();
+    expect(outbox.waiting).toBe(0);
+  });
+
+  it.each<[string, (sent: Buffer) => Buffer | Error, number]>([
+    ['begins anew behind "not now"', (sent) => refusal('unavailable', sent), LEAST_REFUSALS - 1],
+    ['begins anew behind a receipt that does not verify', (sent) => receiptOf(sent, NEXT_KEY), LEAST_REFUSALS - 1],
+    ['goes on over an answer that did not come', () => new RetryLater('nats.timeout', 'x'), 49],
+  ])('a row of refusals %s', async (_what, between, left) => {
+    outbox.put(event(1));
+    let asked = 0;
+    const own = writer((sent) => ((asked += 1) === 51 ? between(sent) : refusal('event.invalid', sent)));
+    expect(await askUntilSettled(own, LEAST_REFUSED_MS / 10)).toBe(51 + left);
+  });
 });
+
+/** Rounds as a loop makes them. @returns how many failed before the oldest event was settled */
+async function askUntilSettled(own: SystemLedgerWriter, everyMs: number): Promise<number> {
+  const { waiting } = outbox;
+  for (let failed = 0; ; failed += 1) {
+    clock += everyMs;
+    await own.round().catch((error: unknown) => {
+      if (codeOf(error) === undefined) throw error;
+    });
+    if (outbox.waiting < waiting) return failed;
+  }
+}

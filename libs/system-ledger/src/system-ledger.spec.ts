@@ -54,6 +54,7 @@ function open(limits = {}): SystemLedger {
       return Promise.reject(new RetryLater('nats.no-responders', 'nobody is there'));
     },
     logger,
+    now: () => performance.now(),
   });
   const metrics = createMetrics('verifier', 'v1', health);
   return new SystemLedger({ origin: ORIGIN, outbox, writer, health, metrics, logger });

@@ -27,11 +27,14 @@ export class RawNats {
     return client;
   }
 
-  /** @param headers the header block, from `NATS/1.0` to the empty line */
+  /**
+   * @param headers the header block, from `NATS/1.0` to the empty line
+   * @param reply a byte a character, so that it need not be UTF-8
+   */
   publish(subject: string, headers: string | Buffer, body: string, reply = ''): void {
     const block = Buffer.from(headers);
     const total = block.length + Buffer.byteLength(body);
-    this.socket.write(`HPUB ${subject}${reply === '' ? '' : ` ${reply}`} ${block.length} ${total}\r\n`);
+    this.socket.write(`HPUB ${subject}${reply === '' ? '' : ` ${reply}`} ${block.length} ${total}\r\n`, 'latin1');
     this.socket.write(Buffer.concat([block, Buffer.from(body), Buffer.from('\r\n')]));
   }
 
