@@ -6,8 +6,8 @@
 import path from 'node:path';
 import {
   FormatError,
+  heartbeatNoteOf,
   parseAnnouncement,
-  parseIngestHeartbeat,
   type Finding,
   type KeySet,
   type KeysOfLog,
@@ -115,12 +115,12 @@ function listening(
   parts: CustodyParts,
   { custody, checkpoints, claims }: Made,
 ): (Listening | Serving)[] {
-  const { name, link } = parts;
+  const { name, link, policy } = parts;
   const onFault = context.stop;
   const failing = (error: unknown): void => failed(context, error);
   return [
     listen(link, heartbeatSubject('ingest', '*'), {
-      onMessage: ({ data }) => takeHeartbeat(data, custody),
+      onMessage: ({ data }) => takeHeartbeat(data, custody, policy.ledgers.length),
       onFault,
     }),
     listen(link, announceSubject(name), {
@@ -241,10 +241,15 @@ function answerClaims({ logger, stop }: Context, { name, link }: CustodyParts, c
   });
 }
 
-/** What is no heartbeat says nothing. */
-export function takeHeartbeat(data: Uint8Array, custody: CustodyLedger): void {
+/**
+ * What is no heartbeat says nothing, nor does one that is larger than an ingester's can be. It is read between all else that
+ * comes from the broker, so the work is bounded: at most one signature.
+ * @param ledgers of the policy
+ */
+export function takeHeartbeat(data: Uint8Array, custody: CustodyLedger, ledgers: number): void {
   try {
-    for (const note of parseIngestHeartbeat(data)) custody.hear(note, 'heartbeat');
+    const note = heartbeatNoteOf(data, custody.origin, ledgers);
+    if (note !== null) custody.hear(note, 'heartbeat');
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
   }
