@@ -144,6 +144,24 @@ describe('T19: messages that are gone before they were sealed', () => {
     expect(verifier.sent).toEqual([]);
   });
 
+  it('is cleared when the key was revoked while the verifier did not run; control: not while it is in force', async () => {
+    const verifier = await world.verifier();
+    await verifier.look();
+    verifier.hear(frame());
+    for (let i = 0; i < 3; i++, world.now += PAST) await verifier.look();
+    expect(verifier.open).toEqual(['custody.overdue']);
+    const asBefore = await world.verifier();
+    for (let i = 0; i < 2; i++) await asBefore.look();
+    expect(asBefore.open).toEqual(['custody.overdue']);
+    const { writer } = world.log;
+    const ingest = genesisKeys().ingest.filter(({ name }) => name !== KEYS.a.verifier.name);
+    const set: KeySet = { ...genesisKeys(), previous: writer.trust.genesis, time: writer.time(), ingest };
+    await world.log.seal(Buffer.from(signKeySet(set, KEYS.log, KEYS.operator)));
+    const again = await world.verifier();
+    for (let i = 0; i < 2; i++) await again.look();
+    expect(again.open).toEqual([]);
+  });
+
   it('is missed through heartbeats alone, and after a restart, though nobody shows the frame again', async () => {
     const verifier = await world.verifier();
     await verifier.look();
