@@ -131,7 +131,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
   const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
   const sayAlive = (): void => beat(link, settings.name, ledgers);
   const heartbeat = signOfLife(link, HEARTBEAT_MS, sayAlive);
-  const alertsAgain = setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS);
+  const alertsAgain = setInterval(() => alerts.flushSoon(), ALERTS_AGAIN_MS);
   return {
     start() {
       heartbeat.start();
@@ -140,7 +140,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       start();
       witnessing.start();
       systemLedger?.start();
-      void alerts.flush();
+      alerts.flushSoon();
     },
     rescan: () => guards.rescan(),
     async stop() {
@@ -180,14 +180,15 @@ async function openDatabase({ settings, logger }: Context): Promise<Pool> {
 }
 
 function openAlerts(
-  { settings }: Context,
+  { settings, stop: onFault }: Context,
   policy: Policy,
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
   const { name, alertKeyFile, stateDir } = settings;
   const key = readAlertKey(alertKeyFile, policy, 'verifier', name);
-  return openAlertBook({ policy, service: 'verifier', name, key, folder: stateDir, link, systemLedger, now: Date.now });
+  const now = Date.now;
+  return openAlertBook({ policy, service: 'verifier', name, key, folder: stateDir, link, systemLedger, now, onFault });
 }
 
 interface Shared {

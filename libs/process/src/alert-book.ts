@@ -7,8 +7,8 @@
  *   published. After a crash the outbox is sent again; the number inside tells a reader that it is the same alert.
  * - **Signed**: each message carries a note over the hash of the alert's exact bytes (formats.md `everseal/alert/v1`).
  * - **Sealed**: what the broker has is handed on to the system ledger, where there is one, before the book lets it go.
- * - **Acknowledged**: an alert that no later look clears (`stands`) is cleared by a person's word (acknowledgement-folder.ts).
- * - **Bounded**: a flood of single findings (somebody fills the stream with forged frames) is a hundred alerts, not a
+ * - **Acknowledged**: an alert that no later look may clear (`stands`) is cleared by a person's word (acknowledgement-folder.ts).
+ * - **Bounded**: what it says fits into a message, whoever made up the texts (alert-text.ts); a flood of single findings (somebody fills the stream with forged frames) is a hundred alerts, not a
  *   million; the last of them says so.
  *
  * The book in memory is replaced only after the one on disk: what cannot be written was not raised.
@@ -16,6 +16,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { types } from 'node:util';
 import {
   formatTimestamp,
   signAlert,
@@ -26,6 +27,7 @@ import {
 } from '@everseal/audit-core';
 import { replaceFile } from '@everseal/tls';
 import { takeAcknowledgements } from './acknowledgement-folder.js';
+import { cutEvidence, cutText } from './alert-text.js';
 import { fateOf, StopProcess } from './failure.js';
 
 /** Findings of one code and ledger (of one scope, where looks are compared) that stand at the same time. */
@@ -46,7 +48,7 @@ export interface AlertContext {
    * and place but of different subjects are different alerts. It is not part of the alert.
    */
   readonly subject?: string;
-  /** No later look clears it: it is a record of something that happened, and stands until somebody acknowledges it. */
+  /** A record of something that happened: no later look clears it, or none may come that does. It can be acknowledged. */
   readonly stands?: true;
   /** Bytes or hashes that show the finding to a third party. */
   readonly evidence?: Readonly<Record<string, string>>;
@@ -59,7 +61,7 @@ export interface OpenAlert {
   readonly code: string;
   readonly ledger: string;
   readonly since: string;
-  /** Cleared by an acknowledgement and by nothing else. */
+  /** Can be acknowledged. */
   readonly stands?: true;
 }
 
@@ -67,6 +69,13 @@ interface Unsent {
   readonly number: number;
   readonly code: string;
   readonly message: string;
+}
+
+interface Raised {
+  readonly finding: Finding;
+  readonly context: AlertContext;
+  /** No more of these are raised while it stands. */
+  readonly isLast: boolean;
 }
 
 interface Book {
@@ -92,6 +101,7 @@ export class AlertBook {
    * @param file where the book is kept; its folder must exist
    * @param source `<domain>/<service>/<name>`, the name in front of the alert key's `/alerts`
    * @param seal where each alert goes that the broker has; without, they are in no ledger
+   * @param onFault a failure while alerts are sent in the background that must end the process, such as of the disk
    */
   constructor(
     private readonly file: string,
@@ -100,6 +110,9 @@ export class AlertBook {
     private readonly now: () => number,
     private readonly send: SendAlert,
     private readonly seal: SealAlert = () => true,
+    private readonly onFault: (error: Error) => void = (error) => {
+      throw error;
+    },
   ) {
     this.book = readBook(file);
   }
@@ -134,11 +147,11 @@ export class AlertBook {
     }
     for (const [key, { finding, context }] of raised) {
       const alike = book.open.filter((alert) => alert.scope === scope && isLike(alert, finding, context)).length;
-      if (alike < MOST_STANDING) this.writeRaised(book, scope, key, lastOfMany(finding, alike), context);
+      if (alike < MOST_STANDING) this.writeRaised(book, scope, key, { finding, context, isLast: isLast(alike) });
     }
     if (book.next === this.book.next) return;
     this.save(book);
-    void this.flush();
+    this.flushSoon();
   }
 
   /** Raises one finding beside those that stand; it is cleared by a later `reconcile` of the scope. */
@@ -148,9 +161,9 @@ export class AlertBook {
     const alike = this.book.open.filter((alert) => isLike(alert, finding, context)).length;
     if (alike >= MOST_STANDING) return;
     const book = this.copy();
-    this.writeRaised(book, scope, key, lastOfMany(finding, alike), context);
+    this.writeRaised(book, scope, key, { finding, context, isLast: isLast(alike) });
     this.save(book);
-    void this.flush();
+    this.flushSoon();
   }
 
   /**
@@ -167,10 +180,15 @@ export class AlertBook {
     return true;
   }
 
-  /**
-   * Takes acknowledgements, and sends what the broker does not have yet, in order. Call it at start, after a reconnect, and
-   * every few seconds.
-   */
+  /** As `flush`, for whoever does not wait for it. Call it at start, after a reconnect, and every few seconds. */
+  flushSoon(): void {
+    this.flush().catch((error: unknown) => {
+      // What may pass is tried again by the next call.
+      if (fateOf(error) !== 'retry') this.onFault(types.isNativeError(error) ? error : new Error(String(error)));
+    });
+  }
+
+  /** Takes acknowledgements, and sends what the broker does not have yet, in order. */
   async flush(): Promise<void> {
     this.takeAcknowledged();
     this.sending ??= this.sendOutbox().finally(() => {
@@ -218,7 +236,7 @@ export class AlertBook {
     }
   }
 
-  private writeRaised(book: Book, scope: string, key: string, finding: Finding, context: AlertContext): void {
+  private writeRaised(book: Book, scope: string, key: string, { finding, context, isLast }: Raised): void {
     const since = formatTimestamp(this.now());
     const { severity, meaning } = VERDICTS[finding.code];
     const number = this.write(book, finding.code, {
@@ -226,13 +244,13 @@ export class AlertBook {
       state: 'raised',
       severity,
       meaning,
-      detail: finding.detail,
+      detail: cutText(finding.detail) + (isLast ? LAST_OF_MANY : ''),
       ledger: context.ledger,
-      first: { index: finding.index, height: finding.height, eventId: context.eventId ?? null },
+      first: { index: finding.index, height: finding.height, eventId: cutOrNull(context.eventId) },
       lastGoodBlock: context.lastGoodBlock ?? null,
-      expected: finding.expected ?? null,
-      found: finding.found ?? null,
-      evidence: context.evidence ?? {},
+      expected: cutOrNull(finding.expected),
+      found: cutOrNull(finding.found),
+      evidence: cutEvidence(context.evidence ?? {}),
       since,
       runbook: runbookOf(finding.code),
       ...(context.stands ? { stands: true } : {}),
@@ -288,8 +306,10 @@ const isLike = (alert: OpenAlert, { code }: Finding, { ledger }: AlertContext): 
   alert.code === code && alert.ledger === ledger;
 
 /** @param alike how many stand already */
-function lastOfMany(finding: Finding, alike: number): Finding {
-  return alike === MOST_STANDING - 1 ? { ...finding, detail: finding.detail + LAST_OF_MANY } : finding;
+const isLast = (alike: number): boolean => alike === MOST_STANDING - 1;
+
+function cutOrNull(text: string | null | undefined): string | null {
+  return text === null || text === undefined ? null : cutText(text);
 }
 
 function runbookOf(code: string): string {
