@@ -122,7 +122,7 @@ export class CustodyLedger {
       detail: inGap ? `${told}, which the log declares missing` : `${told}, which is not sealed in time`,
     };
     const evidence = { receipt, frame: heard.note, ...(inGap && found.record ? { gap: found.record.note } : {}) };
-    this.alerts.raise(scope, finding, { ledger: this.origin, evidence, stands: true });
+    this.alerts.raise(scope, finding, { ledger: this.origin, evidence, party: ingester, stands: true });
   }
 
   /** The frame is in the log: an alert that a claim of it raised is over. */
@@ -266,6 +266,7 @@ export class CustodyLedger {
     this.alerts.raise(scope, finding, {
       ledger: this.origin,
       evidence: { first: other, second: heard.note, ...more },
+      party: ingester,
       stands: true,
     });
   }

@@ -242,6 +242,33 @@ describe('the alert book', () => {
     expect(stream.alerts[100]!['code']).toBe('custody.conflict');
   });
 
+  it('a hundred of one party hide none of another’s, and all together are bounded; control: of no party they hide all', async () => {
+    const forged = finding('custody.forged', null);
+    let next = 0;
+    const flood = (book: AlertBook, party: string | undefined, many: number): number => {
+      const before = book.open.length;
+      const context = { ledger: LEDGER, ...(party === undefined ? {} : { party }) };
+      for (let i = 0; i < many; i++) book.raise(`message ${next++}`, forged, context);
+      return book.open.length - before;
+    };
+    const stream = new Stream();
+    const book = open(stream);
+    expect([flood(book, 'a', 150), flood(book, 'b', 1)]).toEqual([100, 1]);
+    await book.flush();
+    expect(stream.alerts[99]!['detail']).toMatch(/more of these are not raised/);
+    expect(stream.alerts[100]).toMatchObject({ detail: 'x' });
+    // Whose they are is known after a restart, too.
+    expect([flood(open(stream), 'a', 1), flood(open(stream), 'b', 1)]).toEqual([0, 1]);
+    rmSync(file);
+    const nobody = open(stream);
+    expect([flood(nobody, undefined, 150), flood(nobody, undefined, 1)]).toEqual([100, 0]);
+    rmSync(file);
+    const many = open(stream);
+    stream.reachable = false;
+    const raised = Array.from({ length: 12 }, (_, i) => flood(many, `p${i}`, 101));
+    expect(raised).toEqual([...Array.from({ length: 10 }, () => 100), 0, 0]);
+  });
+
   it('raises a hundred of what a look finds in thousands, and no more at the next look', async () => {
     const stream = new Stream();
     const book = open(stream);

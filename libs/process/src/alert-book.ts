@@ -8,8 +8,9 @@
  * - **Signed**: each message carries a note over the hash of the alert's exact bytes (formats.md `everseal/alert/v1`).
  * - **Sealed**: what the broker has is handed on to the system ledger, where there is one, before the book lets it go.
  * - **Acknowledged**: an alert that no later look may clear (`stands`) is cleared by a person's word (acknowledgement-folder.ts).
- * - **Bounded**: what it says fits into a message, whoever made up the texts (alert-text.ts); a flood of single findings (somebody fills the stream with forged frames) is a hundred alerts, not a
- *   million; the last of them says so.
+ * - **Bounded**: what it says fits into a message, whoever made up the texts (alert-text.ts). A flood of single findings (somebody
+ *   fills the stream with forged frames) is a hundred alerts, not a million; the last of them says so. They are counted for each
+ *   party that could flood, so that none hides behind another's.
  *
  * The book in memory is replaced only after the one on disk: what cannot be written was not raised.
  */
@@ -30,11 +31,13 @@ import { takeAcknowledgements } from './acknowledgement-folder.js';
 import { cutEvidence, cutText } from './alert-text.js';
 import { fateOf, StopProcess } from './failure.js';
 
-/** Findings of one code and ledger (of one scope, where looks are compared) that stand at the same time. */
+/** Findings of one code, ledger and party (of one scope, where looks are compared) that stand at the same time. */
 const MOST_STANDING = 100;
+/** Of one code and ledger (and scope) altogether: ten parties may flood before another one is not heard. */
+const MOST_OF_ALL = 1_000;
 /** Messages that are sent before the file says so: one write for all of them. */
 const SENT_A_WRITE = 100;
-const LAST_OF_MANY = ' (more of these are not raised while a hundred of them stand)';
+const LAST_OF_MANY = ' (more of these are not raised while so many of them stand)';
 
 /** What else an alert says, beside the finding. */
 export interface AlertContext {
@@ -48,6 +51,11 @@ export interface AlertContext {
    * and place but of different subjects are different alerts. It is not part of the alert.
    */
   readonly subject?: string;
+  /**
+   * Whose doing it is, where it is somebody's who could flood (an ingester's lane, a producer): the hundred that stand at a time are
+   * counted for each, so that nobody hides behind another's. It is not part of the alert.
+   */
+  readonly party?: string;
   /** A record of something that happened: no later look clears it, or none may come that does. It can be acknowledged. */
   readonly stands?: true;
   /** Bytes or hashes that show the finding to a third party. */
@@ -61,6 +69,7 @@ export interface OpenAlert {
   readonly code: string;
   readonly ledger: string;
   readonly since: string;
+  readonly party?: string;
   /** Can be acknowledged. */
   readonly stands?: true;
 }
@@ -122,7 +131,7 @@ export class AlertBook {
   }
 
   /**
-   * What a look at `scope` found. New findings are raised (a hundred of a code, the last of which says so), standing ones
+   * What a look at `scope` found. New findings are raised (a hundred of a code and party, the last of which says so), standing ones
    * stay silent, and open alerts of the scope that are not among the findings are cleared.
    *
    * @param complete false when the look did not come to its end: then what it does not name is not cleared
@@ -146,8 +155,12 @@ export class AlertBook {
       this.writeCleared(book, alert, `a later look at ${alert.scope} ${what}`);
     }
     for (const [key, { finding, context }] of raised) {
-      const alike = book.open.filter((alert) => alert.scope === scope && isLike(alert, finding, context)).length;
-      if (alike < MOST_STANDING) this.writeRaised(book, scope, key, { finding, context, isLast: isLast(alike) });
+      const room = roomFor(
+        book.open.filter((alert) => alert.scope === scope),
+        finding,
+        context,
+      );
+      if (room > 0) this.writeRaised(book, scope, key, { finding, context, isLast: room === 1 });
     }
     if (book.next === this.book.next) return;
     this.save(book);
@@ -158,10 +171,10 @@ export class AlertBook {
   raise(scope: string, finding: Finding, context: AlertContext): void {
     const key = alertKey(finding, context);
     if (this.book.open.some((alert) => alert.scope === scope && alert.key === key)) return;
-    const alike = this.book.open.filter((alert) => isLike(alert, finding, context)).length;
-    if (alike >= MOST_STANDING) return;
+    const room = roomFor(this.book.open, finding, context);
+    if (room <= 0) return;
     const book = this.copy();
-    this.writeRaised(book, scope, key, { finding, context, isLast: isLast(alike) });
+    this.writeRaised(book, scope, key, { finding, context, isLast: room === 1 });
     this.save(book);
     this.flushSoon();
   }
@@ -255,8 +268,9 @@ export class AlertBook {
       runbook: runbookOf(finding.code),
       ...(context.stands ? { stands: true } : {}),
     });
-    const stands = context.stands ? { stands: context.stands } : {};
-    book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since, ...stands });
+    const { ledger, party, stands } = context;
+    const more = { ...(party === undefined ? {} : { party }), ...(stands ? { stands } : {}) };
+    book.open.push({ number, scope, key, code: finding.code, ledger, since, ...more });
   }
 
   private writeCleared(book: Book, alert: OpenAlert, clearedBy: string, acknowledged?: Record<string, string>): void {
@@ -302,11 +316,12 @@ export function openAlertsIn(file: string): readonly OpenAlert[] | null {
   return existsSync(file) ? readBook(file).open : null;
 }
 
-const isLike = (alert: OpenAlert, { code }: Finding, { ledger }: AlertContext): boolean =>
-  alert.code === code && alert.ledger === ledger;
-
-/** @param alike how many stand already */
-const isLast = (alike: number): boolean => alike === MOST_STANDING - 1;
+/** How many more findings like this may stand beside those that do. */
+function roomFor(open: readonly OpenAlert[], { code }: Finding, { ledger, party }: AlertContext): number {
+  const alike = open.filter((alert) => alert.code === code && alert.ledger === ledger);
+  const ofParty = alike.filter((alert) => alert.party === party);
+  return Math.min(MOST_STANDING - ofParty.length, MOST_OF_ALL - alike.length);
+}
 
 function cutOrNull(text: string | null | undefined): string | null {
   return text === null || text === undefined ? null : cutText(text);
