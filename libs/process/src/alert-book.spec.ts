@@ -258,14 +258,25 @@ describe('the alert book', () => {
     expect(stream.alerts[99]!['detail']).toMatch(/more of these are not raised/);
     expect(stream.alerts[100]).toMatchObject({ detail: 'x' });
     // Whose they are is known after a restart, too.
-    expect([flood(open(stream), 'a', 1), flood(open(stream), 'b', 1)]).toEqual([0, 1]);
+    const restarted = open(stream);
+    expect([flood(restarted, 'a', 1), flood(restarted, 'b', 1)]).toEqual([0, 1]);
+    await restarted.flush();
     rmSync(file);
     const nobody = open(stream);
     expect([flood(nobody, undefined, 150), flood(nobody, undefined, 1)]).toEqual([100, 0]);
+    await nobody.flush();
     rmSync(file);
     const many = open(stream);
-    stream.reachable = false;
-    const raised = Array.from({ length: 12 }, (_, i) => flood(many, `p${i}`, 101));
+    const parties = Array.from({ length: 12 }, (_, i) => `p${i}`);
+    const found = parties.flatMap((party) =>
+      Array.from({ length: 101 }, (_, i) => ({
+        finding: finding('custody.altered', i),
+        context: { ledger: LEDGER, party, subject: party },
+      })),
+    );
+    many.reconcile('one', found);
+    const raised = parties.map((party) => many.open.filter((alert) => alert.party === party).length);
+    await many.flush();
     expect(raised).toEqual([...Array.from({ length: 10 }, () => 100), 0, 0]);
   });
 
