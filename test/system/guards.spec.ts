@@ -90,6 +90,27 @@ describe('an act of a superuser', () => {
   );
 
   it(
+    'T17: on what the verifier may read ends no verifier, over a restart, and is raised until it is undone',
+    async () => {
+      await dba.query('REVOKE SELECT ON everseal.anchor FROM everseal_verifier');
+      await waitUntil(() => alerts.open.some(({ code }) => code === 'store.catalog'), {
+        what: 'store.catalog',
+        timeoutMs: WITHIN_MS,
+      });
+      await waitUntil(() => system.said.some((line) => line.includes('anchors guard tries again')), {
+        what: 'a look at the anchors that was refused',
+        timeoutMs: WITHIN_MS,
+      });
+      await restartVerifier();
+      expect(new Set(alerts.open.map(({ code }) => code))).toEqual(new Set(['store.catalog']));
+      await dba.query('GRANT SELECT ON everseal.anchor TO everseal_verifier');
+      await alerts.allCleared(WITHIN_MS);
+      await everyGuardLooked();
+    },
+    START_MS,
+  );
+
+  it(
     'T18: on what a commit is worth raises store.durability and nothing else, until it is undone',
     async () => {
       await dba.query("ALTER ROLE everseal_sealer SET synchronous_commit = 'off'");
