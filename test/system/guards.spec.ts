@@ -40,6 +40,11 @@ async function looks(): Promise<number[]> {
   return [...text.matchAll(/^everseal_guard_looks_total\{.*\} (\d+)$/gm)].map(([, count]) => Number(count));
 }
 
+async function looksOf(guard: string): Promise<number> {
+  const text = await system.ask('verifier', 'v1', '/metrics');
+  return Number(new RegExp(`^everseal_guard_looks_total\\{.*guard="${guard}".*\\} (\\d+)$`, 'm').exec(text)?.[1]);
+}
+
 /** Whatever was done before is seen by a look that begins after it. */
 async function everyGuardLooked(): Promise<void> {
   const before = await looks();
@@ -85,6 +90,23 @@ describe('an act of a superuser', () => {
       expect(alerts.open.map((alert) => [alert.code, alert.number])).toEqual([['store.catalog', number]]);
       await dba.query('REVOKE UPDATE ON everseal.block_body FROM everseal_sealer');
       await alerts.allCleared(WITHIN_MS);
+    },
+    START_MS,
+  );
+
+  it(
+    'T17: on what the verifier may read ends no verifier, over a restart, and is raised until it is undone',
+    async () => {
+      await dba.query('REVOKE SELECT ON everseal.anchor FROM everseal_verifier');
+      await alerts.raised('store.catalog', WITHIN_MS);
+      const [before, anchors] = [await looksOf('catalog'), await looksOf('anchors')];
+      await waitUntil(async () => (await looksOf('catalog')) >= before + 2, { what: 'looks', timeoutMs: WITHIN_MS });
+      expect(await looksOf('anchors')).toBe(anchors);
+      await restartVerifier();
+      expect(new Set(alerts.open.map(({ code }) => code))).toEqual(new Set(['store.catalog']));
+      await dba.query('GRANT SELECT ON everseal.anchor TO everseal_verifier');
+      await alerts.allCleared(WITHIN_MS);
+      await everyGuardLooked();
     },
     START_MS,
   );

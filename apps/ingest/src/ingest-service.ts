@@ -67,8 +67,9 @@ export class IngestService {
     const { settings, policy, alertKey, link, now, health } = options;
     mkdirSync(settings.spoolDir, { recursive: true, mode: 0o700 });
     const { name, spoolDir: folder } = settings;
-    const { systemLedger } = options;
-    this.alerts = openAlertBook({ policy, service: 'ingest', name, key: alertKey, folder, link, systemLedger, now });
+    const { systemLedger, onStop: onFault } = options;
+    const book = { policy, name, key: alertKey, folder, link, systemLedger, now, onFault };
+    this.alerts = openAlertBook({ ...book, service: 'ingest' });
     const shared = health.condition('broker', 'the broker is not checked yet');
     this.intakes = options.ledgers.map((entry) => this.newIntake(entry));
     this.broker = this.intakes.map((intake) => intake.gate.joined('broker', shared));
@@ -87,13 +88,13 @@ export class IngestService {
       reconnected: () => {
         for (const loop of this.loops) loop.wake();
         for (const intake of this.intakes) intake.lookAgain();
-        void this.alerts.flush();
+        this.alerts.flushSoon();
       },
     });
     this.loops.push(this.brokerLoop(), this.heartbeatLoop());
     for (const intake of this.intakes) intake.start();
     this.options.systemLedger?.start();
-    void this.alerts.flush();
+    this.alerts.flushSoon();
   }
 
   async stop(): Promise<void> {
@@ -151,7 +152,7 @@ export class IngestService {
       name: 'heartbeat',
       body: async () => {
         await beat(link, settings.name, this.intakes, this.options.now);
-        void this.alerts.flush();
+        this.alerts.flushSoon();
         return HEARTBEAT_EVERY_MS;
       },
       pulse: health.pulse('heartbeat', BROKER_WITHIN_MS),

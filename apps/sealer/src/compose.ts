@@ -100,13 +100,13 @@ export async function composeSealer(context: Context): Promise<SealerService> {
   const shared = { policy, pool, indexPool, link, alerts, metrics, witnessTls: await openWitnessTls(context) };
   const ledgers = await Promise.all(settings.ledgers.map((ledger) => composeLedger(context, shared, ledger)));
   const heartbeat = signOfLife(link, HEARTBEAT_MS, () => beat(link, settings.name, ledgers));
-  const alertsAgain = setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS);
+  const alertsAgain = setInterval(() => alerts.flushSoon(), ALERTS_AGAIN_MS);
   return {
     start() {
       heartbeat.start();
       for (const ledger of ledgers) ledger.start();
       systemLedger?.start();
-      void alerts.flush();
+      alerts.flushSoon();
     },
     async stop() {
       heartbeat.stop();
@@ -143,14 +143,15 @@ async function openDatabase({ settings, logger }: Context): Promise<{ pool: Pool
 }
 
 function openAlerts(
-  { settings }: Context,
+  { settings, stop: onFault }: Context,
   policy: Policy,
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
   const { name, alertKeyFile, stateDir } = settings;
   const key = readAlertKey(alertKeyFile, policy, 'sealer', name);
-  return openAlertBook({ policy, service: 'sealer', name, key, folder: stateDir, link, systemLedger, now: Date.now });
+  const now = Date.now;
+  return openAlertBook({ policy, service: 'sealer', name, key, folder: stateDir, link, systemLedger, now, onFault });
 }
 
 interface Shared {

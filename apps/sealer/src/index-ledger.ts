@@ -178,7 +178,7 @@ export class IndexLedger {
   private conflict({ position, eventId, producer }: BlockEvent, earlier: number): void {
     const detail = `event ${position} of ${producer} has source and id of event ${earlier}, and other bytes`;
     const finding: Finding = { code: 'event.conflict', index: position, height: null, detail };
-    this.alerts.raise(`conflicts of ${this.origin}`, finding, { ledger: this.origin, eventId });
+    this.alerts.raise(`conflicts of ${this.origin}`, finding, { ledger: this.origin, eventId, party: producer });
   }
 
   private forget(first: number): void {

@@ -1,51 +1,31 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+/** What is put aside is said for each lane, however many messages of another lane were put aside before. */
 import path from 'node:path';
-import { openAlert } from '@everseal/audit-core';
+import { describe, expect, it } from '@jest/globals';
+import { alertKeyName, NOTE_KEY, sha256, SigningKey } from '@everseal/audit-core';
 import { AlertBook } from '@everseal/process';
-import { temporaryFolder, type TemporaryFolder } from '@everseal/testing';
-import { ORIGIN, testKey } from '../../../libs/audit-core/src/log.fixture.js';
+import { temporaryFolder } from '@everseal/testing';
+import { ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
 import { SealAlerts } from './seal-alerts.js';
 
-const KEY = testKey('audit.example.com/sealer/s1/alerts');
-const message = (sequence: number) => ({ sequence, subject: 'audit.frames.main.a', time: '', data: Buffer.from('x') });
+const KEY = SigningKey.fromSeed(alertKeyName('audit.example.com', 'sealer', 's1'), sha256(Buffer.from('s1')), NOTE_KEY);
 
-let folder: TemporaryFolder;
-let book: AlertBook;
-let alerts: SealAlerts;
-let sent: Record<string, unknown>[];
-beforeEach(() => {
-  folder = temporaryFolder('alerts');
-  sent = [];
-  const send = (_: string, bytes: Buffer): Promise<boolean> => {
-    sent.push(JSON.parse(openAlert(bytes, [KEY.verifier]).json.toString()) as Record<string, unknown>);
-    return Promise.resolve(true);
-  };
-  book = new AlertBook(path.join(folder.path, 'alerts.json'), 'audit.example.com/sealer/s1', KEY, Date.now, send);
-  alerts = new SealAlerts(ORIGIN, book);
-});
-afterEach(() => folder.remove());
-
-describe('a stream that lost messages', () => {
-  it('is one alert with what was expected and what was found, until nothing is missing any more', async () => {
-    alerts.lost(7, message(12));
-    alerts.lost(12, message(15));
-    await book.flush();
-    expect(sent).toMatchObject([{ code: 'stream.lost', evidence: { expected: '8', found: '12' } }]);
-    alerts.nothingLost();
-    expect(book.open).toEqual([]);
-    alerts.lost(15, message(17));
-    expect(book.open).toHaveLength(1);
-  });
-
-  it('is not one that goes on with the next message, nor one that is read for the first time', () => {
-    alerts.lost(7, message(8));
-    alerts.lost(0, message(900));
-    expect(book.open).toEqual([]);
-  });
-
-  it('does not take the alert of a replaced stream back', () => {
-    alerts.replaced('its epoch is e2, was e1');
-    alerts.nothingLost();
-    expect(book.open).toMatchObject([{ code: 'stream.replaced' }]);
+describe('alerts about messages that were put aside', () => {
+  it('a hundred a lane; control: no more of that lane', () => {
+    const folder = temporaryFolder('seal-alerts');
+    const file = path.join(folder.path, 'alerts.json');
+    const book = new AlertBook(file, 'audit.example.com/sealer/s1', KEY, Date.now, () => Promise.resolve(false));
+    const alerts = new SealAlerts(ORIGIN, book);
+    let sequence = 0;
+    const putAside = (lane: string): void => {
+      const subject = `audit.frames.main.${lane}`;
+      const message = { sequence: ++sequence, subject, data: Buffer.from('x'), time: '' };
+      alerts.putAside(message, 'custody.forged', 'spec');
+    };
+    for (let i = 0; i < 120; i++) putAside('a');
+    expect(book.open).toHaveLength(100);
+    putAside('b');
+    putAside('a');
+    expect(book.open.map(({ scope }) => scope).slice(99)).toEqual(['stream 100', 'stream 121']);
+    folder.remove();
   });
 });

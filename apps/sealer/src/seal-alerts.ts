@@ -28,7 +28,7 @@ export class SealAlerts {
       sequence === 0
         ? [`resend ${subject}`, `a message that was resent for ${subject}`]
         : [`stream ${sequence}`, `message ${sequence} of the stream`];
-    this.raise(scope, code, `${what} is not sealed: ${why}`, { evidence, stands: true });
+    this.raise(scope, code, `${what} is not sealed: ${why}`, { evidence, party: subject, stands: true });
   }
 
   /**
@@ -73,7 +73,7 @@ export class SealAlerts {
     this.book.raise(
       `gap ${index} of ${this.origin}`,
       { code: 'custody.gap', index, height: null, detail },
-      { ledger: this.origin },
+      { ledger: this.origin, party: ingester },
     );
   }
 

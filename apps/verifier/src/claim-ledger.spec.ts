@@ -1,4 +1,6 @@
 /** Claims: what a producer learns of its receipt at every stage of its frame, what is refused, and what raises an alert. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   encodeEventEntry,
@@ -97,6 +99,34 @@ describe('the state of a claim', () => {
     await seal(made);
     await verifier.look();
     expect(verifier.open).toEqual([]);
+  });
+
+  it('overdue stands, so that it is acknowledged where nobody can look it up any more; control: the alert of a lane', async () => {
+    await claim();
+    await verifier.look();
+    world.now += PAST;
+    await verifier.custody.look();
+    await claim();
+    // Whoever holds a stolen key claims frames that nobody will seal, more of them than notes are kept. After a restart no look
+    // knows of them, and of the first ones not even without one.
+    const before = verifier.alerts.open.map(({ number }) => number);
+    writeFileSync(path.join(world.folder.path, 'custody.json'), '{"frames":[]}');
+    const again = await world.verifier('guard', 'sweep');
+    for (let i = 0; i < 2; i++, world.now += PAST) await again.look();
+    expect(again.alerts.open.map(({ number, stands }) => [number, stands])).toEqual([
+      [before[0], undefined],
+      [before[1], true],
+    ]);
+    const said = {
+      source: 'audit.example.com/verifier/v1',
+      time: world.log.writer.time(),
+      by: 'eva',
+      reason: 'stolen',
+    };
+    const acknowledge = (number: number): boolean =>
+      again.alerts.acknowledge({ ...said, code: 'custody.overdue', number });
+    expect([acknowledge(before[0]!), acknowledge(before[1]!)]).toEqual([false, true]);
+    expect(again.alerts.open.map(({ number }) => number)).toEqual([before[0]]);
   });
 
   it('overdue for a frame in a gap: custody.gap-false; for one whose number another has: custody.conflict', async () => {

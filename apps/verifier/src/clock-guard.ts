@@ -83,7 +83,10 @@ export class ClockGuard {
         );
       }
     }
-    for (const clock of asked) await this.ask(clock);
+    const refused: unknown[] = [];
+    for (const clock of asked) await this.ask(clock).catch((error: unknown) => refused.push(error));
+    // One that is refused keeps no other from being read.
+    if (refused.length > 0) throw refused[0];
   }
 
   /** What does not answer now shows no clock: it is asked again by the next look. */

@@ -15,7 +15,7 @@ import {
 import { databaseTime } from '@everseal/ledger-store';
 import { listen, StreamReader, type NatsLink } from '@everseal/messaging';
 import { framesStream, heartbeatSubject, type Policy } from '@everseal/policy';
-import { exposeCounts, Loop, StopProcess, type AlertBook, type ServiceContext } from '@everseal/process';
+import { exposeCounts, StopProcess, type AlertBook, type Loop, type ServiceContext } from '@everseal/process';
 import type { SystemLedger } from '@everseal/system-ledger';
 import type { Pool } from 'pg';
 import { AnchorGuard } from './anchor-guard.js';
@@ -27,6 +27,7 @@ import { DurabilityGuard } from './durability-guard.js';
 import { KeyGuard } from './key-guard.js';
 import type { OwnScans } from './own-scans.js';
 import type { KnownAnchor } from './known-anchors.js';
+import { runVerifierLoop } from './verifier-loop.js';
 
 /** A look takes some round trips; Postgres and the broker answer within seconds or not at all. */
 const LOOK_BOUND_MS = 120_000;
@@ -41,6 +42,8 @@ export interface GuardParts {
   readonly systemLedger: SystemLedger | null;
   readonly ledgers: readonly GuardedLedger[];
   readonly ownScans: OwnScans;
+  /** Null where none is configured. */
+  readonly catalog: CatalogGuard | null;
 }
 
 export interface GuardedLedger {
@@ -60,11 +63,10 @@ export interface Guards {
 
 export function composeGuards(context: Context, parts: GuardParts): Guards {
   const { settings, logger, health, metrics, stop } = context;
-  const { pool, alerts, policy } = parts;
+  const { pool, alerts, policy, catalog } = parts;
   const clocks = clockGuard(context, parts);
   const durability = new DurabilityGuard(pool, alerts, policy.domain);
   const keys = parts.ledgers.map((ledger, i) => keyGuard(settings.ledgers[i]!, ledger, alerts));
-  const catalog = catalogGuard(context, parts);
   const posture = composePosture({ settings, ...parts });
   const anchors = anchorGuard(parts);
   const looks: Readonly<Record<string, () => Promise<void>>> = {
@@ -92,7 +94,7 @@ export function composeGuards(context: Context, parts: GuardParts): Guards {
           counts[guard]! += 1;
           return settings.guards.everyMs;
         };
-        loops.push(Loop.run({ name, body, logger, pulse, within: LOOK_BOUND_MS, onStop: stop }));
+        loops.push(runVerifierLoop({ name, body, logger, pulse, within: LOOK_BOUND_MS, onStop: stop }));
       }
     },
     stop: async () => void (await Promise.all(loops.map((loop) => loop.stop()))),
@@ -100,7 +102,10 @@ export function composeGuards(context: Context, parts: GuardParts): Guards {
 }
 
 /** Null, and said so, when the settings name no agreement. */
-function catalogGuard({ settings, logger }: Context, { policy, pool, alerts }: GuardParts): CatalogGuard | null {
+export function catalogGuard(
+  { settings, logger }: Context,
+  { policy, pool, alerts }: Pick<GuardParts, 'policy' | 'pool' | 'alerts'>,
+): CatalogGuard | null {
   const { agreementFile, deployKeyFile } = settings.guards;
   if (agreementFile === undefined || deployKeyFile === undefined) {
     logger.warn(

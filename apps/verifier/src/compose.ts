@@ -26,7 +26,7 @@ import {
   type AlertBook,
   firstConnection,
   KeyFile,
-  Loop,
+  type Loop,
   StopProcess,
   watchCertificate,
   type ServiceContext,
@@ -37,7 +37,7 @@ import { postgresTlsOptions, sessionSeconds } from '@everseal/tls';
 import type { Pool } from 'pg';
 import { answerWitness } from './answer-witness.js';
 import { BodyRing } from './body-ring.js';
-import { composeGuards, type GuardedLedger } from './compose-guards.js';
+import { catalogGuard, composeGuards, type GuardedLedger } from './compose-guards.js';
 import type { VerifierSettings } from './config.js';
 import { composeCustody } from './custody-compose.js';
 import { FollowLedger } from './follow-ledger.js';
@@ -48,6 +48,8 @@ import { coverageMetrics } from './coverage-metrics.js';
 import { LedgerCoverage, SWEEPS, type Clocks, type SweepName } from './ledger-coverage.js';
 import { OwnScans } from './own-scans.js';
 import { Pace } from './pace.js';
+import { onceRead, type RefusedStart } from './refused-start.js';
+import { isRefusal } from './stored-value.js';
 import { SweepAnchors } from './sweep-anchors.js';
 import { recordBrokerEvents } from './broker-events.js';
 import { SweepBodies } from './sweep-bodies.js';
@@ -57,6 +59,7 @@ import { sweepRate } from './sweep-rate.js';
 import { restAfter } from './sweep-rest.js';
 import { SweepStored } from './sweep-stored.js';
 import { MemoryFile } from './verifier-memory.js';
+import { runVerifierLoop } from './verifier-loop.js';
 import { verifierMetrics } from './verifier-metrics.js';
 import { VerifyLedger } from './verify-ledger.js';
 import { composeWitnessing } from './witness-compose.js';
@@ -109,9 +112,12 @@ export async function composeVerifier(context: Context): Promise<VerifierService
     link,
   });
   const alerts = openAlerts(context, policy, link, systemLedger);
+  const catalog = catalogGuard(context, { policy, pool, alerts });
+  const refused = { catalog, logger };
+  await onceRead(refused, () => assertSchema(pool));
   const ledgers: LedgerService[] = [];
   for (const ledger of settings.ledgers) {
-    ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts }, ledger));
+    ledgers.push(await composeLedger(context, { policy, key, pool, link, alerts, refused }, ledger));
   }
   verifierMetrics(context.metrics, ledgers, alerts);
   const ownScans = new OwnScans();
@@ -125,13 +131,13 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       now: Date.now,
       onFault: context.stop,
     });
-  const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers, ownScans });
+  const guards = composeGuards(context, { policy, pool, link, alerts, systemLedger, ledgers, ownScans, catalog });
   coverageMetrics(context.metrics, () => ledgers.map(({ verify }) => verify));
   const { start, stop } = answerWitness(context, link, ledgers);
-  const witnessing = await composeWitnessing(context, { policy, key, pool, alerts }, ledgers);
+  const witnessing = await composeWitnessing(context, { policy, key, pool, alerts, refused }, ledgers);
   const sayAlive = (): void => beat(link, settings.name, ledgers);
   const heartbeat = signOfLife(link, HEARTBEAT_MS, sayAlive);
-  const alertsAgain = setInterval(() => void alerts.flush(), ALERTS_AGAIN_MS);
+  const alertsAgain = setInterval(() => alerts.flushSoon(), ALERTS_AGAIN_MS);
   return {
     start() {
       heartbeat.start();
@@ -140,7 +146,7 @@ export async function composeVerifier(context: Context): Promise<VerifierService
       start();
       witnessing.start();
       systemLedger?.start();
-      void alerts.flush();
+      alerts.flushSoon();
     },
     rescan: () => guards.rescan(),
     async stop() {
@@ -175,19 +181,25 @@ async function openDatabase({ settings, logger }: Context): Promise<Pool> {
     transactions: 'long',
     onIdleError: (err) => logger.warn({ err }, 'an idle Postgres connection broke'),
   });
-  await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () => assertSchema(pool));
+  await firstConnection('Postgres', settings.postgres.firstConnectMs, logger, () =>
+    assertSchema(pool).catch((error: unknown) => {
+      // It answers: what it refuses is asked for again when there is somebody to tell.
+      if (!isRefusal(error)) throw error;
+    }),
+  );
   return pool;
 }
 
 function openAlerts(
-  { settings }: Context,
+  { settings, stop: onFault }: Context,
   policy: Policy,
   link: NatsLink,
   systemLedger: SystemLedger | null,
 ): AlertBook {
   const { name, alertKeyFile, stateDir } = settings;
   const key = readAlertKey(alertKeyFile, policy, 'verifier', name);
-  return openAlertBook({ policy, service: 'verifier', name, key, folder: stateDir, link, systemLedger, now: Date.now });
+  const now = Date.now;
+  return openAlertBook({ policy, service: 'verifier', name, key, folder: stateDir, link, systemLedger, now, onFault });
 }
 
 interface Shared {
@@ -196,11 +208,12 @@ interface Shared {
   readonly pool: Pool;
   readonly link: NatsLink;
   readonly alerts: AlertBook;
+  readonly refused: RefusedStart;
 }
 
 async function composeLedger(
   context: Context,
-  { policy, key, pool, link, alerts }: Shared,
+  { policy, key, pool, link, alerts, refused }: Shared,
   { name, genesisFile }: VerifierSettings['ledgers'][number],
 ): Promise<LedgerService> {
   const { settings, logger, stop: end } = context;
@@ -208,7 +221,7 @@ async function composeLedger(
   const genesis = readFileSync(genesisFile);
   const first = openGenesis(genesis, origin);
   const trust = { origin, genesis: leafHash(genesis) };
-  const ledgerId = await waitForLedger(pool, origin);
+  const ledgerId = await waitForLedger(pool, origin, refused);
   const folder = path.join(settings.stateDir, name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = new MemoryFile(
@@ -279,9 +292,9 @@ async function composeLedger(
 }
 
 /** The sealer creates a ledger when it first runs; both may be started at once. */
-async function waitForLedger(pool: Pool, origin: string): Promise<number> {
+async function waitForLedger(pool: Pool, origin: string, refused: RefusedStart): Promise<number> {
   for (const deadline = Date.now() + LEDGER_WAIT_MS; ;) {
-    const ledgerId = await findLedger(pool, origin);
+    const ledgerId = await onceRead(refused, () => findLedger(pool, origin));
     if (ledgerId !== null) return ledgerId;
     if (Date.now() > deadline) {
       throw new StopProcess(
@@ -304,7 +317,7 @@ function ledgerLoops(
   const run = (what: string, within: number, body: (signal: AbortSignal) => Promise<number>): Loop => {
     const pulse = health.pulse(`${what} ${name}`, within);
     const condition = what === 'tail' ? { condition: tailCondition } : {};
-    return Loop.run({ name: `${what} ${name}`, body, logger, pulse, within, onStop: stop, ...condition });
+    return runVerifierLoop({ name: `${what} ${name}`, body, logger, pulse, within, onStop: stop, ...condition });
   };
   return {
     start() {

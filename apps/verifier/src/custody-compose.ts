@@ -6,8 +6,8 @@
 import path from 'node:path';
 import {
   FormatError,
+  heartbeatNoteOf,
   parseAnnouncement,
-  parseIngestHeartbeat,
   type Finding,
   type KeySet,
   type KeysOfLog,
@@ -36,7 +36,7 @@ import {
   type ExpectedStream,
   type Policy,
 } from '@everseal/policy';
-import { fateOf, Loop, type AlertBook, type ServiceContext } from '@everseal/process';
+import type { AlertBook, Loop, ServiceContext } from '@everseal/process';
 import type { Pool } from 'pg';
 import { ClaimLedger } from './claim-ledger.js';
 import type { VerifierSettings } from './config.js';
@@ -53,6 +53,7 @@ import { StreamMemory } from './stream-guard-memory.js';
 import { SharedStreams } from './stream-guard-shared.js';
 import { StreamSweep } from './stream-guard-sweep.js';
 import { sweepRate } from './sweep-rate.js';
+import { runVerifierLoop, verifierFate } from './verifier-loop.js';
 import type { WitnessLedger } from './witness-ledger.js';
 
 const LOOK_EVERY_MS = 1_000;
@@ -115,12 +116,12 @@ function listening(
   parts: CustodyParts,
   { custody, checkpoints, claims }: Made,
 ): (Listening | Serving)[] {
-  const { name, link } = parts;
+  const { name, link, policy } = parts;
   const onFault = context.stop;
   const failing = (error: unknown): void => failed(context, error);
   return [
     listen(link, heartbeatSubject('ingest', '*'), {
-      onMessage: ({ data }) => takeHeartbeat(data, custody),
+      onMessage: ({ data }) => takeHeartbeat(data, custody, policy.ledgers.length),
       onFault,
     }),
     listen(link, announceSubject(name), {
@@ -223,7 +224,8 @@ function run(
   everyMs: number,
 ): Loop {
   const pulse = health.pulse(name, within);
-  return Loop.run({ name, body: (signal) => look(signal).then(() => everyMs), logger, pulse, within, onStop: stop });
+  const body = (signal: AbortSignal): Promise<number> => look(signal).then(() => everyMs);
+  return runVerifierLoop({ name, body, logger, pulse, within, onStop: stop });
 }
 
 function answerClaims({ logger, stop }: Context, { name, link }: CustodyParts, claims: ClaimLedger): Serving {
@@ -241,10 +243,15 @@ function answerClaims({ logger, stop }: Context, { name, link }: CustodyParts, c
   });
 }
 
-/** What is no heartbeat says nothing. */
-export function takeHeartbeat(data: Uint8Array, custody: CustodyLedger): void {
+/**
+ * What is no heartbeat says nothing, nor does one that is larger than an ingester's can be. It is read between all else that
+ * comes from the broker, so the work is bounded: at most one signature.
+ * @param ledgers of the policy
+ */
+export function takeHeartbeat(data: Uint8Array, custody: CustodyLedger, ledgers: number): void {
   try {
-    for (const note of parseIngestHeartbeat(data)) custody.hear(note, 'heartbeat');
+    const note = heartbeatNoteOf(data, custody.origin, ledgers);
+    if (note !== null) custody.hear(note, 'heartbeat');
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
   }
@@ -263,6 +270,6 @@ async function takeAnnouncement(data: Uint8Array, checkpoints: CustodyCheckpoint
 
 /** The same comes again with the next look. */
 function failed({ logger, stop }: Context, error: unknown): void {
-  if (fateOf(error) === 'stop') stop(error instanceof Error ? error : new Error(String(error)));
+  if (verifierFate(error) === 'stop') stop(error instanceof Error ? error : new Error(String(error)));
   else logger.warn({ err: error }, 'a checkpoint could not be compared now');
 }

@@ -75,6 +75,30 @@ describe('an untouched ledger', () => {
   });
 });
 
+describe('a heartbeat costs one signature at most', () => {
+  it('the first note of this ledger is opened, and no other; control: each in a heartbeat of its own', async () => {
+    const verifier = await world.verifier();
+    await verifier.look();
+    const made = [frame('{"n":1}'), frame('{"n":2}'), frame('{"n":3}')];
+    verifier.hear(...made);
+    await verifier.look();
+    expect(verifier.custody.marks()).toEqual(new Map([['a', 1]]));
+    for (const one of made) verifier.hear(one);
+    expect(verifier.custody.marks()).toEqual(new Map([['a', 3]]));
+  });
+
+  it('is not read above 64 KiB; control: the same with that many bytes', async () => {
+    const verifier = await world.verifier();
+    await verifier.look();
+    const heartbeat = JSON.stringify({ frames: [frame().note.toString()] });
+    const ofBytes = (size: number): string => heartbeat + ' '.repeat(size - Buffer.byteLength(heartbeat));
+    verifier.hearBytes(ofBytes(65_537));
+    expect(verifier.custody.marks()).toEqual(new Map());
+    verifier.hearBytes(ofBytes(65_536));
+    expect(verifier.custody.marks()).toEqual(new Map([['a', 1]]));
+  });
+});
+
 describe('T19: messages that are gone before they were sealed', () => {
   async function act(...off: Look[]) {
     const verifier = await world.verifier(...off);
@@ -118,6 +142,24 @@ describe('T19: messages that are gone before they were sealed', () => {
     await world.log.seal(Buffer.from(signKeySet(set, KEYS.log, KEYS.operator)));
     for (let i = 0; i < 2; i++, world.now += PAST) await verifier.look();
     expect(verifier.sent).toEqual([]);
+  });
+
+  it('is cleared when the key was revoked while the verifier did not run; control: not while it is in force', async () => {
+    const verifier = await world.verifier();
+    await verifier.look();
+    verifier.hear(frame());
+    for (let i = 0; i < 3; i++, world.now += PAST) await verifier.look();
+    expect(verifier.open).toEqual(['custody.overdue']);
+    const asBefore = await world.verifier();
+    for (let i = 0; i < 2; i++) await asBefore.look();
+    expect(asBefore.open).toEqual(['custody.overdue']);
+    const { writer } = world.log;
+    const ingest = genesisKeys().ingest.filter(({ name }) => name !== KEYS.a.verifier.name);
+    const set: KeySet = { ...genesisKeys(), previous: writer.trust.genesis, time: writer.time(), ingest };
+    await world.log.seal(Buffer.from(signKeySet(set, KEYS.log, KEYS.operator)));
+    const again = await world.verifier();
+    for (let i = 0; i < 2; i++) await again.look();
+    expect(again.open).toEqual([]);
   });
 
   it('is missed through heartbeats alone, and after a restart, though nobody shows the frame again', async () => {

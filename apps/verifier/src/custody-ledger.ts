@@ -18,6 +18,9 @@ import type { CustodyLog, FrameFound } from './custody-log.js';
 import type { CustodyNotes, HeardFrame, HeardWhere } from './custody-notes.js';
 
 type Named = { finding: Finding; context: AlertContext };
+/** Begins the scope of a lane's looks; the lane's name and the ledger's follow. */
+const LANE_SCOPE = 'custody of ';
+
 type LaneLook = { ingester: string; findings: Named[]; complete: boolean };
 
 export interface CustodyBounds {
@@ -75,8 +78,9 @@ export class CustodyLedger {
     if (this.notes.changed) this.file.write(this.notes);
     // Crash before this: what is overdue is on the disk, and the next look raises it.
     for (const { ingester, findings, complete } of looks) {
-      this.alerts.reconcile(`custody of ${ingester} in ${this.origin}`, findings, complete);
+      this.alerts.reconcile(this.laneScope(ingester), findings, complete);
     }
+    if (this.restored) this.clearRevoked();
   }
 
   /** Whether a frame that is not sealed should be, by the bound. */
@@ -102,7 +106,8 @@ export class CustodyLedger {
 
   /**
    * A claim showed that its frame is not in the log as it should be: an alert of its own, with the receipt. It clears with
-   * the look that finds the frame sealed.
+   * the look that finds the frame sealed. It stands besides: of many claims the notes are not kept, nor over every restart, and
+   * then no look of ours finds the frame again.
    */
   raiseClaimed(heard: HeardFrame, found: FrameFound, receipt: string): void {
     const { number, ingester } = heard.frame;
@@ -117,7 +122,7 @@ export class CustodyLedger {
       detail: inGap ? `${told}, which the log declares missing` : `${told}, which is not sealed in time`,
     };
     const evidence = { receipt, frame: heard.note, ...(inGap && found.record ? { gap: found.record.note } : {}) };
-    this.alerts.raise(scope, finding, { ledger: this.origin, evidence });
+    this.alerts.raise(scope, finding, { ledger: this.origin, evidence, party: ingester, stands: true });
   }
 
   /** The frame is in the log: an alert that a claim of it raised is over. */
@@ -143,6 +148,22 @@ export class CustodyLedger {
     if (!keys || this.derivedAt === -Infinity) return;
     this.file.readInto(this.notes, keys, this.clock());
     this.restored = true;
+  }
+
+  /**
+   * The alert of a lane whose key was revoked while this verifier did not run: no note of it was read back, so no look is about
+   * that lane. As with those that are dropped, the operators know.
+   */
+  private clearRevoked(): void {
+    const known = new Set([
+      ...this.notes.ingesters.map((ingester) => this.laneScope(ingester)),
+      ...(this.keys()?.ingest ?? []).map(({ name }) => this.laneScope(name.slice(name.lastIndexOf('/') + 1))),
+    ]);
+    const [before, behind] = [LANE_SCOPE, ` in ${this.origin}`];
+    const isOfLane = (scope: string): boolean => scope.startsWith(before) && scope.endsWith(behind);
+    for (const { scope } of this.alerts.open) {
+      if (isOfLane(scope) && !known.has(scope)) this.alerts.reconcile(scope, []);
+    }
   }
 
   private async lookAtLane(ingester: string): Promise<LaneLook> {
@@ -245,8 +266,13 @@ export class CustodyLedger {
     this.alerts.raise(scope, finding, {
       ledger: this.origin,
       evidence: { first: other, second: heard.note, ...more },
+      party: ingester,
       stands: true,
     });
+  }
+
+  private laneScope(ingester: string): string {
+    return `${LANE_SCOPE}${ingester} in ${this.origin}`;
   }
 
   private frameScope({ number, ingester }: HeardFrame['frame']): string {

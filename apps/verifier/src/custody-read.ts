@@ -3,15 +3,14 @@
  * end this process nor make a finding of its own. The tail and the sweeps meet the same and say what is wrong.
  */
 
-import { StoreError } from '@everseal/ledger-store';
-import { saidOfValue } from './stored-value.js';
+import { isRefusal, saidOfValue } from './stored-value.js';
 
 /** What was read, or `otherwise` where it cannot be. @throws what may pass: the database is away */
 export async function unlessSpoiled<T, U>(read: () => Promise<T>, otherwise: U): Promise<T | U> {
   try {
     return await read();
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== 'store.refused') saidOfValue(error);
+    if (!isRefusal(error)) saidOfValue(error);
     return otherwise;
   }
 }

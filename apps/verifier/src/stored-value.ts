@@ -19,6 +19,12 @@ export function saidOfValue(error: unknown): string {
   return error instanceof StoreError ? error.message : `a stored value cannot be what was sealed: ${error.message}`;
 }
 
+/** Whether the database would not give what was asked for: a right was taken away, or what stands there has no meaning. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof StoreError)) return false;
+  return ['store.refused', 'store.unexpected-value', 'store.unsafe-integer'].includes(error.code);
+}
+
 /** Whether a stored value made this fail. */
 export function isOfValue(error: Error): boolean {
   if (error instanceof StoreError) {

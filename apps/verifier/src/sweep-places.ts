@@ -15,7 +15,7 @@ import { z } from 'zod';
 import type { Place } from './check-stored-block.js';
 import type { SweepName } from './ledger-coverage.js';
 import type { RememberedTree } from './remembered-tree.js';
-import { saidOfValue } from './stored-value.js';
+import { isRefusal, saidOfValue } from './stored-value.js';
 
 /** A stretch of one pass. */
 export interface Leg {
@@ -79,7 +79,8 @@ export class SweepPlaces {
       }
       return body !== null && endsBefore(body, stood, tree) ? stood : BEGINNING;
     } catch (error) {
-      saidOfValue(error); // a database that is away is thrown again
+      // What is refused the pass itself meets, and says so; a database that is away is thrown again.
+      if (!isRefusal(error)) saidOfValue(error);
       return BEGINNING;
     }
   }

@@ -16,6 +16,7 @@ import { MaterialWatch } from '@everseal/tls';
 import type { Pool } from 'pg';
 import type { VerifierSettings } from './config.js';
 import { LostKeys, type HeldLedger } from './lost-keys.js';
+import { onceRead, type RefusedStart } from './refused-start.js';
 import { WitnessedLog } from './witnessed-log.js';
 import { WitnessServer } from './witness-server.js';
 
@@ -27,6 +28,7 @@ interface Shared {
   readonly key: KeyFile;
   readonly pool: Pool;
   readonly alerts: AlertBook;
+  readonly refused: RefusedStart;
 }
 
 /** What was asked to be witnessed, as it runs; does nothing where the settings name no listener. */
@@ -38,14 +40,15 @@ export interface Witnessing {
 /** @param ledgers what this verifier holds itself, as remembered before it cosigned anything */
 export async function composeWitnessing(
   context: Context,
-  { policy, key, pool, alerts }: Shared,
+  { policy, key, pool, alerts, refused }: Shared,
   ledgers: readonly HeldLedger[],
 ): Promise<Witnessing> {
   const { settings, logger, health, stop } = context;
   const folder = path.join(settings.stateDir, 'witness');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lost = LostKeys.open(folder);
-  await lost.look(pool, ledgers, key.keys);
+  // Before the first cosignature of this process, which would look like a forgotten one: a start that is refused this waits.
+  await onceRead(refused, () => lost.look(pool, ledgers, key.keys));
   for (const { verifier } of key.keys.filter((one) => !lost.without([one]).includes(one))) {
     const what = 'cosigned what this verifier does not remember: its folder was lost or set back';
     logger.warn({ key: verifier.vkey }, `${verifier.name} (${verifier.idHex}) ${what}; it is not used for other logs`);

@@ -378,7 +378,7 @@ export {
   type ClaimTrust,
 } from './claim-message.js';
 export { placeOfFrame, type FramePlace, type LaneKnowledge } from './frame-place.js';
-export { ingestSays, parseIngestHeartbeat, type IngestSays } from './ingest-heartbeat.js';
+export { heartbeatNoteOf, ingestSays, parseIngestHeartbeat, type IngestSays } from './ingest-heartbeat.js';
 export { formatLogMemory, parseLogMemory } from './log-memory.js';
 export {
   blockEvents,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { outcome } from '../vectors/vector-file.js';
-import { ingestSays, parseIngestHeartbeat } from './ingest-heartbeat.js';
+import { heartbeatNoteOf, ingestSays, parseIngestHeartbeat } from './ingest-heartbeat.js';
 import { LogWriter, ORIGIN } from './log.fixture.js';
 
 const codeOf = (text: string): unknown => outcome(() => parseIngestHeartbeat(Buffer.from(text)));
@@ -24,6 +24,22 @@ describe('heartbeat of an ingester', () => {
     expect(outcome(() => says({ frames: [], signs: { [ORIGIN]: 1 } }))).toHaveProperty('code');
     const [note] = notes;
     expect(ingestSays(Buffer.from(JSON.stringify({ frames: [note] })), `${ORIGIN}-r1`).newest).toBe(0);
+  });
+
+  it('gives the first note of a ledger, and reads no more than its ledgers need', () => {
+    const log = new LogWriter();
+    const notes = [log.frame('a', ['{}']), log.frame('b', ['{}'])].map(({ note }) => note.toString());
+    const text = JSON.stringify({ frames: ['no note', ...notes] });
+    const noteOf = (origin: string, size: number, ledgers: number): unknown =>
+      outcome(() =>
+        heartbeatNoteOf(Buffer.concat([Buffer.from(text), Buffer.alloc(size, ' ')], size), origin, ledgers),
+      );
+    const refused = { code: 'heartbeat.size' };
+    expect(noteOf(ORIGIN, 4_096, 1)).toEqual(outcome(() => notes[0]));
+    expect(noteOf(`${ORIGIN}-r1`, 4_096, 1)).toEqual(outcome(() => null));
+    expect([noteOf(ORIGIN, 65_536, 1), noteOf(ORIGIN, 65_537, 1)]).toEqual([outcome(() => notes[0]), refused]);
+    expect([noteOf(ORIGIN, 102_400, 100), noteOf(ORIGIN, 102_401, 100)]).toEqual([outcome(() => notes[0]), refused]);
+    expect(noteOf(ORIGIN, 1_048_577, 2_000)).toEqual(refused);
   });
 
   it('is refused in any other form', () => {

@@ -16,6 +16,9 @@ import { parseNote } from './note.js';
 
 /** One note a ledger; nobody serves more than this. */
 const MOST_FRAMES = 1_024;
+/** A ledger's note, its key under `signs`, and the names in both. */
+const BYTES_A_LEDGER = 1_024;
+const LEAST_BOUND = 65_536;
 
 /** What an ingester says of one ledger. */
 export type IngestSays = {
@@ -48,8 +51,20 @@ function numberIn(note: string, origin: string): number {
 
 /**
  * The notes of a heartbeat, as they came: the ones of other ledgers too, none of them opened.
+ * @param ledgers how many an ingester can serve; what is larger than such a one can say is not read
  * @throws FormatError `heartbeat.size`, `heartbeat.json`, `heartbeat.frames`
  */
-export function parseIngestHeartbeat(bytes: Uint8Array): string[] {
-  return MessageReader.parse('heartbeat', bytes, MAX_MESSAGE_BYTES).texts('frames', MOST_FRAMES);
+export function parseIngestHeartbeat(bytes: Uint8Array, ledgers: number = MOST_FRAMES): string[] {
+  const most = Math.min(MAX_MESSAGE_BYTES, Math.max(LEAST_BOUND, ledgers * BYTES_A_LEDGER));
+  return MessageReader.parse('heartbeat', bytes, most).texts('frames', MOST_FRAMES);
+}
+
+/**
+ * The note of a heartbeat that is about one ledger; null where there is none. An ingester sends one a ledger, so of several the
+ * first is taken, and opening it costs one signature whatever the heartbeat holds.
+ * @param ledgers as for `parseIngestHeartbeat`
+ * @throws FormatError as `parseIngestHeartbeat`
+ */
+export function heartbeatNoteOf(bytes: Uint8Array, origin: string, ledgers: number): string | null {
+  return parseIngestHeartbeat(bytes, ledgers).find((note) => numberIn(note, origin) > 0) ?? null;
 }

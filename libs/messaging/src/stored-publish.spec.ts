@@ -133,6 +133,20 @@ describe('publishStored against answers that prove nothing', () => {
     });
   });
 
+  it('is rejected when it is larger than the server takes; control: one that just is not is sent', async () => {
+    const sent = (size: number) =>
+      publishStored(link, 's.large', Buffer.alloc(size), { stream: 'S', timeoutMs: 2_000 });
+    expect(await sent(1_048_576)).toMatchObject({
+      outcome: 'rejected',
+      description: expect.stringContaining('max_payload'),
+    });
+    // The stream is full: the answer is the server's.
+    expect(await sent(1_048_000)).toMatchObject({ outcome: 'rejected', errCode: 10_077 });
+    await expect(
+      publishDurable(link, 's.large', Buffer.alloc(1_048_576), { stream: 'S', timeoutMs: 2_000 }),
+    ).rejects.toMatchObject({ code: 'publish.rejected', fate: 'retry' });
+  });
+
   it.each([
     ['of another stream', '{"stream":"T","seq":1}'],
     ['without a sequence', '{"stream":"S"}'],

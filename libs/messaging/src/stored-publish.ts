@@ -2,7 +2,8 @@
  * Publishing a message that a stream is to keep. The answer, a PubAck, decides between three outcomes:
  *
  *   stored    the stream named in the answer is the one meant, and it gives the sequence
- *   rejected  the server said no (or, by the odd accident of docs/decisions/0137, said it to somebody else)
+ *   rejected  the server said no (or, by the odd accident of docs/decisions/0137, said it to somebody else), or the client
+ *             library did before it sent anything: the message is larger than the server takes
  *   unknown   no answer, no connection, or an answer that proves nothing: it may be stored, or be stored later
  *
  * Unknown is neither success nor failure. On a full disk the server does not answer at all; after a broken connection
@@ -14,7 +15,7 @@
  *
  * Source: JetStream `io.nats.jetstream.api.v1.pub_ack_response`; header Nats-Expected-Stream.
  */
-import { headers as newHeaders } from '@nats-io/transport-node';
+import { errors, headers as newHeaders } from '@nats-io/transport-node';
 import type { NatsLink } from './connect.js';
 import { isCount, isObject, parseJsonObject } from './json-answer.js';
 import { MessagingError } from './messaging-error.js';
@@ -51,8 +52,9 @@ export async function publishStored(
     const answer = await link.inbox.ask(subject, data, { timeoutMs, headers: all });
     return readPubAck(answer.data, stream);
   } catch (error) {
-    if (!(error instanceof MessagingError)) throw error;
-    return outcomeOf(error);
+    if (error instanceof MessagingError) return outcomeOf(error);
+    if (isRefusedHere(error)) return { outcome: 'rejected', errCode: null, description: error.message };
+    throw error;
   }
 }
 
@@ -78,6 +80,11 @@ export async function publishDurable(
     case 'unknown':
       throw new MessagingError('publish.unknown', `${subject} may not have been stored: ${result.reason}`);
   }
+}
+
+/** The client library will not send it to this server: it went nowhere. */
+function isRefusedHere(error: unknown): error is Error {
+  return error instanceof errors.InvalidArgumentError || error instanceof errors.InvalidSubjectError;
 }
 
 function outcomeOf(error: MessagingError): StoreOutcome {

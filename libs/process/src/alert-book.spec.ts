@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -13,7 +13,7 @@ import {
   type VerdictCode,
 } from '@everseal/audit-core';
 import { AlertBook } from './alert-book.js';
-import { codeOf } from './failure.js';
+import { codeOf, RetryLater } from './failure.js';
 
 const SOURCE = 'audit.example.com/verifier/v1';
 const LEDGER = 'audit.example.com/main';
@@ -242,6 +242,44 @@ describe('the alert book', () => {
     expect(stream.alerts[100]!['code']).toBe('custody.conflict');
   });
 
+  it('a hundred of one party hide none of another’s, and all together are bounded; control: of no party they hide all', async () => {
+    const forged = finding('custody.forged', null);
+    let next = 0;
+    const flood = (book: AlertBook, party: string | undefined, many: number): number => {
+      const before = book.open.length;
+      const context = { ledger: LEDGER, ...(party === undefined ? {} : { party }) };
+      for (let i = 0; i < many; i++) book.raise(`message ${next++}`, forged, context);
+      return book.open.length - before;
+    };
+    const stream = new Stream();
+    const book = open(stream);
+    expect([flood(book, 'a', 150), flood(book, 'b', 1)]).toEqual([100, 1]);
+    await book.flush();
+    expect(stream.alerts[99]!['detail']).toMatch(/more of these are not raised/);
+    expect(stream.alerts[100]).toMatchObject({ detail: 'x' });
+    // Whose they are is known after a restart, too.
+    const restarted = open(stream);
+    expect([flood(restarted, 'a', 1), flood(restarted, 'b', 1)]).toEqual([0, 1]);
+    await restarted.flush();
+    rmSync(file);
+    const nobody = open(stream);
+    expect([flood(nobody, undefined, 150), flood(nobody, undefined, 1)]).toEqual([100, 0]);
+    await nobody.flush();
+    rmSync(file);
+    const many = open(stream);
+    const parties = Array.from({ length: 12 }, (_, i) => `p${i}`);
+    const found = parties.flatMap((party) =>
+      Array.from({ length: 101 }, (_, i) => ({
+        finding: finding('custody.altered', i),
+        context: { ledger: LEDGER, party, subject: party },
+      })),
+    );
+    many.reconcile('one', found);
+    const raised = parties.map((party) => many.open.filter((alert) => alert.party === party).length);
+    await many.flush();
+    expect(raised).toEqual([...Array.from({ length: 10 }, () => 100), 0, 0]);
+  });
+
   it('raises a hundred of what a look finds in thousands, and no more at the next look', async () => {
     const stream = new Stream();
     const book = open(stream);
@@ -323,6 +361,58 @@ describe('the alert book', () => {
     stream.reachable = true;
     await book.flush();
     expect(taken).toBe(1);
+  });
+
+  it('fits into a message, whatever somebody makes a database say; control: a text of ordinary length is whole', async () => {
+    const stream = new Stream();
+    const book = open(stream);
+    const [long, whole] = ['\u0001'.repeat(1_048_576), 'y'.repeat(2_048)];
+    const bad = { ...finding('entry.altered', 1, long), expected: long, found: whole };
+    const context = { ledger: LEDGER, eventId: long, evidence: { note: whole, more: long } };
+    book.reconcile('one', [{ finding: bad, context }]);
+    book.raise(
+      'two',
+      { ...bad, detail: 'é'.padStart(2_048, 'y') + '😀'.repeat(5) },
+      { ...context, evidence: { note: long.slice(0, 80_000) } },
+    );
+    book.raise('three', { ...bad, detail: `${whole.slice(1)}😀` }, context);
+    await book.flush();
+    expect(stream.messages.map(({ length }) => length < 1_000_000)).toEqual([true, true, true]);
+    const cut = `${long.slice(0, 2_048)}… (1046528 characters more)`;
+    const first = { index: 1, height: 3, eventId: cut };
+    expect(stream.alerts).toMatchObject([
+      { detail: cut, expected: cut, found: whole, first, evidence: { note: whole, more: cut } },
+      { detail: expect.stringMatching(/é… \(10 characters more\)$/), evidence: { note: long.slice(0, 80_000) } },
+      // No half of a character is left.
+      { detail: `${whole.slice(1)}… (2 characters more)` },
+    ]);
+  });
+
+  it('hands on what must end the process while it sends in the background; what may pass it does not', async () => {
+    const stream = new Stream();
+    const faults: Error[] = [];
+    const send = async (code: string, message: Buffer): Promise<boolean> => {
+      rmSync(folder, { recursive: true, force: true });
+      return stream.send(code, message);
+    };
+    const fault = (error: Error): void => void faults.push(error);
+    const book = new AlertBook(file, SOURCE, KEY, () => (time += 1), send, undefined, fault);
+    book.raise('one', finding('entry.altered', 1), { ledger: LEDGER });
+    await book.flush().catch(() => undefined);
+    expect(faults.map(codeOf)).toEqual(['ENOENT']);
+    const passing = new AlertBook(
+      file,
+      SOURCE,
+      KEY,
+      () => time,
+      () => Promise.reject(new RetryLater('x', 'x')),
+      undefined,
+      fault,
+    );
+    mkdirSync(folder);
+    passing.raise('one', finding('entry.altered', 1), { ledger: LEDGER });
+    await passing.flush().catch(() => undefined);
+    expect([faults.length, passing.open.length]).toEqual([1, 1]);
   });
 
   it('does not begin again with number 1 over a damaged book', () => {

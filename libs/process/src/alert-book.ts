@@ -7,15 +7,17 @@
  *   published. After a crash the outbox is sent again; the number inside tells a reader that it is the same alert.
  * - **Signed**: each message carries a note over the hash of the alert's exact bytes (formats.md `everseal/alert/v1`).
  * - **Sealed**: what the broker has is handed on to the system ledger, where there is one, before the book lets it go.
- * - **Acknowledged**: an alert that no later look clears (`stands`) is cleared by a person's word (acknowledgement-folder.ts).
- * - **Bounded**: a flood of single findings (somebody fills the stream with forged frames) is a hundred alerts, not a
- *   million; the last of them says so.
+ * - **Acknowledged**: an alert that no later look may clear (`stands`) is cleared by a person's word (acknowledgement-folder.ts).
+ * - **Bounded**: what it says fits into a message, whoever made up the texts (alert-text.ts). A flood of single findings (somebody
+ *   fills the stream with forged frames) is a hundred alerts, not a million; the last of them says so. They are counted for each
+ *   party that could flood, so that none hides behind another's.
  *
  * The book in memory is replaced only after the one on disk: what cannot be written was not raised.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { types } from 'node:util';
 import {
   formatTimestamp,
   signAlert,
@@ -26,13 +28,16 @@ import {
 } from '@everseal/audit-core';
 import { replaceFile } from '@everseal/tls';
 import { takeAcknowledgements } from './acknowledgement-folder.js';
+import { cutEvidence, cutText } from './alert-text.js';
 import { fateOf, StopProcess } from './failure.js';
 
-/** Findings of one code and ledger (of one scope, where looks are compared) that stand at the same time. */
+/** Findings of one code, ledger and party (of one scope, where looks are compared) that stand at the same time. */
 const MOST_STANDING = 100;
+/** Of one code and ledger (and scope) altogether: ten parties may flood before another one is not heard. */
+const MOST_OF_ALL = 1_000;
 /** Messages that are sent before the file says so: one write for all of them. */
 const SENT_A_WRITE = 100;
-const LAST_OF_MANY = ' (more of these are not raised while a hundred of them stand)';
+const LAST_OF_MANY = ' (more of these are not raised while so many of them stand)';
 
 /** What else an alert says, beside the finding. */
 export interface AlertContext {
@@ -46,7 +51,12 @@ export interface AlertContext {
    * and place but of different subjects are different alerts. It is not part of the alert.
    */
   readonly subject?: string;
-  /** No later look clears it: it is a record of something that happened, and stands until somebody acknowledges it. */
+  /**
+   * Whose doing it is, where it is somebody's who could flood (an ingester's lane, a producer): the hundred that stand at a time are
+   * counted for each, so that nobody hides behind another's. It is not part of the alert.
+   */
+  readonly party?: string;
+  /** A record of something that happened: no later look clears it, or none may come that does. It can be acknowledged. */
   readonly stands?: true;
   /** Bytes or hashes that show the finding to a third party. */
   readonly evidence?: Readonly<Record<string, string>>;
@@ -59,7 +69,8 @@ export interface OpenAlert {
   readonly code: string;
   readonly ledger: string;
   readonly since: string;
-  /** Cleared by an acknowledgement and by nothing else. */
+  readonly party?: string;
+  /** Can be acknowledged. */
   readonly stands?: true;
 }
 
@@ -67,6 +78,13 @@ interface Unsent {
   readonly number: number;
   readonly code: string;
   readonly message: string;
+}
+
+interface Raised {
+  readonly finding: Finding;
+  readonly context: AlertContext;
+  /** No more of these are raised while it stands. */
+  readonly isLast: boolean;
 }
 
 interface Book {
@@ -92,6 +110,7 @@ export class AlertBook {
    * @param file where the book is kept; its folder must exist
    * @param source `<domain>/<service>/<name>`, the name in front of the alert key's `/alerts`
    * @param seal where each alert goes that the broker has; without, they are in no ledger
+   * @param onFault a failure while alerts are sent in the background that must end the process, such as of the disk
    */
   constructor(
     private readonly file: string,
@@ -100,6 +119,9 @@ export class AlertBook {
     private readonly now: () => number,
     private readonly send: SendAlert,
     private readonly seal: SealAlert = () => true,
+    private readonly onFault: (error: Error) => void = (error) => {
+      throw error;
+    },
   ) {
     this.book = readBook(file);
   }
@@ -109,7 +131,7 @@ export class AlertBook {
   }
 
   /**
-   * What a look at `scope` found. New findings are raised (a hundred of a code, the last of which says so), standing ones
+   * What a look at `scope` found. New findings are raised (a hundred of a code and party, the last of which says so), standing ones
    * stay silent, and open alerts of the scope that are not among the findings are cleared.
    *
    * @param complete false when the look did not come to its end: then what it does not name is not cleared
@@ -133,24 +155,28 @@ export class AlertBook {
       this.writeCleared(book, alert, `a later look at ${alert.scope} ${what}`);
     }
     for (const [key, { finding, context }] of raised) {
-      const alike = book.open.filter((alert) => alert.scope === scope && isLike(alert, finding, context)).length;
-      if (alike < MOST_STANDING) this.writeRaised(book, scope, key, lastOfMany(finding, alike), context);
+      const room = roomFor(
+        book.open.filter((alert) => alert.scope === scope),
+        finding,
+        context,
+      );
+      if (room > 0) this.writeRaised(book, scope, key, { finding, context, isLast: room === 1 });
     }
     if (book.next === this.book.next) return;
     this.save(book);
-    void this.flush();
+    this.flushSoon();
   }
 
   /** Raises one finding beside those that stand; it is cleared by a later `reconcile` of the scope. */
   raise(scope: string, finding: Finding, context: AlertContext): void {
     const key = alertKey(finding, context);
     if (this.book.open.some((alert) => alert.scope === scope && alert.key === key)) return;
-    const alike = this.book.open.filter((alert) => isLike(alert, finding, context)).length;
-    if (alike >= MOST_STANDING) return;
+    const room = roomFor(this.book.open, finding, context);
+    if (room <= 0) return;
     const book = this.copy();
-    this.writeRaised(book, scope, key, lastOfMany(finding, alike), context);
+    this.writeRaised(book, scope, key, { finding, context, isLast: room === 1 });
     this.save(book);
-    void this.flush();
+    this.flushSoon();
   }
 
   /**
@@ -167,10 +193,15 @@ export class AlertBook {
     return true;
   }
 
-  /**
-   * Takes acknowledgements, and sends what the broker does not have yet, in order. Call it at start, after a reconnect, and
-   * every few seconds.
-   */
+  /** As `flush`, for whoever does not wait for it. Call it at start, after a reconnect, and every few seconds. */
+  flushSoon(): void {
+    this.flush().catch((error: unknown) => {
+      // What may pass is tried again by the next call.
+      if (fateOf(error) !== 'retry') this.onFault(types.isNativeError(error) ? error : new Error(String(error)));
+    });
+  }
+
+  /** Takes acknowledgements, and sends what the broker does not have yet, in order. */
   async flush(): Promise<void> {
     this.takeAcknowledged();
     this.sending ??= this.sendOutbox().finally(() => {
@@ -218,7 +249,7 @@ export class AlertBook {
     }
   }
 
-  private writeRaised(book: Book, scope: string, key: string, finding: Finding, context: AlertContext): void {
+  private writeRaised(book: Book, scope: string, key: string, { finding, context, isLast }: Raised): void {
     const since = formatTimestamp(this.now());
     const { severity, meaning } = VERDICTS[finding.code];
     const number = this.write(book, finding.code, {
@@ -226,19 +257,20 @@ export class AlertBook {
       state: 'raised',
       severity,
       meaning,
-      detail: finding.detail,
+      detail: cutText(finding.detail) + (isLast ? LAST_OF_MANY : ''),
       ledger: context.ledger,
-      first: { index: finding.index, height: finding.height, eventId: context.eventId ?? null },
+      first: { index: finding.index, height: finding.height, eventId: cutOrNull(context.eventId) },
       lastGoodBlock: context.lastGoodBlock ?? null,
-      expected: finding.expected ?? null,
-      found: finding.found ?? null,
-      evidence: context.evidence ?? {},
+      expected: cutOrNull(finding.expected),
+      found: cutOrNull(finding.found),
+      evidence: cutEvidence(context.evidence ?? {}),
       since,
       runbook: runbookOf(finding.code),
       ...(context.stands ? { stands: true } : {}),
     });
-    const stands = context.stands ? { stands: context.stands } : {};
-    book.open.push({ number, scope, key, code: finding.code, ledger: context.ledger, since, ...stands });
+    const { ledger, party, stands } = context;
+    const more = { ...(party === undefined ? {} : { party }), ...(stands ? { stands } : {}) };
+    book.open.push({ number, scope, key, code: finding.code, ledger, since, ...more });
   }
 
   private writeCleared(book: Book, alert: OpenAlert, clearedBy: string, acknowledged?: Record<string, string>): void {
@@ -284,12 +316,15 @@ export function openAlertsIn(file: string): readonly OpenAlert[] | null {
   return existsSync(file) ? readBook(file).open : null;
 }
 
-const isLike = (alert: OpenAlert, { code }: Finding, { ledger }: AlertContext): boolean =>
-  alert.code === code && alert.ledger === ledger;
+/** How many more findings like this may stand beside those that do. */
+function roomFor(open: readonly OpenAlert[], { code }: Finding, { ledger, party }: AlertContext): number {
+  const alike = open.filter((alert) => alert.code === code && alert.ledger === ledger);
+  const ofParty = alike.filter((alert) => alert.party === party);
+  return Math.min(MOST_STANDING - ofParty.length, MOST_OF_ALL - alike.length);
+}
 
-/** @param alike how many stand already */
-function lastOfMany(finding: Finding, alike: number): Finding {
-  return alike === MOST_STANDING - 1 ? { ...finding, detail: finding.detail + LAST_OF_MANY } : finding;
+function cutOrNull(text: string | null | undefined): string | null {
+  return text === null || text === undefined ? null : cutText(text);
 }
 
 function runbookOf(code: string): string {

@@ -21,11 +21,13 @@ export interface AlertBookPlace {
   systemLedger: SystemLedger | null;
   /** Wall clock, ms since 1970. */
   now: () => number;
+  /** A failure of the disk while alerts are sent in the background. */
+  onFault: (error: Error) => void;
 }
 
 /** @throws StopProcess when what is kept cannot be read; system errors of the folder */
 export function openAlertBook(place: AlertBookPlace): AlertBook {
-  const { policy, service, name, key, folder, link, systemLedger, now } = place;
+  const { policy, service, name, key, folder, link, systemLedger, now, onFault } = place;
   const send = async (code: string, message: Buffer): Promise<boolean> => {
     const at = { stream: ALERTS, timeoutMs: STORED_WITHIN_MS };
     return (await publishStored(link, alertSubject(code), message, at)).outcome === 'stored';
@@ -37,6 +39,7 @@ export function openAlertBook(place: AlertBookPlace): AlertBook {
     now,
     send,
     (message) => systemLedger?.sealAlert(message) ?? true,
+    onFault,
   );
 }
 
