@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { alertKeyName, formatTimestamp, NOTE_KEY, sha256, signAlert, SigningKey } from '@everseal/audit-core';
+import {
+  alertKeyName,
+  formatTimestamp,
+  NOTE_KEY,
+  sha256,
+  signAlert,
+  SigningKey,
+  type VerifierKey,
+} from '@everseal/audit-core';
 import { AlertHistory, type ReadAlert } from './alert-history.js';
 
 const SOURCE = 'audit.example.com/verifier/v1';
@@ -93,6 +101,17 @@ describe('the history of alerts', () => {
     expect(history.gaps(false)).toEqual([{ source: SOURCE, first: 5, last: 6 }]);
     expect(taken([message(1), message(2)]).history.gaps(true)).toEqual([]);
   });
+
+  it('takes more alerts of a source than a call may have arguments', () => {
+    // Nobody checks these signatures: what is shown here takes many.
+    const signer = Object.assign(Object.create(key) as SigningKey, { sign: () => Buffer.alloc(64) });
+    const verifier = Object.assign(Object.create(key.verifier) as VerifierKey, { verify: () => true });
+    const history = new AlertHistory([verifier]);
+    const count = 150_000;
+    for (let number = 1; number <= count; number++) history.take('', message(number, {}, signer), '');
+    expect([...history.newestNumbers()]).toEqual([[SOURCE, count]]);
+    expect(history.gaps(true)).toEqual([]);
+  }, 120_000);
 
   it.each([
     ['audit.alerts.entry.altered', ''],

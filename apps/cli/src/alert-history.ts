@@ -103,7 +103,7 @@ export class AlertHistory {
 
   /** The newest number that was seen, by source. */
   newestNumbers(): Map<string, number> {
-    return new Map([...this.bySource].map(([source, numbers]) => [source, Math.max(...numbers.keys())]));
+    return new Map([...this.bySource].map(([source, numbers]) => [source, largest(numbers.keys())]));
   }
 
   /**
@@ -158,6 +158,13 @@ export class AlertHistory {
       if (!this.openAlerts.delete(placeOf(source, body.clears))) this.clearedEarly.add(placeOf(source, body.clears));
     }
   }
+}
+
+/** Of years of alerts, which are more than a call may have arguments. */
+function largest(numbers: Iterable<number>): number {
+  let most = 0;
+  for (const number of numbers) most = Math.max(most, number);
+  return most;
 }
 
 /** Where an alert was published must agree with what it says: the broker vouches for the service, not for the text. */

@@ -156,7 +156,8 @@ async function readAlerts(alerts: DrillAlerts): Promise<void> {
   }
 }
 
-const newest = (came: readonly CameAlert[]): number => Math.max(...came.map(({ at }) => at));
+/** They were read in this order. */
+const newest = (came: readonly CameAlert[]): number => came.at(-1)?.at ?? -Infinity;
 
 /** When the last of the verifiers had raised it for the first time. */
 function lastNeeded(act: DrillAct, raised: readonly CameAlert[], verifiers: readonly string[]): number {

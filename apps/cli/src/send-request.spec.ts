@@ -4,7 +4,7 @@ import { formatRefusal, NOTE_KEY, SigningKey } from '@everseal/audit-core';
 import type { NatsLink } from '@everseal/messaging';
 import { LabBroker } from '../../../libs/messaging/src/broker.fixture.js';
 import { key, receiptFor, requestOf, trust } from './answers.fixture.js';
-import { sendRequest } from './send-request.js';
+import { sendRequest, type Sent } from './send-request.js';
 
 const SUBJECT = 'audit.submit.main.billing';
 const request = requestOf(['{"id":"1"}', '{"id":"2"}']);
@@ -43,5 +43,29 @@ describe('a request that is sent until its outcome is settled', () => {
     const options = { subject: SUBJECT, trust, withinMs: 10_000, signal: new AbortController().signal };
     const sent = await sendRequest(link, request, options).finally(() => subscription.unsubscribe());
     expect([sent.outcome.kind, sent.attempts]).toEqual([kind, attempts]);
+  });
+
+  const WILD = [2_147_000_000, 2 ** 31, Number.MAX_SAFE_INTEGER];
+  /** Somebody says `unavailable` and when to come back, once; whoever is asked next gives a receipt. */
+  const sentAfter = async (retryAfterMs: number, withinMs: number, signal: AbortSignal): Promise<Sent> => {
+    const answers = [formatRefusal({ code: 'unavailable', message: 'full', position: null, retryAfterMs }, null), good];
+    let next = 0;
+    const subscription = ingest.nc.subscribe(SUBJECT, {
+      callback: (_error, message) => void message.respond(answers[next++]),
+    });
+    await ingest.nc.flush();
+    return sendRequest(link, request, { subject: SUBJECT, trust, withinMs, signal }).finally(() =>
+      subscription.unsubscribe(),
+    );
+  };
+
+  it.each(WILD)('that is to wait %d ms is sent once more before its time is over', async (retryAfterMs) => {
+    const { outcome, attempts, ms } = await sentAfter(retryAfterMs, 1_500, new AbortController().signal);
+    expect([outcome.kind, attempts, ms > 1_000 && ms < 2_500]).toEqual(['receipted', 2, true]);
+  });
+
+  it.each(WILD)('that is to wait %d ms does wait, however much time it has', async (retryAfterMs) => {
+    const { outcome, attempts } = await sentAfter(retryAfterMs, Number.MAX_SAFE_INTEGER, AbortSignal.timeout(500));
+    expect([outcome.kind, attempts]).toEqual(['unknown', 1]);
   });
 });

@@ -30,6 +30,8 @@ export interface Sent {
 const ANSWER_WITHIN_MS = 10_000;
 const FIRST_PAUSE_MS = 100;
 const MOST_PAUSE_MS = 3_000;
+/** An answer may ask for this and no more: whoever took the request says it, and beyond 2^31 ms a timer ends at once. */
+const MOST_ASKED_MS = 60_000;
 const LEAST_ATTEMPT_MS = 250;
 
 export async function sendRequest(link: NatsLink, request: SubmitRequest, options: SendOptions): Promise<Sent> {
@@ -46,11 +48,15 @@ export async function sendRequest(link: NatsLink, request: SubmitRequest, option
     if (outcome.kind !== 'later' && !isFirst) return sent(outcome);
     if (outcome.kind === 'unverified') unverified = outcome;
     const asked = outcome.kind === 'later' ? outcome.afterMs : null;
-    // Half of the pause is left to chance, so that many senders do not come back in one moment.
-    const wait = asked ?? pause * (0.5 + Math.random() / 2);
+    const left = deadline - LEAST_ATTEMPT_MS - performance.now();
+    // Half of the pause is left to chance, so that many senders do not come back in one moment. What is asked for may be
+    // longer than what is left: somebody else may answer the attempt at the end of it.
+    const wait =
+      asked === null
+        ? pause * (0.5 + Math.random() / 2)
+        : Math.min(Math.max(asked, FIRST_PAUSE_MS), MOST_ASKED_MS, Math.max(left, 0));
     pause = Math.min(pause * 2, MOST_PAUSE_MS);
-    const isOver = performance.now() + wait + LEAST_ATTEMPT_MS > deadline;
-    if (isOver || !(await slept(wait, options.signal))) {
+    if (left <= 0 || wait > left || !(await slept(wait, options.signal))) {
       return sent(unverified ?? { kind: 'unknown', reason: outcome.reason });
     }
   }

@@ -111,7 +111,7 @@ async function plan(context: Context, paths: readonly string[], options: VerifyF
   for (const base of new Set(paths.map(baseOf))) {
     if (isFolder(base)) checks.push(planExport(context, base, options));
     else if (isBundle(base, paths)) checks.push(planBundle(base, paths.length, options));
-    else if (isReceipt(base)) checks.push(...(await planReceipts(context, base, options)));
+    else if (isReceipt(base)) for (const check of await planReceipts(context, base, options)) checks.push(check);
     else checks.push(planCheckpoint(base, options));
   }
   return checks;

@@ -14,7 +14,7 @@ const MOST_RECENT = 8;
 export type WatchForm = 'screen' | 'lines' | 'json';
 
 export class WatchLines {
-  private readonly recent: Transition[] = [];
+  private recent: readonly Transition[] = [];
   /** Keys of what was told as a line already. */
   private readonly told = new Set<string>();
 
@@ -39,8 +39,7 @@ export class WatchLines {
   }
 
   transitions(transitions: readonly Transition[]): void {
-    this.recent.push(...transitions);
-    this.recent.splice(0, this.recent.length - MOST_RECENT);
+    this.recent = [...this.recent, ...transitions].slice(-MOST_RECENT);
     for (const transition of transitions) {
       if (this.form === 'json') this.terminal.json({ observed: transition.state, ...transition });
       if (this.form === 'lines') this.terminal.line(this.line(transition));

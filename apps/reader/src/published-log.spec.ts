@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   cosign,
+  COSIGNATURE_KEY,
   parseNote,
   signCheckpoint,
   treeRoot,
@@ -8,11 +9,15 @@ import {
   cosignaturesOf,
   openCheckpoint,
 } from '@everseal/audit-core';
-import { forgedKeys, KEYS, ORIGIN } from '../../../libs/audit-core/src/log.fixture.js';
+import { forgedKeys, KEYS, ORIGIN, testKey } from '../../../libs/audit-core/src/log.fixture.js';
 import { openStored } from './published-log.js';
 
 const CHECKPOINT = { origin: ORIGIN, size: 7, root: treeRoot([leafHash(Buffer.from('x'))]) };
 const NOTE = signCheckpoint(CHECKPOINT, KEYS.log);
+/** With the log's own line one more than a note has. */
+const MANY = Array.from({ length: 100 }, (_, i) =>
+  cosign(parseNote(NOTE).text, testKey(`w${i}.example.org/w`, COSIGNATURE_KEY), 1_767_225_600),
+);
 const LINE = cosign(parseNote(NOTE).text, KEYS.verifier, 1_767_225_600);
 
 describe('a stored checkpoint', () => {
@@ -32,6 +37,8 @@ describe('a stored checkpoint', () => {
       [7, 'nonsense', []],
       [7, '', []],
       [7, NOTE, ['no line']],
+      [7, NOTE, MANY],
+      [7, NOTE, [...MANY, LINE]],
     ] as const) {
       const open = (): unknown => openStored({ size, note, cosignatures: [...cosignatures] }, ORIGIN);
       expect(open).toThrow(expect.objectContaining({ code: 'log.damaged', fate: 'retry' }));

@@ -19,6 +19,7 @@ import {
   findLedger,
   newestCosigned,
   newestCosignedBy,
+  StoreError,
   type CosignedCheckpoint,
 } from '@everseal/ledger-store';
 import { RetryLater } from '@everseal/process';
@@ -68,6 +69,17 @@ export class PublishedLog {
    * @throws RetryLater log.missing, log.damaged, log.back; StoreError
    */
   async look(): Promise<void> {
+    try {
+      await this.lookForNewer();
+    } catch (cause) {
+      if (!isOfRow(cause)) throw cause;
+      throw new RetryLater('log.damaged', `a stored checkpoint of ${this.origin} cannot be read: ${cause.message}`, {
+        cause,
+      });
+    }
+  }
+
+  private async lookForNewer(): Promise<void> {
     this.id ??= await findLedger(this.pool, this.origin);
     if (this.id === null) {
       throw new RetryLater('log.missing', `the database has no ledger ${this.origin} yet: start its sealer`);
@@ -120,6 +132,12 @@ export class PublishedLog {
 function unwitnessed(rows: readonly CosignedCheckpoint[], origin: string): Published | null {
   const row = rows.find(({ cosignatures }) => cosignatures.length > 0) ?? rows[0];
   return row === undefined ? null : openStored(row, origin);
+}
+
+/** What whoever may write to the database can put there: a reader that ended for it would end at every start. */
+function isOfRow(error: unknown): error is Error {
+  if (error instanceof FormatError) return true;
+  return error instanceof StoreError && ['store.unexpected-value', 'store.unsafe-integer'].includes(error.code);
 }
 
 /** A stored checkpoint with its cosignatures in it. Nothing is verified: that is for whoever reads it. @throws RetryLater log.damaged */

@@ -23,7 +23,14 @@ import {
   verifyTlogProof,
   type SigningKey,
 } from '@everseal/audit-core';
-import { checkpointAt, insertAnchor, insertCosignature, newestCheckpoint } from '@everseal/ledger-store';
+import {
+  checkpointAt,
+  cosignaturesAt,
+  insertAnchor,
+  insertCosignature,
+  newestCheckpoint,
+  newestCosigned,
+} from '@everseal/ledger-store';
 import { TestPostgres } from '@everseal/testing';
 import { createHash } from 'node:crypto';
 import { DOMAIN, genesisKeys, KEYS, ORIGIN, testKey } from '../../../libs/audit-core/src/log.fixture.js';
@@ -662,5 +669,42 @@ describe('a ledger whose checkpoints wait for witnesses', () => {
     await log.tamper(`DELETE FROM everseal.checkpoint WHERE size >= ${size}`);
     await expect(shown()).rejects.toMatchObject({ code: 'log.back', fate: 'retry' });
     expect(waiting.newest!.size).toBe(size);
+  });
+});
+
+describe('rows that a sealer may write and no sealer wrote', () => {
+  const NOBODY = { 99: null, 100: 'log.damaged', 5_000: 'log.damaged' } as const;
+  /** Lines of so many signers that nobody knows. */
+  const junk = async (count: number): Promise<void> => {
+    await log.tamper('DELETE FROM everseal.cosignature');
+    await log.sealer.query(
+      `INSERT INTO cosignature (ledger_id, size, signer, key_id, line)
+       SELECT ledger_id, size, 'w' || n, '\\x00000000', '— w' || n || ' AAAAAAAA'
+       FROM (SELECT ledger_id, size FROM checkpoint WHERE ledger_id = $1 ORDER BY size DESC LIMIT 1) c, generate_series(1, $2) n`,
+      [log.ledgerId, count],
+    );
+  };
+  const looking = (): Promise<void> => new PublishedLog(reader.ledger.pool, 'main', ORIGIN).look();
+
+  it.each(Object.entries(NOBODY))('%s cosignatures on the newest checkpoint: %s', async (count, code) => {
+    await junk(Number(count));
+    if (code === null) await looking();
+    else await expect(looking()).rejects.toMatchObject({ code, fate: 'retry' });
+    const [newest] = await newestCosigned(reader.ledger.pool, log.ledgerId, 1);
+    expect(newest!.cosignatures).toHaveLength(Math.min(Number(count), 101));
+    const read = cosignaturesAt(reader.ledger.pool, log.ledgerId, newest!.size);
+    if (code === null || count === '100') expect(await read).toHaveLength(Number(count));
+    else await expect(read).rejects.toMatchObject({ code: 'store.unexpected-value' });
+  });
+
+  it('a note with more in it than is read', async () => {
+    await junk(1);
+    await looking(); // control
+    await log.tamper('ALTER TABLE everseal.checkpoint DROP CONSTRAINT checkpoint_note_check');
+    const { size, note } = (await newestCheckpoint(log.sealer, log.ledgerId))!;
+    await log.tamper(`UPDATE everseal.checkpoint SET note = repeat('x', 70000000) WHERE size = ${size}`);
+    await expect(looking()).rejects.toMatchObject({ code: 'log.damaged', fate: 'retry' });
+    await log.tamper(`UPDATE everseal.checkpoint SET note = $$${note}$$ WHERE size = ${size}`);
+    await looking();
   });
 });

@@ -230,7 +230,7 @@ export class SweepIndex {
     for (const { ingester } of newest) {
       const owed = new DebtBook([...this.memory().debts]).ranges(ingester);
       for (const [from, to] of [[Number.MIN_SAFE_INTEGER, 0] as const, ...owed]) {
-        rows.push(...(await framesBetween(this.pool, this.ledgerId, ingester, from, to)));
+        for (const row of await framesBetween(this.pool, this.ledgerId, ingester, from, to)) rows.push(row);
       }
     }
     const { heads, debts } = this.memory();

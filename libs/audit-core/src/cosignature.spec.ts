@@ -15,6 +15,7 @@ const vectors = readVectorFile<{
 const origin = 'audit.example.com/main';
 const log = SigningKey.fromSeed(origin, Buffer.alloc(32, 1), NOTE_KEY);
 const v1 = SigningKey.fromSeed('audit.example.com/verifier/v1', Buffer.alloc(32, 3), COSIGNATURE_KEY);
+const witness = (name: string): SigningKey => SigningKey.fromSeed(name, Buffer.alloc(32, 6), COSIGNATURE_KEY);
 const v2 = SigningKey.fromSeed('audit.example.com/verifier/v2', Buffer.alloc(32, 4), COSIGNATURE_KEY);
 const note = signCheckpoint({ origin, size: 15, root: sha256(Buffer.from('root')) }, log);
 const { text } = parseNote(note);
@@ -123,5 +124,14 @@ describe('appendSignatures', () => {
     for (const line of ['', 'x', `${cosign(text, v1, 5)}\nx`, `${cosign(text, v1, 5)}\r`]) {
       expect(codeOf(() => appendSignatures(note, [line]))).toMatch(/^note\.line/);
     }
+  });
+
+  it('refuses more lines than a note has, one after the other or at once', () => {
+    const lines = Array.from({ length: 100 }, (_, i) => cosign(text, witness(`w${i}.example.org/w`), 5));
+    const full = appendSignatures(note, lines.slice(1));
+    expect(openNote(full, [log.verifier]).text).toBe(text); // control
+    expect(codeOf(() => appendSignatures(note, lines))).toBe('note.lines');
+    expect(codeOf(() => appendSignatures(full, lines))).toBe('note.lines');
+    expect(appendSignatures(full, lines.slice(1))).toBe(full);
   });
 });

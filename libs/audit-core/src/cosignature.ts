@@ -11,7 +11,15 @@
 import { formatDecimal } from './decimal.js';
 import { FormatError } from './format-error.js';
 import { COSIGNATURE_KEY, SIGNATURE_BYTES, type SigningKey, type VerifierKey } from './key.js';
-import { formatNote, knownKey, parseNote, parseSignatureLines, signatureLine } from './note.js';
+import {
+  formatNote,
+  knownKey,
+  MOST_NOTE_LINES,
+  NoteError,
+  parseNote,
+  parseSignatureLines,
+  signatureLine,
+} from './note.js';
 import type { Note, SignatureLine } from './note.js';
 import { quote } from './quote.js';
 
@@ -68,6 +76,7 @@ export function cosignaturesOf(
 /**
  * Adds signature lines (without newlines) to a note. A line takes the place of an older one of the same name and ID
  * and moves to the end, so no such pair ever stands twice. Verify a line before it is added.
+ * Throws NoteError as parseNote does, `note.lines` also when they are more than a note has.
  */
 export function appendSignatures(note: string, lines: readonly string[]): string {
   const { text, signatures } = parseNote(note);
@@ -78,6 +87,7 @@ export function appendSignatures(note: string, lines: readonly string[]): string
     byKey.delete(identity);
     byKey.set(identity, line);
   }
+  if (byKey.size > MOST_NOTE_LINES) throw new NoteError('note.lines', `more than ${MOST_NOTE_LINES} signature lines`);
   return formatNote(text, [...byKey.values()]);
 }
 

@@ -72,6 +72,7 @@ export {
   formatNote,
   knownKey,
   MOST_ENTRY_BYTES,
+  MOST_NOTE_LINES,
   NoteError,
   openEntryNote,
   openNote,

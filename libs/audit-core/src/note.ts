@@ -70,7 +70,8 @@ export type Note = {
 /** A note that is an entry of a log is at most this long: the length prefix of an entry has 16 bits. */
 export const MOST_ENTRY_BYTES = 65_535;
 const MOST_NOTE_BYTES = 1_048_576;
-const MOST_LINES = 100; // as Go; C2SP asks for at least 16
+/** Signature lines of a note: as Go; C2SP asks for at least 16. */
+export const MOST_NOTE_LINES = 100;
 const LEAST_PAYLOAD_BYTES = 5; // the key ID and one byte
 const KEY_ID_BYTES = 4;
 const DASH = '\u2014 ';
@@ -96,15 +97,16 @@ export function parseNote(note: Uint8Array | string, maxBytes = MOST_NOTE_BYTES)
 export function parseSignatureLines(text: string): SignatureLine[] {
   if (text === '') throw new NoteError('note.lines', 'there is no signature line');
   if (!text.endsWith('\n')) throw new NoteError('note.end', 'the signature lines do not end in a newline');
-  const lines = text.slice(0, -1).split('\n', MOST_LINES + 1);
-  if (lines.length > MOST_LINES) throw new NoteError('note.lines', `more than ${MOST_LINES} signature lines`);
+  const lines = text.slice(0, -1).split('\n', MOST_NOTE_LINES + 1);
+  if (lines.length > MOST_NOTE_LINES) throw new NoteError('note.lines', `more than ${MOST_NOTE_LINES} signature lines`);
   return lines.map(parseSignatureLine);
 }
 
 /** Puts text and signature lines (without newlines) together. The text ends in a newline. */
 export function formatNote(text: string, lines: readonly string[]): string {
   if (!text.endsWith('\n')) throw new RangeError('the text of a note ends in a newline');
-  if (lines.length === 0 || lines.length > MOST_LINES) throw new RangeError(`a note has 1 to ${MOST_LINES} lines`);
+  if (lines.length === 0 || lines.length > MOST_NOTE_LINES)
+    throw new RangeError(`a note has 1 to ${MOST_NOTE_LINES} lines`);
   return `${text}\n${lines.join('\n')}\n`;
 }
 

@@ -11,6 +11,7 @@ import { LedgerTables1795392000001 } from './migrations/1795392000001-ledger-tab
 import { EventIndex1795392000002 } from './migrations/1795392000002-event-index.js';
 import { AppendOnly1795392000003 } from './migrations/1795392000003-append-only.js';
 import { Grants1795392000004 } from './migrations/1795392000004-grants.js';
+import { HeadBounds1795392000005 } from './migrations/1795392000005-head-bounds.js';
 import { connectionConfig, type DatabaseAddress } from './pool.js';
 import { ALL_ROLES, OWNER_ROLE } from './roles.js';
 import { asStoreError, StoreError } from './store-error.js';
@@ -21,6 +22,7 @@ const MIGRATIONS = [
   EventIndex1795392000002,
   AppendOnly1795392000003,
   Grants1795392000004,
+  HeadBounds1795392000005,
 ] as const;
 
 const NEWEST = MIGRATIONS[MIGRATIONS.length - 1]!.name;

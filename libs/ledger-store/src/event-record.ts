@@ -9,6 +9,7 @@
 import type { CustomTypesConfig } from 'pg';
 import type { DataSource, EntitySchemaOptions } from 'typeorm';
 import { columnParsers } from './column-parsers.js';
+import { GuardedClient } from './guarded-client.js';
 import { connectionConfig, MOST_SESSION_SECONDS, sessionOptions, type DatabaseAddress } from './pool.js';
 
 export interface EventRecord {
@@ -98,6 +99,7 @@ export async function openReadSource(options: ReadSourceOptions): Promise<DataSo
       ...config,
       ssl,
       sslnegotiation,
+      Client: GuardedClient,
       types: READ_PARSERS,
       max: options.max,
       maxLifetimeSeconds: options.maxLifetimeSeconds ?? MOST_SESSION_SECONDS,

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { SecureVersion } from 'node:tls';
 import { Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg';
 import { columnParsers } from './column-parsers.js';
+import { GuardedClient } from './guarded-client.js';
 
 /** Where a database is and as whom to go there. */
 export interface DatabaseAddress {
@@ -105,6 +106,7 @@ export function connectionConfig(address: DatabaseAddress): ClientConfig {
 export function openPool(options: PoolOptions): Pool {
   const pool = new Pool({
     ...connectionConfig(options),
+    Client: GuardedClient,
     application_name: options.name,
     options: sessionOptions(options.readStatementMs),
     types: columnParsers,

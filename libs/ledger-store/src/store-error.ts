@@ -73,8 +73,9 @@ export class UnreadableValue extends Error {
   constructor(
     readonly code: 'store.unexpected-value' | 'store.unsafe-integer',
     message: string,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
   }
 }
 

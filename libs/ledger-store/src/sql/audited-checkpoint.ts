@@ -5,6 +5,7 @@ import { readInt8 } from '../copy/row-parser.js';
 import { StoreError } from '../store-error.js';
 import { onConnection } from '../transaction.js';
 import type { CheckpointRow } from './checkpoint.js';
+import { linesOn } from './cosignature.js';
 import type { CosignedCheckpoint } from './published.js';
 
 const MOST_NOTE_BYTES = 65_536;
@@ -30,8 +31,7 @@ export async function cosignedCheckpoints(
   const [order, side] = which === 'first' ? ['ASC', '>'] : ['DESC', '<'];
   return onConnection(pool, `looking for cosigned checkpoints of ledger ${ledgerId}`, async (client) => {
     const { rows } = await client.query<CosignedCheckpoint>(
-      `SELECT size, note, (SELECT array_agg(line ORDER BY signer, key_id) FROM cosignature s
-                           WHERE s.ledger_id = c.ledger_id AND s.size = c.size) AS cosignatures
+      `SELECT size, note, ${linesOn('c')} AS cosignatures
        FROM checkpoint c WHERE ledger_id = $1 AND size > $2 AND ($3::bigint IS NULL OR size ${side} $3)
          AND EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = c.ledger_id AND s.size = c.size
                        AND ($4::text[] IS NULL OR s.signer = ANY($4)))

@@ -147,7 +147,7 @@ async function linesOf(client: PoolClient, facts: readonly string[]): Promise<st
   const lines: string[] = [];
   for (const fact of facts) {
     const { rows } = await client.query<[string]>({ text: fact, rowMode: 'array' });
-    lines.push(...rows.map(([line]) => line.replaceAll(UNPRINTABLE, escaped)));
+    for (const [line] of rows) lines.push(line.replaceAll(UNPRINTABLE, escaped));
   }
   return lines;
 }
@@ -167,6 +167,9 @@ function foldPartitions(lines: readonly string[]): string[] {
   const numbers = new Set(lines.flatMap((line) => /^relation event_index_p(\d+):/.exec(line)?.[1] ?? []));
   const folded = new Map<string, Map<string, string>>();
   const rest: string[] = [];
+  const add = (more: Iterable<string>): void => {
+    for (const line of more) rest.push(line);
+  };
   for (const line of lines) {
     const number = /\bevent_index_p(\d+)/.exec(line)?.[1];
     if (number === undefined) {
@@ -178,15 +181,11 @@ function foldPartitions(lines: readonly string[]): string[] {
     folded.set(same, (folded.get(same) ?? new Map<string, string>()).set(number, line));
   }
   for (const [same, having] of folded) {
-    if (having.size * 2 <= numbers.size) rest.push(...having.values());
-    else
-      rest.push(
-        same,
-        ...lacking(
-          same,
-          [...numbers.values()].filter((number) => !having.has(number)),
-        ),
-      );
+    if (having.size * 2 <= numbers.size) add(having.values());
+    else {
+      const without = [...numbers].filter((number) => !having.has(number));
+      add([same, ...lacking(same, without)]);
+    }
   }
   return rest.sort();
 }

@@ -3,7 +3,12 @@
  * size. Later ones of the same key and size (a witness signs with its own time) are heartbeats and are not kept.
  */
 import type { Pool } from 'pg';
+import { MOST_NOTE_LINES } from '@everseal/audit-core';
+import { StoreError } from '../store-error.js';
 import { autocommit, onConnection } from '../transaction.js';
+
+/** Of a checkpoint no more are read: one more than a note has lines, so that too many are seen to be too many. */
+export const MOST_COSIGNATURES = MOST_NOTE_LINES + 1;
 
 export interface CosignatureRow {
   size: number;
@@ -29,17 +34,26 @@ export async function insertCosignature(
   );
 }
 
-/** Cosignatures on the checkpoint of a size, by signer. */
+/** Cosignatures on the checkpoint of a size, by signer. @throws StoreError store.unexpected-value: more than a note holds */
 export async function cosignaturesAt(pool: Pool, ledgerId: number, size: number): Promise<CosignatureRow[]> {
   return onConnection(pool, `reading cosignatures on ${size} of ledger ${ledgerId}`, async (client) => {
     const { rows } = await client.query<CosignatureRow>(
       `SELECT size, signer, key_id AS "keyId", line FROM cosignature
-       WHERE ledger_id = $1 AND size = $2 ORDER BY signer, key_id`,
+       WHERE ledger_id = $1 AND size = $2 ORDER BY signer, key_id LIMIT ${MOST_COSIGNATURES}`,
       [ledgerId, size],
     );
+    if (rows.length === MOST_COSIGNATURES) {
+      const message = `the checkpoint of size ${size} has more than ${MOST_NOTE_LINES} cosignatures, which no note can hold`;
+      throw new StoreError('store.unexpected-value', message);
+    }
     return rows;
   });
 }
+
+/** An SQL expression: the lines on the checkpoint of `alias`, by signer, as an array. @param alias of table `checkpoint` in the query around it */
+export const linesOn = (alias: string): string => `ARRAY(
+  SELECT s.line FROM cosignature s WHERE s.ledger_id = ${alias}.ledger_id AND s.size = ${alias}.size
+  ORDER BY s.signer, s.key_id LIMIT ${MOST_COSIGNATURES})`;
 
 /** Of the newest checkpoints, so many are looked through for a signer. */
 const NEWEST = 100_000;

@@ -3,15 +3,15 @@ import type { Pool } from 'pg';
 import { onConnection } from '../transaction.js';
 import type { BlockRow } from './block.js';
 import type { CheckpointRow } from './checkpoint.js';
+import { linesOn } from './cosignature.js';
 
 export interface CosignedCheckpoint extends CheckpointRow {
-  /** Cosignature lines on it, by signer. */
+  /** Cosignature lines on it, by signer; at most MOST_COSIGNATURES. */
   cosignatures: string[];
 }
 
 const WITH_COSIGNATURES = `
-  SELECT size, note, coalesce((SELECT array_agg(line ORDER BY signer, key_id) FROM cosignature s
-                               WHERE s.ledger_id = c.ledger_id AND s.size = c.size), '{}') AS cosignatures
+  SELECT size, note, ${linesOn('c')} AS cosignatures
   FROM checkpoint c WHERE ledger_id = $1`;
 
 /** The checkpoints of the largest sizes, the largest first. */
@@ -38,9 +38,8 @@ export async function newestCosignedBy(
 ): Promise<CosignedCheckpoint[]> {
   return onConnection(pool, `reading the newest witnessed checkpoints of ledger ${ledgerId}`, async (client) => {
     const { rows } = await client.query<CosignedCheckpoint>(
-      `SELECT size, note, (SELECT array_agg(line ORDER BY signer, key_id) FROM cosignature s
-                           WHERE s.ledger_id = $1 AND s.size = c.size) AS cosignatures
-       FROM (SELECT size, note FROM checkpoint WHERE ledger_id = $1 AND size >= $3
+      `SELECT size, note, ${linesOn('c')} AS cosignatures
+       FROM (SELECT ledger_id, size, note FROM checkpoint WHERE ledger_id = $1 AND size >= $3
              ORDER BY size DESC LIMIT ${LOOKED_THROUGH}) AS c
        WHERE EXISTS (SELECT FROM cosignature s WHERE s.ledger_id = $1 AND s.size = c.size AND s.signer = ANY($2))
        ORDER BY size DESC LIMIT $4`,
