@@ -3,6 +3,7 @@
  * service that does not answer is a finding, not an exception.
  */
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { codeOf } from '@everseal/process';
 import type { OpsSettings } from './config.js';
@@ -26,28 +27,33 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Never rejects. @param path `/live` */
-export function askService(
-  url: string,
-  path: string,
+export async function askService(url: string, path: string, ops: OpsSettings): Promise<ServiceAnswer> {
+  const inTime = AbortSignal.timeout(WITHIN_MS);
+  try {
+    return await answerOf(new URL(path, url), ops, inTime);
+  } catch (error) {
+    const late = inTime.aborted ? `no answer within ${WITHIN_MS} ms` : null;
+    const said = error instanceof Error ? error.message : String(error);
+    return { status: 0, body: '', problem: late ?? REASONS[codeOf(error) ?? ''] ?? said };
+  }
+}
+
+async function answerOf(
+  url: URL,
   { certFile, keyFile, caFile }: OpsSettings,
+  signal: AbortSignal,
 ): Promise<ServiceAnswer> {
-  return new Promise((resolve) => {
-    const failed = (problem: string): void => resolve({ status: 0, body: '', problem });
-    try {
-      const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile), ca: readFileSync(caFile) };
-      const options = { ...tls, minVersion: 'TLSv1.3' as const, agent: false, timeout: WITHIN_MS };
-      const request = get(new URL(path, url), options, (response) => {
-        let body = '';
-        response.setEncoding('utf8').on('data', (text: string) => {
-          body += text;
-          if (body.length > MOST_BYTES) request.destroy(new Error('the answer is too long'));
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body, problem: '' }));
-      });
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${WITHIN_MS} ms`)));
-      request.on('error', (error) => failed(REASONS[codeOf(error) ?? ''] ?? error.message));
-    } catch (error) {
-      failed(error instanceof Error ? error.message : String(error));
-    }
+  const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile), ca: readFileSync(caFile) };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const request = get(url, { ...tls, minVersion: 'TLSv1.3', agent: false, signal }, resolve);
+    request.on('error', reject);
+    // Nothing else is said of a request that is answered with 101 Switching Protocols.
+    request.once('close', () => reject(new Error('the connection was closed without an answer')));
   });
+  let body = '';
+  for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
+    body += text;
+    if (body.length > MOST_BYTES) throw new Error('the answer is too long');
+  }
+  return { status: response.statusCode ?? 0, body, problem: '' };
 }

@@ -234,6 +234,11 @@ describe('an answer that is none', () => {
     ['429', always(429, '', 'text/plain'), 1],
     ['500', always(500, '<html>'), 1],
     ['a redirect', always(307, ''), 1],
+    [
+      'a change of the protocol',
+      (_, response) => void response.writeHead(101, { Connection: 'upgrade', Upgrade: 'tlog' }).end(),
+      0,
+    ],
     ['200 without a line', always(200, ''), 1],
     ['200 with a page', always(200, '<html>'), 1],
     ['a cosignature of something else', always(200, () => signed()(log.checkpoint(7))), 1],

@@ -130,6 +130,19 @@ describe('held lanes', () => {
     expect([held.first('a'), held.waiting()]).toEqual([null, ['b']]);
   });
 
+  it('cost the same a message however many a lane holds: somebody may send far ahead', () => {
+    const ahead = 10_000;
+    const row = rowOf(frames(1)[0]!);
+    const held = lanesOver(Array.from({ length: ahead }, (_, i) => ({ ...row, number: ahead - i + 1 })));
+    const began = performance.now();
+    for (let i = 0; i < ahead; i++) held.first('a');
+    // The lane has come there, and everything is freed, one after another.
+    for (let number = 2; held.first('a') === number; number++) held.forget('a', number, NO_HASH);
+    expect(held.first('a')).toBeNull();
+    // Some milliseconds; a walk over the lane each time takes many seconds.
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('quarantine a message with its verdict: as the frame it is, or as bytes nobody could read', () => {
     const held = lanesOver([]);
     const [made] = frames(1) as [MadeFrame];

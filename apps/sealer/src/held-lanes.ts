@@ -13,6 +13,7 @@
 import { equalHash, FormatError, MAX_MESSAGE_BYTES, parseName, sha256, type Hash } from '@everseal/audit-core';
 import type { WaitingFrame, WaitingRow } from '@everseal/ledger-store';
 import type { StoredMessage } from '@everseal/messaging';
+import { HeldNumbers } from './held-numbers.js';
 import { KeptBytes } from './kept-bytes.js';
 import type { CheckedFrame } from './open-block.js';
 
@@ -39,7 +40,7 @@ interface Held {
 
 export class HeldLanes {
   /** By ingester and number. */
-  private readonly lanes = new Map<string, Map<number, Held[]>>();
+  private readonly lanes = new Map<string, HeldNumbers<Held[]>>();
   /** The largest number of a lane that was passed by. */
   private readonly passedBy = new Map<string, number>();
   private readonly heldBytes: KeptBytes;
@@ -97,11 +98,7 @@ export class HeldLanes {
 
   /** The smallest number that is held of a lane; null when it does not wait. */
   first(ingester: string): number | null {
-    const lane = this.lanes.get(ingester);
-    if (!lane) return null;
-    let first = Infinity;
-    for (const number of lane.keys()) first = Math.min(first, number);
-    return first;
+    return this.lanes.get(ingester)?.first ?? null;
   }
 
   /** The held frame of this number that continues the lane; null when there is none. It stays held until `forget`. */
@@ -150,7 +147,7 @@ export class HeldLanes {
     if (!lane) return;
     const held = lane.get(number)?.find(({ hash }) => equalHash(hash, sealed));
     if (held) this.heldBytes.release(ingester, held.bytes);
-    for (const passed of lane.keys()) if (passed <= number) lane.delete(passed);
+    lane.deleteTo(number);
     if (lane.size === 0) this.lanes.delete(ingester);
   }
 
@@ -177,7 +174,7 @@ export class HeldLanes {
 
   private versions(ingester: string, number: number): Held[] {
     let lane = this.lanes.get(ingester);
-    if (!lane) this.lanes.set(ingester, (lane = new Map<number, Held[]>()));
+    if (!lane) this.lanes.set(ingester, (lane = new HeldNumbers<Held[]>()));
     let versions = lane.get(number);
     if (!versions) lane.set(number, (versions = []));
     return versions;

@@ -1,6 +1,8 @@
-/** The object store against a real S3-compatible server with Object Lock. */
+/** The object store against a real S3-compatible server with Object Lock, and against servers that mean no good. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { chmodSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import {
   DeleteObjectCommand,
@@ -113,6 +115,94 @@ describeStore('an object store with Object Lock', () => {
     await expect(target({ endpoint: 'http://127.0.0.1:1' }).anchor(toAnchor(3), NEVER)).rejects.toThrow(/ECONNREFUSED/);
     const checkpoint = toAnchor(3);
     expect(await target({ prefix: 'e/' }).anchor(checkpoint, NEVER)).toEqual(checkpoint.note);
+  });
+});
+
+/** A server that means us no good, in the place of an object store. */
+describe('a store that', () => {
+  let server: Server;
+  let answer: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Bytes that it got rid of. */
+  let sent: number;
+  beforeAll(async () => {
+    server = createServer((request, response) => answer(request, response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  async function anchored(timeoutMs: number): Promise<unknown> {
+    sent = 0;
+    const made = new ObjectTarget({
+      name: 'vault',
+      endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      region: 'us-east-1',
+      bucket: 'locked',
+      prefix: '',
+      pathStyle: true,
+      retainDays: 30,
+      credentials: { accessKeyId: 'spec', secretAccessKey: 'spec' },
+      timeoutMs,
+      now: Date.now,
+    });
+    try {
+      return await made.anchor({ ...toAnchor(7), keySets: [] }, NEVER);
+    } catch (error) {
+      return error;
+    } finally {
+      await made.close();
+    }
+  }
+
+  function endless(response: ServerResponse): void {
+    const more = (): void => {
+      if (response.destroyed) return;
+      sent += 65_536;
+      response.write(Buffer.alloc(65_536, 'x'), () => setImmediate(more));
+    };
+    more();
+  }
+
+  const change = (response: ServerResponse): void =>
+    void response.writeHead(101, { connection: 'upgrade', upgrade: 'x' }).end();
+  const get = (given: (response: ServerResponse) => void) => (request: IncomingMessage, response: ServerResponse) => {
+    request.resume();
+    if (request.method === 'PUT') response.writeHead(200).end();
+    else given(response);
+  };
+  const locked = {
+    'x-amz-object-lock-mode': 'COMPLIANCE',
+    'x-amz-object-lock-retain-until-date': '2099-01-01T00:00:00Z',
+  };
+
+  it.each<[string, typeof answer, RegExp]>([
+    ['changes the protocol instead of taking a note', (_, response) => change(response), /not done within 1500 ms/],
+    ['changes it instead of giving one', get(change), /not done within 1500 ms/],
+    ['gives the note slowly', get((response) => void response.writeHead(200, locked).write('x')), /not done within/],
+  ])('%s is given up after its time; control: one that gives it', async (_, listener, problem) => {
+    answer = listener;
+    expect(await anchored(1_500)).toMatchObject({ message: expect.stringMatching(problem) });
+    answer = get((response) => void response.writeHead(200, locked).end(toAnchor(7).note));
+    expect(await anchored(1_500)).toEqual(toAnchor(7).note);
+  });
+
+  const MOST = 1_048_576;
+  it.each<[string, typeof answer, RegExp]>([
+    ['an object without a length', get((response) => endless(response.writeHead(200, locked))), /holds something else/],
+    ['a refusal', (_, response) => endless(response.writeHead(500)), /longer than 1048576 bytes/],
+    ['a receipt', (_, response) => endless(response.writeHead(200)), /longer than 1048576 bytes/],
+  ])('gives %s without an end is not read on, nor kept in memory', async (_, listener, problem) => {
+    answer = listener;
+    expect(await anchored(60_000)).toMatchObject({ message: expect.stringMatching(problem) });
+    // What was read, and what the system's socket buffers hold.
+    expect(sent).toBeLessThan(20 * MOST);
+  });
+
+  it('gives as much as a note may have is read; control of the bound', async () => {
+    answer = get((response) => void response.writeHead(200, locked).end(Buffer.alloc(MOST, 'x')));
+    expect(await anchored(60_000)).toMatchObject({ message: expect.stringMatching(/another note/) });
   });
 });
 

@@ -10,10 +10,13 @@
  *
  * The SDK is loaded by the first use: a sealer that anchors nowhere does not carry it.
  */
+import { Readable } from 'node:stream';
 import { leafHash } from '@everseal/audit-core';
 import type * as AwsS3 from '@aws-sdk/client-s3';
 import { AnchorContradiction, type AnchorTarget, type ToAnchor } from './anchor-target.js';
+import { inTime } from './in-time.js';
 import type { ObjectCredentials } from './object-credentials.js';
+import { LongAnswer, upTo } from './untrusted-answer.js';
 
 const DAY_MS = 86_400_000;
 /** What the store may round a retention date to. */
@@ -83,7 +86,7 @@ export class ObjectTarget implements AnchorTarget {
     });
     let isNew = true;
     try {
-      await s3.send(put, this.bounded(signal));
+      await this.inTime(signal, (options) => s3.send(put, options));
     } catch (error) {
       if (statusOf(error) !== 412) throw explained(error, bucket);
       isNew = false;
@@ -97,12 +100,13 @@ export class ObjectTarget implements AnchorTarget {
     const { sdk, s3 } = this.client!;
     const { bucket } = this.options;
     const get = new sdk.GetObjectCommand({ Bucket: bucket, Key: key });
-    const answer = await s3.send(get, this.bounded(signal)).catch((error: unknown) => {
+    const { answer, held } = await this.inTime(signal, async (options) => {
+      const found = await s3.send(get, options);
+      return { answer: found, held: await noteIn(found.Body) };
+    }).catch((error: unknown) => {
       throw explained(error, bucket);
     });
-    const { Body: body, ContentLength: length = 0 } = answer;
-    if (length > MOST_NOTE_BYTES || !body) throw new AnchorContradiction(`${bucket}/${key} holds something else`, '');
-    const held = Buffer.from(await body.transformToByteArray());
+    if (!held) throw new AnchorContradiction(`${bucket}/${key} holds something else`, '');
     if (!held.equals(bytes)) {
       throw new AnchorContradiction(`${bucket}/${key} holds another note: another history`, held.toString());
     }
@@ -128,11 +132,37 @@ export class ObjectTarget implements AnchorTarget {
       maxAttempts: 1,
       requestHandler: { connectionTimeout: timeoutMs, requestTimeout: timeoutMs },
     });
+    boundAnswers(s3);
     return { sdk, s3 };
   }
 
-  private bounded(signal: AbortSignal): { abortSignal: AbortSignal } {
-    return { abortSignal: AbortSignal.any([signal, AbortSignal.timeout(this.options.timeoutMs)]) };
+  /** The SDK itself waits for ever for a server that changes the protocol, whatever its signal and its own limits say. */
+  private inTime<T>(signal: AbortSignal, ask: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
+    return inTime(this.options.timeoutMs, signal, (abortSignal) => ask({ abortSignal }));
+  }
+}
+
+/** The SDK reads every answer into memory, those that say an error included. */
+function boundAnswers(s3: AwsS3.S3Client): void {
+  s3.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const response = result.response as { body?: unknown };
+      if (response.body instanceof Readable) response.body = Readable.from(upTo(response.body, MOST_NOTE_BYTES));
+      return result;
+    },
+    // The innermost of this step: before anything reads.
+    { step: 'deserialize', priority: 'low', name: 'boundAnswers' },
+  );
+}
+
+/** Null for an object that is longer than any note, or none. */
+async function noteIn(body: AwsS3.GetObjectCommandOutput['Body']): Promise<Buffer | null> {
+  try {
+    return body ? Buffer.from(await body.transformToByteArray()) : null;
+  } catch (error) {
+    if (error instanceof LongAnswer) return null;
+    throw error;
   }
 }
 

@@ -57,6 +57,7 @@ describeTsa('a time-stamp target', () => {
     ['http-500', /answered with HTTP status 500$/],
     ['redirect', /answered with HTTP status 302$/],
     ['endless', /answered with more than 262144 bytes$/],
+    ['switching-protocols', /cannot be asked: it answered with HTTP status 101$/],
     ['cut-off', /^127\.0\.0\.1:\d+ cannot be asked: /],
   ])('whose authority answers %s ends with %s', async (answer, end) => {
     tsa.answer = answer;

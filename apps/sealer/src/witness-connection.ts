@@ -5,8 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request, type RequestOptions } from 'node:https';
-import type { IncomingMessage } from 'node:http';
 import { publicClientOptions, type Material } from '@everseal/tls';
+import { inTime, OutOfTime } from './in-time.js';
+import { answerTo } from './untrusted-answer.js';
 
 /** Answers are a few signature lines. */
 const MOST_ANSWER_BYTES = 65_536;
@@ -25,9 +26,7 @@ export type WitnessReply =
 
 export class WitnessConnection {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
-  /** Of the request under way; one at a time. */
-  private current: AbortController | null = null;
-  private isClosed = false;
+  private readonly stopping = new AbortController();
 
   /** @param url prefix of its `add-checkpoint`, without a slash at its end */
   constructor(
@@ -38,23 +37,18 @@ export class WitnessConnection {
 
   /** Never rejects. */
   async addCheckpoint(body: string): Promise<WitnessReply> {
-    if (this.isClosed) return { status: null, problem: 'we are stopping' };
-    const { signal } = (this.current = new AbortController());
-    const timer = setTimeout(() => this.current?.abort(), this.timeoutMs);
+    if (this.stopping.signal.aborted) return { status: null, problem: 'we are stopping' };
     try {
-      return await this.post(Buffer.from(body), signal);
+      return await inTime(this.timeoutMs, this.stopping.signal, (signal) => this.post(Buffer.from(body), signal));
     } catch (error) {
-      if (signal.aborted) return { status: null, problem: `no answer within ${this.timeoutMs} ms` };
+      if (error instanceof OutOfTime) return { status: null, problem: `no answer within ${this.timeoutMs} ms` };
       return { status: null, problem: problemOf(error) };
-    } finally {
-      clearTimeout(timer);
     }
   }
 
   /** Gives up what is under way. */
   close(): void {
-    this.isClosed = true;
-    this.current?.abort();
+    this.stopping.abort();
     this.agent.destroy();
   }
 
@@ -70,32 +64,13 @@ export class WitnessConnection {
     };
     const asked = request(`${this.url}/add-checkpoint`, options);
     try {
-      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-        asked.once('response', resolve);
-        asked.on('error', reject);
-        asked.end(body);
-      });
-      return { status: answer.statusCode ?? 0, body: await readBounded(answer) };
+      return await answerTo(asked, body, MOST_ANSWER_BYTES);
     } catch (error) {
       // The other end closed a connection that was idle, at the moment at which it was used again.
       if (asked.reusedSocket && !again && !signal.aborted) return this.post(body, signal, true);
       throw error;
     }
   }
-}
-
-async function readBounded(answer: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MOST_ANSWER_BYTES) {
-      answer.destroy();
-      throw new Error(`the answer is longer than ${MOST_ANSWER_BYTES} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function problemOf(error: unknown): string {

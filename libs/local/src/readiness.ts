@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { get } from 'node:https';
 import type { CertificateFiles } from '@everseal/pki';
 
+const WITHIN_MS = 2_000;
+
 export interface Readiness {
   ready: boolean;
   /** Why not, in the service's own words; '' when ready or when it does not answer yet. */
@@ -12,6 +14,7 @@ export interface Readiness {
 /** Never throws: a service that does not answer (yet) is not ready. */
 export function askReady(port: number, { certFile, keyFile, caFile }: CertificateFiles): Promise<Readiness> {
   return new Promise((resolve) => {
+    const none = (): void => resolve({ ready: false, reason: '' });
     const request = get(
       {
         host: 'localhost',
@@ -22,16 +25,18 @@ export function askReady(port: number, { certFile, keyFile, caFile }: Certificat
         ca: readFileSync(caFile),
         minVersion: 'TLSv1.3',
         agent: false,
-        timeout: 2_000,
+        signal: AbortSignal.timeout(WITHIN_MS),
       },
       (response) => {
         let body = '';
         response.setEncoding('utf8').on('data', (text: string) => (body += text));
         response.on('end', () => resolve({ ready: response.statusCode === 200, reason: reasonIn(body) }));
+        response.on('error', none).on('close', none);
+        request.off('close', none);
       },
     );
-    request.on('timeout', () => request.destroy());
-    request.on('error', () => resolve({ ready: false, reason: '' }));
+    // Nothing but 'close' comes of a request that is answered with 101 Switching Protocols.
+    request.on('error', none).on('close', none);
   });
 }
 

@@ -29,7 +29,8 @@ export type TsaAnswer =
   | 'truncated'
   | 'cut-off'
   | 'endless'
-  | 'redirect';
+  | 'redirect'
+  | 'switching-protocols';
 
 /** Null when there is an openssl with `ts`; else why there is none, in one line. */
 export function opensslMissing(): string | null {
@@ -142,6 +143,10 @@ export class TestTsa {
     if (this.answer === 'hang') return;
     if (this.answer === 'http-500') {
       response.writeHead(500).end('no');
+      return;
+    }
+    if (this.answer === 'switching-protocols') {
+      response.writeHead(101, { connection: 'upgrade', upgrade: 'tsp' }).end();
       return;
     }
     if (this.answer === 'redirect') {
