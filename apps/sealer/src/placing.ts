@@ -79,6 +79,8 @@ export class Placing {
       const next = await held.find(ingester, number, continues, this.fetchHeld);
       if (!next) break;
       await this.add(next);
+      // A lane may have held back hundreds of thousands, most of them read from the database one by one: minutes, but no standstill.
+      this.parts.onTurn();
     }
     this.alertLane(ingester);
   }

@@ -60,6 +60,30 @@ describe('sealing', () => {
     expect(sealing.alertCodes).toEqual([]);
   });
 
+  it('gives a sign of life with every frame that is freed, however many there are', async () => {
+    const a = sealing.frames('a', 30);
+    const signs: ('turn' | 'fetched')[] = [];
+    sealing.start({
+      onTurn: () => signs.push('turn'),
+      subjectOf: (ingester) => {
+        signs.push('fetched');
+        return subjectOf(ingester);
+      },
+    });
+    await sealing.publish(...a.slice(1));
+    await sealing.cursorAt(29);
+    signs.length = 0;
+    await sealing.publish(a[0]!);
+    await sealing.sealedUpTo({ a: 30 });
+    const runs = signs
+      .join(' ')
+      .split('turn')
+      .map((run) => run.split('fetched').length - 1);
+    // A turn between each two of them; without, the longest run is of all: over a hundred.
+    expect(runs.filter((run) => run > 0)).toHaveLength(29);
+    expect(Math.max(...runs)).toBeLessThan(10);
+  });
+
   it('keeps what it held over a restart', async () => {
     const a = sealing.frames('a', 3);
     sealing.start();
