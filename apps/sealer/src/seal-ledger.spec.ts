@@ -190,6 +190,21 @@ describe('sealing', () => {
     expect(sealing.alertCodes.toSorted()).toEqual(['custody.conflict', 'custody.forged']);
   });
 
+  it('tells a flood of what it puts aside in a line and a count', async () => {
+    const lines: object[] = [];
+    const log = createLogger('sealer', 's1', 'silent');
+    log.warn = (fields: object) => void lines.push(fields);
+    sealing.start({ log });
+    for (let i = 1; i <= 50; i++) await sealing.broker.publish(subjectOf('a'), Buffer.from(`no frame at all, ${i}`));
+    await sealing.publish(...sealing.frames('a', 1));
+    await sealing.sealedUpTo({ a: 1 });
+    await sealing.stop();
+    const told = lines.flatMap((line) => ('leftOut' in line ? [Number(line.leftOut)] : 'sequence' in line ? [1] : []));
+    // A slow machine may begin another ten seconds.
+    expect(told.length).toBeLessThan(8);
+    expect(told.reduce((sum, count) => sum + count, 0)).toBe(50);
+  });
+
   it('seals nothing before the head is confirmed; control: the same frame is sealed once it is', async () => {
     const [first] = sealing.frames('a', 1) as [MadeFrame];
     await sealing.publish(first);
