@@ -14,6 +14,7 @@ import type { HeardFrames } from './heard-frames.js';
 import { MOST_VERSIONS } from './held-lanes.js';
 import { LaneGaps } from './lane-gaps.js';
 import type { CheckedFrame } from './open-block.js';
+import type { PutAsideLog } from './put-aside-log.js';
 import type { Resent } from './resend.js';
 import type { SealAlerts } from './seal-alerts.js';
 import { sealBlock } from './seal-block.js';
@@ -28,6 +29,7 @@ export class Placing {
     readonly sealing: Sealing,
     private readonly alerts: SealAlerts,
     private readonly heard: HeardFrames,
+    private readonly putAsideLog: PutAsideLog,
   ) {
     this.gaps = new LaneGaps(sealing, this.fetchHeld, parts.gapAfterMs);
   }
@@ -79,6 +81,8 @@ export class Placing {
       const next = await held.find(ingester, number, continues, this.fetchHeld);
       if (!next) break;
       await this.add(next);
+      // A lane may have held back hundreds of thousands, most of them read from the database one by one: minutes, but no standstill.
+      this.parts.onTurn();
     }
     this.alertLane(ingester);
   }
@@ -197,7 +201,7 @@ export class Placing {
 
   private putAside(message: StoredMessage, frame: CheckedFrame | null, code: VerdictCode, why: string): void {
     const kept = this.sealing.held.quarantine(message, code, frame);
-    this.parts.log.warn({ sequence: message.sequence, code, why, kept }, 'a message of the stream was not sealed');
+    this.putAsideLog.write({ sequence: message.sequence, code, why, kept });
     this.alerts.putAside(message, code, why);
   }
 }

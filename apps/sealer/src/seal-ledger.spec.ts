@@ -60,6 +60,30 @@ describe('sealing', () => {
     expect(sealing.alertCodes).toEqual([]);
   });
 
+  it('gives a sign of life with every frame that is freed, however many there are', async () => {
+    const a = sealing.frames('a', 30);
+    const signs: ('turn' | 'fetched')[] = [];
+    sealing.start({
+      onTurn: () => signs.push('turn'),
+      subjectOf: (ingester) => {
+        signs.push('fetched');
+        return subjectOf(ingester);
+      },
+    });
+    await sealing.publish(...a.slice(1));
+    await sealing.cursorAt(29);
+    signs.length = 0;
+    await sealing.publish(a[0]!);
+    await sealing.sealedUpTo({ a: 30 });
+    const runs = signs
+      .join(' ')
+      .split('turn')
+      .map((run) => run.split('fetched').length - 1);
+    // A turn between each two of them; without, the longest run is of all: over a hundred.
+    expect(runs.filter((run) => run > 0)).toHaveLength(29);
+    expect(Math.max(...runs)).toBeLessThan(10);
+  });
+
   it('keeps what it held over a restart', async () => {
     const a = sealing.frames('a', 3);
     sealing.start();
@@ -164,6 +188,21 @@ describe('sealing', () => {
     await sealing.sealedUpTo({ a: 2 });
     await expectSealed({ a: 2 }, 2);
     expect(sealing.alertCodes.toSorted()).toEqual(['custody.conflict', 'custody.forged']);
+  });
+
+  it('tells a flood of what it puts aside in a line and a count', async () => {
+    const lines: object[] = [];
+    const log = createLogger('sealer', 's1', 'silent');
+    log.warn = (fields: object) => void lines.push(fields);
+    sealing.start({ log });
+    for (let i = 1; i <= 50; i++) await sealing.broker.publish(subjectOf('a'), Buffer.from(`no frame at all, ${i}`));
+    await sealing.publish(...sealing.frames('a', 1));
+    await sealing.sealedUpTo({ a: 1 });
+    await sealing.stop();
+    const told = lines.flatMap((line) => ('leftOut' in line ? [Number(line.leftOut)] : 'sequence' in line ? [1] : []));
+    // A slow machine may begin another ten seconds.
+    expect(told.length).toBeLessThan(8);
+    expect(told.reduce((sum, count) => sum + count, 0)).toBe(50);
   });
 
   it('seals nothing before the head is confirmed; control: the same frame is sealed once it is', async () => {

@@ -22,6 +22,7 @@ import { HeardFrames } from './heard-frames.js';
 import { standby } from './operator-orders.js';
 import { OrderDesk } from './order-desk.js';
 import { Placing } from './placing.js';
+import { PutAsideLog } from './put-aside-log.js';
 import { recoverHead } from './recover-head.js';
 import { Resend } from './resend.js';
 import { SealAlerts } from './seal-alerts.js';
@@ -40,6 +41,7 @@ export class SealLedger {
   private readonly alerts: SealAlerts;
   private readonly heard: HeardFrames;
   private readonly orders: OrderDesk;
+  private readonly putAsideLog: PutAsideLog;
   /** While this sealer seals. */
   private active: Placing | null = null;
 
@@ -47,6 +49,7 @@ export class SealLedger {
     this.alerts = new SealAlerts(parts.origin, parts.alerts);
     this.heard = new HeardFrames(parts.origin, () => performance.now());
     this.orders = new OrderDesk(parts);
+    this.putAsideLog = new PutAsideLog(parts.log, () => performance.now());
   }
 
   /** A heartbeat of an ingester. */
@@ -116,6 +119,7 @@ export class SealLedger {
       signal.removeEventListener('abort', interrupt);
       this.active = null;
       this.orders.giveBack();
+      this.putAsideLog.end();
     }
   }
 
@@ -173,7 +177,7 @@ export class SealLedger {
   private async sealFrames(sealing: Sealing, signal: AbortSignal): Promise<void> {
     const { source, commit, lanes, held } = sealing;
     let [guardedAt, lookedAt] = [-Infinity, -Infinity];
-    const placing = new Placing(this.parts, sealing, this.alerts, this.heard);
+    const placing = new Placing(this.parts, sealing, this.alerts, this.heard, this.putAsideLog);
     this.active = placing;
     if (sealing.tree.size === 0) {
       sealing.keysIndex = sealing.open.addNote(this.parts.genesis);
@@ -188,6 +192,7 @@ export class SealLedger {
     }
     while (!signal.aborted) {
       this.parts.onTurn();
+      this.putAsideLog.flush();
       await commit.check();
       if (performance.now() - guardedAt >= STREAM_GUARD_MS) {
         await this.guard(sealing);

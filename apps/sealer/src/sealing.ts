@@ -69,7 +69,7 @@ export interface SealerParts {
   readonly resend: (ingester: string, number: number) => Promise<Buffer | null>;
   /** Runs once a recovery: the checkpoint that verifiers know must be in this database (architecture §6 "Lease"). */
   readonly confirmHead: (size: number, sealed: Sealed | null) => Promise<void>;
-  /** Ticked while sealing or waiting for the lease: the loop is alive. */
+  /** Ticked while sealing, with every held frame that is freed, or waiting for the lease: the loop is alive. */
   readonly onTurn: () => void;
   /** Told of every committed block, its body included. */
   readonly onSealed: (sealed: Sealed, block: CutBlock | null) => void;
