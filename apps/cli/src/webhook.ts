@@ -8,6 +8,7 @@
  * The URL is read from a file, because it often is a secret; it is never shown, and redirects are refused.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inTime } from '@everseal/process';
 import { readPrivateText } from '@everseal/tls';
 import { usage } from './cli-failure.js';
 import type { Transition } from './watch-latch.js';
@@ -121,15 +122,13 @@ export class Webhook {
   /** '' when it was taken, else why not; never the URL. */
   private async post(body: string): Promise<string> {
     try {
-      const answer = await fetch(this.url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body,
-        redirect: 'error',
-        signal: AbortSignal.any([AbortSignal.timeout(this.limits.timeoutMs), this.stopped.signal]),
+      const { ok, status } = await inTime(this.limits.timeoutMs, this.stopped.signal, async (signal) => {
+        const headers = { 'content-type': 'application/json' };
+        const answer = await fetch(this.url, { method: 'POST', headers, body, redirect: 'error', signal });
+        await answer.body?.cancel();
+        return answer;
       });
-      await answer.body?.cancel();
-      return answer.ok ? '' : `the webhook answered ${answer.status}`;
+      return ok ? '' : `the webhook answered ${status}`;
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       const { code } = cause as NodeJS.ErrnoException;

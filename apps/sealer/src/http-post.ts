@@ -1,7 +1,7 @@
 /** One POST to a server that is not ours: no redirects, a bounded answer within a bounded time. */
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { inTime, OutOfTime } from './in-time.js';
+import { inTime, OutOfTime } from '@everseal/process';
 import { answerTo, LongAnswer } from './untrusted-answer.js';
 
 export interface HttpPost {

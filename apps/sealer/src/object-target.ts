@@ -12,9 +12,9 @@
  */
 import { Readable } from 'node:stream';
 import { leafHash } from '@everseal/audit-core';
+import { inTime } from '@everseal/process';
 import type * as AwsS3 from '@aws-sdk/client-s3';
 import { AnchorContradiction, type AnchorTarget, type ToAnchor } from './anchor-target.js';
-import { inTime } from './in-time.js';
 import type { ObjectCredentials } from './object-credentials.js';
 import { LongAnswer, upTo } from './untrusted-answer.js';
 

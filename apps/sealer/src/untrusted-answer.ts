@@ -1,6 +1,6 @@
 /**
  * What a server that is not ours answers: the whole answer within a bound on its bytes, or an error, whatever the server does. A bound on
- * the time is the caller's (in-time.ts).
+ * the time is the caller's (`inTime`).
  *
  * Node says neither 'response' nor 'error' of a request that is answered with 101 Switching Protocols.
  */

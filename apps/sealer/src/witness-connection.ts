@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request, type RequestOptions } from 'node:https';
+import { inTime, OutOfTime } from '@everseal/process';
 import { publicClientOptions, type Material } from '@everseal/tls';
-import { inTime, OutOfTime } from './in-time.js';
 import { answerTo } from './untrusted-answer.js';
 
 /** Answers are a few signature lines. */

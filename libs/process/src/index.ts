@@ -9,6 +9,7 @@ export type { Fate } from './failure.js';
 export { firstConnection } from './first-connection.js';
 export { Health } from './health.js';
 export type { Condition, ConditionState, Pulse, PulseState } from './health.js';
+export { inTime, OutOfTime } from './in-time.js';
 export { KeyFile } from './key-file.js';
 export { createLogger } from './logger.js';
 export type { Logger } from './logger.js';

@@ -5,7 +5,9 @@
  * A timer of its own: on Node 20 nothing keeps the `AbortSignal.timeout` in an `AbortSignal.any` from being collected, and then it
  * never fires.
  */
-export class OutOfTime extends Error {}
+export class OutOfTime extends Error {
+  override readonly name = 'OutOfTime';
+}
 
 /**
  * @param work gets a signal that aborts when nobody waits for it any more
