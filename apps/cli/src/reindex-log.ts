@@ -24,6 +24,7 @@ import {
 import {
   addIndexRows,
   DuplicateFinder,
+  isUnreadable,
   moveIndexHead,
   readHead,
   readIndexHead,
@@ -173,7 +174,7 @@ class Reindexing {
       const { pool, ledgerId } = this.parts;
       for await (const rows of readIndexRows(pool, ledgerId, first, next)) comparison.take(rows);
     } catch (error) {
-      if (error instanceof StoreError && SPOILED.has(error.code)) return null;
+      if (isUnreadable(error)) return null;
       throw error;
     }
     return comparison.differences();
@@ -231,9 +232,6 @@ async function passing(work: () => Promise<void>): Promise<StoreError | null> {
 function restless({ height }: ReplayedBlock): string {
   return `the rows of block ${height} do not stay as they are written: somebody else changes them`;
 }
-
-/** Codes of rows that say what no row of ours can. */
-const SPOILED: ReadonlySet<string> = new Set(['store.unexpected-value', 'store.unsafe-integer']);
 
 function isNone(found: Differences): boolean {
   return found !== null && found.missing.length + found.altered.length + found.extra.size === 0;

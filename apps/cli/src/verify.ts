@@ -20,11 +20,10 @@ import {
   checkpointsAfter,
   cosignaturesAt,
   findLedger,
+  isUnreadable,
   readBodies,
   readHead,
-  StoreError,
   type StoredBlock,
-  type StoreErrorCode,
 } from '@everseal/ledger-store';
 import type { Pool } from 'pg';
 import { noLedger } from './cli-failure.js';
@@ -170,14 +169,11 @@ class StoredBodies implements AsyncIterable<Buffer> {
     try {
       yield* readBodies(this.pool, this.ledgerId, this.height, BLOCKS_A_READ);
     } catch (error) {
-      if (!(error instanceof StoreError) || !SPOILED_ROW.includes(error.code)) throw error;
+      if (!isUnreadable(error)) throw error;
       this.missing = `block ${this.height} cannot be read: ${error.message}`;
     }
   }
 }
-
-/** Codes of rows that say what no row of ours can: somebody else wrote there. */
-const SPOILED_ROW: readonly StoreErrorCode[] = ['store.unexpected-value', 'store.unsafe-integer'];
 
 /** What verifyLog cannot see: it is given bodies and does not know how many there should be. */
 function missingBlocks(report: LogReport, { missing, height }: StoredBodies, expected: Expected): Finding[] {

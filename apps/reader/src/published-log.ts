@@ -17,9 +17,9 @@ import {
 import {
   cosignedAt,
   findLedger,
+  isUnreadable,
   newestCosigned,
   newestCosignedBy,
-  StoreError,
   type CosignedCheckpoint,
 } from '@everseal/ledger-store';
 import { RetryLater } from '@everseal/process';
@@ -136,8 +136,7 @@ function unwitnessed(rows: readonly CosignedCheckpoint[], origin: string): Publi
 
 /** What whoever may write to the database can put there: a reader that ended for it would end at every start. */
 function isOfRow(error: unknown): error is Error {
-  if (error instanceof FormatError) return true;
-  return error instanceof StoreError && ['store.unexpected-value', 'store.unsafe-integer'].includes(error.code);
+  return error instanceof FormatError || isUnreadable(error);
 }
 
 /** A stored checkpoint with its cosignatures in it. Nothing is verified: that is for whoever reads it. @throws RetryLater log.damaged */

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  DebtBook,
   leafHash,
   parseAnnouncement,
   proveInclusionFromTiles,
@@ -7,6 +8,7 @@ import {
   signCheckpoint,
   verifyConsistency,
   verifyInclusion,
+  ZERO_HASH,
   type TileReader,
 } from '@everseal/audit-core';
 import { readTiles } from '@everseal/ledger-store';
@@ -17,6 +19,9 @@ import { rebuildTile } from './rebuild-tile.js';
 import { recoverHead } from './recover-head.js';
 import type { Sealed } from './sealing.js';
 import { SealerStore } from './sealer-store.fixture.js';
+
+/** Of a frame that paid its part of a debt. */
+const NO_LINK = { hash: ZERO_HASH, previous: ZERO_HASH, accepted: '' };
 
 let server: TestPostgres;
 let ledger: SealerStore;
@@ -78,6 +83,21 @@ describe('proofs out of stored tiles', () => {
   it('are made of the stored tiles, without an alert', async () => {
     expect(await announced(await sealed())).toBe(true);
     expect(ledger.alertCodes).toEqual([]);
+  });
+
+  it('go out with debts of any number of ranges, each of them covered', async () => {
+    const last = Number.MAX_SAFE_INTEGER - 1;
+    const links = new Map(Array.from({ length: 40_000 }, (_, i) => [last + 1 - 2 * i, NO_LINK] as const));
+    links.set(1, NO_LINK);
+    const state = await sealed();
+    const heads = new Map([['a', { ...state.heads.get('a')!, number: last + 1 }]]);
+    const debts = new DebtBook([{ ingester: 'a', first: 2, last, links }]);
+    const announcement = await buildAnnouncement({ ...state, heads, debts }, 'no checkpoint');
+    const [head] = parseAnnouncement(announcement).heads;
+    const covered = debts
+      .ranges('a')
+      .every(([from, to]) => head!.debts.some(([low, high]) => low <= from && to <= high));
+    expect([debts.ranges('a').length, covered]).toEqual([40_000, true]);
   });
 
   it.each([

@@ -4,7 +4,7 @@
  * disk of this machine, and an order to stop are no findings.
  */
 
-import { StoreError } from '@everseal/ledger-store';
+import { isUnreadable, StoreError } from '@everseal/ledger-store';
 
 /** SQLSTATE classes of a server that cannot make sense of what it holds: data exceptions, damaged pages. */
 const VALUE_STATES = /^(22|XX)/;
@@ -21,15 +21,14 @@ export function saidOfValue(error: unknown): string {
 
 /** Whether the database would not give what was asked for: a right was taken away, or what stands there has no meaning. */
 export function isRefusal(error: unknown): boolean {
-  if (!(error instanceof StoreError)) return false;
-  return ['store.refused', 'store.unexpected-value', 'store.unsafe-integer'].includes(error.code);
+  return isUnreadable(error) || (error instanceof StoreError && error.code === 'store.refused');
 }
 
 /** Whether a stored value made this fail. */
 export function isOfValue(error: Error): boolean {
+  if (isUnreadable(error)) return true;
   if (error instanceof StoreError) {
     const { code, cause } = error;
-    if (code === 'store.unexpected-value' || code === 'store.unsafe-integer') return true;
     const state = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     return code === 'store.refused' && VALUE_STATES.test(state);
   }

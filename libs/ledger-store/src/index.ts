@@ -12,6 +12,7 @@ export {
   CommitUnknown,
   FenceLost,
   HeadMoved,
+  isUnreadable,
   StoreError,
   StoreUnavailable,
   type StoreErrorCode,

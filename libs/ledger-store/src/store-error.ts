@@ -79,6 +79,11 @@ export class UnreadableValue extends Error {
   }
 }
 
+/** Whether a row says what no row of ours can: somebody else wrote there. */
+export function isUnreadable(error: unknown): error is StoreError {
+  return error instanceof StoreError && ['store.unexpected-value', 'store.unsafe-integer'].includes(error.code);
+}
+
 /** SQLSTATEs that a later attempt may not meet again; a whole class where only two characters stand. */
 const PASSING = ['08', '53', '57', '58', '40', '55P03', '25P03', '25P04', '25006'];
 
