@@ -20,14 +20,14 @@ async function burst(stage: Stage, count: number): Promise<number> {
 
 async function sealed(stage: Stage): Promise<void> {
   const newest = Math.max(...stage.billing.receipted.slice(-1_000).map(({ frame }) => frame!.number));
-  const isSealed = async (): Promise<boolean> => (await stage.sealedFrame()) >= newest;
+  const isSealed = async (): Promise<boolean> => (await stage.database.sealedFrame()) >= newest;
   await waitUntil(isSealed, { timeoutMs: WITHIN_MS, everyMs: 50, what: 'everything sealed' });
 }
 
 async function indexed(stage: Stage): Promise<void> {
   const query =
     'SELECT 1 FROM everseal.ledger_head h JOIN everseal.index_head i USING (ledger_id) WHERE h.size = i.position';
-  const isIndexed = async (): Promise<boolean> => (await stage.rows(query)).length > 0;
+  const isIndexed = async (): Promise<boolean> => (await stage.database.rows(query)).length > 0;
   await waitUntil(isIndexed, { timeoutMs: WITHIN_MS, everyMs: 100, what: 'the index caught up' });
 }
 

@@ -27,7 +27,7 @@ async function sealedWhatTheStreamHas(stage: Stage): Promise<void> {
   let steady = 0;
   let last = -1;
   const settled = async (): Promise<boolean> => {
-    const { size } = await stage.head();
+    const { size } = await stage.database.head();
     steady = size === last ? steady + 1 : 0;
     last = size;
     return steady >= 25; // five seconds: longer than a lease
@@ -65,7 +65,7 @@ export const BROKER_ROWS: readonly ActRow[] = [
     control: GUARDED,
     act: async (stage) => {
       await stage.endLoad();
-      const { size } = await stage.head();
+      const { size } = await stage.database.head();
       await stage.untilWell(0, size, []);
       const { lastSequence: before } = await stage.stream();
       await stage.restart('nats', 'SIGKILL', () =>
@@ -96,7 +96,7 @@ export const BROKER_ROWS: readonly ActRow[] = [
           // Control: without the spool, what was cut off would be lost.
           await Promise.all(stage.sealers.map((id) => stage.start(id)));
           await sealedWhatTheStreamHas(stage);
-          const sealed = await stage.sealedFrame();
+          const sealed = await stage.database.sealedFrame();
           await Promise.all(stage.sealers.map((id) => stage.service(id).stop()));
           stage.nowMended();
           return { missing: newest - sealed, cut: bytes };

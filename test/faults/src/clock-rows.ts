@@ -21,7 +21,7 @@ function sealerClock(by: number, isQuick: boolean): ActRow {
     mayRaise: ['custody.overdue'],
     control: ['libs/audit-core/src/clock-reading.spec.ts', /that goes right is never found wrong/],
     act: async (stage) => {
-      const holder = await stage.holder();
+      const holder = await stage.database.holder();
       await stage.system.setClock(holder, by);
       await stage.raised('clock.skew');
       await stage.system.setClock(holder, 0);
@@ -61,9 +61,10 @@ export const CLOCK_ROWS: readonly ActRow[] = [
       await stage.unsupervised('verifier-v1', async () => {
         await stage.kill('verifier-v1');
         await sleep(1_000); // what was on its way is there
-        const before = await stage.cosigned();
+        const before = await stage.database.cosigned();
         await stage.moreReceipts(60);
-        if ((await stage.cosigned()) !== before) throw new Error('a checkpoint was cosigned without a verifier');
+        if ((await stage.database.cosigned()) !== before)
+          throw new Error('a checkpoint was cosigned without a verifier');
         stage.nowMended();
         await stage.start('verifier-v1');
       });
@@ -105,14 +106,14 @@ export const CLOCK_ROWS: readonly ActRow[] = [
     control: ['libs/process/src/alert-book.spec.ts', /raises nothing that it cannot write/],
     act: async (stage) => {
       await stage.restart('nats', 'SIGKILL', async () => {
-        await stage.rows(`ALTER ROLE everseal_reader SET work_mem = '5MB'`);
+        await stage.database.rows(`ALTER ROLE everseal_reader SET work_mem = '5MB'`);
         const book = path.join(stage.system.installation.layout.state('verifier-v1'), 'alerts.json');
         const isKept = (): boolean => readFileSync(book, 'utf8').includes('store.catalog');
         await waitUntil(isKept, { ...WAIT, what: 'store.catalog in its book' });
         await stage.unsupervised('verifier-v1', () => stage.kill('verifier-v1'));
       });
       await stage.raised('store.catalog');
-      await stage.rows('ALTER ROLE everseal_reader RESET work_mem');
+      await stage.database.rows('ALTER ROLE everseal_reader RESET work_mem');
       return { seen: 'it came after the restart of both' };
     },
   },

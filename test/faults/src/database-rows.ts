@@ -52,14 +52,14 @@ function refusesWith(setting: string): ActRow['act'] {
     const said = await stage.without(stage.sealers, async () => {
       let reason = '';
       await withSetting(stage, setting, async () => {
-        const { height } = await stage.head();
+        const { height } = await stage.database.head();
         reason = await stage.start(stage.sealers[0]!).then(
           () => '',
           (error: Error) => error.message,
         );
         if (reason === '') throw new Error(`a sealer started over Postgres with ${setting} off`);
         if (!reason.includes(setting)) throw new Error(`it refused for another reason: ${reason}`);
-        if ((await stage.head()).height !== height) throw new Error('a block was made');
+        if ((await stage.database.head()).height !== height) throw new Error('a block was made');
         await stage.raised('store.durability');
       });
       return reason;
@@ -79,9 +79,9 @@ export const DATABASE_ROWS: readonly ActRow[] = [
     act: async (stage) => {
       const times = stage.isLong ? 5 : 2;
       for (let i = 0; i < times; i++) {
-        const before = await stage.cosigned();
+        const before = await stage.database.cosigned();
         await stage.restart('postgres', 'SIGKILL', () => sleep(stage.random() * 500));
-        const after = await waitUntil(async () => (await stage.head()).size || undefined, {
+        const after = await waitUntil(async () => (await stage.database.head()).size || undefined, {
           ...WAIT,
           what: 'the head',
         });

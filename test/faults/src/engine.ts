@@ -140,7 +140,7 @@ export class Engine {
       done = await row.act(stage);
       const mended = stage.takeMended();
       stage.startLoad(); // where the act has ended it
-      const { size } = await stage.head();
+      const { size } = await stage.database.head();
       await stage.untilWell(stage.receipts + RECEIPTS, size, [...(row.alerts ?? []), ...(row.mayRaise ?? [])]);
       return { done, recoveredMs: performance.now() - mended, problem: null };
     } catch (error) {

@@ -89,7 +89,7 @@ class Nemesis {
     if (target === 'verifier') return 'verifier-v1';
     if (target === 'nats-server' || target === 'Postgres') return target;
     if (target === 'any sealer') return this.stage.sealers[Math.floor(choice * this.stage.sealers.length)]!;
-    const { holder } = await this.stage.head();
+    const { holder } = await this.stage.database.head();
     return holder === '' ? null : `sealer-${holder}`; // Postgres is away, or nobody holds the lease
   }
 

@@ -14,16 +14,16 @@ const UNKNOWN = [
 
 /** Waits for a block after the present one. */
 async function nextBlock(stage: Stage, what: string): Promise<void> {
-  const { height } = await stage.head();
-  await waitUntil(async () => (await stage.head()).height > height, { ...WAIT, what });
+  const { height } = await stage.database.head();
+  await waitUntil(async () => (await stage.database.head()).height > height, { ...WAIT, what });
 }
 
 /** Waits until another sealer has the lease. */
 async function takenOver(stage: Stage, from: string): Promise<string> {
-  const before = await stage.head();
+  const before = await stage.database.head();
   return waitUntil(
     async () => {
-      const { holder, fence } = await stage.head();
+      const { holder, fence } = await stage.database.head();
       return fence > before.fence && `sealer-${holder}` !== from && holder !== '' ? `sealer-${holder}` : undefined;
     },
     { ...WAIT, what: `another sealer than ${from}` },
@@ -46,11 +46,11 @@ async function noticed(stage: Stage, id: string): Promise<string> {
 
 /** kill -9 of the sealer with the lease, and wait until one of them has it anew: the other, or the same one started again. */
 async function killHolder(stage: Stage): Promise<void> {
-  const holder = await stage.holder();
-  const { fence } = await stage.head();
+  const holder = await stage.database.holder();
+  const { fence } = await stage.database.head();
   await stage.kill(holder);
   const taken = async (): Promise<boolean> => {
-    const now = await stage.head();
+    const now = await stage.database.head();
     return now.fence > fence && now.holder !== '';
   };
   await waitUntil(taken, { ...WAIT, what: 'a sealer with a new lease' });
@@ -65,12 +65,12 @@ export const SEALER_ROWS: readonly ActRow[] = [
     isQuick: true,
     control: ['libs/messaging/src/connect.spec.ts', /gives up a server that does not answer pings/],
     act: async (stage) => {
-      const holder = await stage.holder();
+      const holder = await stage.database.holder();
       stage.link(holder, 'nats').freeze();
       stage.nowMended(); // nobody mends it but the sealer
       await sleep(2_000);
-      const from = await stage.cosigned();
-      await waitUntil(async () => (await stage.cosigned()) > from + 100, {
+      const from = await stage.database.cosigned();
+      await waitUntil(async () => (await stage.database.cosigned()) > from + 100, {
         ...WAIT,
         what: 'sealing behind the half-open one',
       });
@@ -85,12 +85,12 @@ export const SEALER_ROWS: readonly ActRow[] = [
     isQuick: false,
     control: FENCE,
     act: async (stage) => {
-      const holder = await stage.holder();
+      const holder = await stage.database.holder();
       stage.link(holder, 'postgres').freeze();
       stage.nowMended(); // nobody mends it but the sealers
       await sleep(1_000);
       await nextBlock(stage, 'a block behind the half-open ones');
-      const { holder: now } = await stage.head();
+      const { holder: now } = await stage.database.head();
       const how = await noticed(stage, holder);
       return { seen: `sealer-${now} seals; ${holder} ${how}`, stops: [holder] };
     },
@@ -139,8 +139,8 @@ export const SEALER_ROWS: readonly ActRow[] = [
       const verifier = stage.service('verifier-v1');
       verifier.kill('SIGSTOP'); // it holds nothing, so nothing is signed
       try {
-        const cosigned = await stage.cosigned();
-        await waitUntil(async () => (await stage.head()).size > cosigned + 20, {
+        const cosigned = await stage.database.cosigned();
+        await waitUntil(async () => (await stage.database.head()).size > cosigned + 20, {
           ...WAIT,
           what: 'blocks that nobody signed',
         });
@@ -160,17 +160,17 @@ export const SEALER_ROWS: readonly ActRow[] = [
     isQuick: true,
     control: UNKNOWN,
     act: async (stage) => {
-      const holder = await stage.holder();
+      const holder = await stage.database.holder();
       const link = stage.link(holder, 'postgres');
       let isCommitted = false;
       link.delayMs = 30; // so that a COMMIT is on its way for a good part of the time
       // Answers are held for less than a lease; most often a statement before COMMIT is what waits, and then they are let go again.
       for (let tries = 0; tries < 40 && !isCommitted; tries++) {
         await sleep(stage.random() * 300);
-        const { height } = await stage.head();
+        const { height } = await stage.database.head();
         link.shut('toClient');
         await sleep(300);
-        isCommitted = (await stage.head()).height > height;
+        isCommitted = (await stage.database.head()).height > height;
         if (!isCommitted) link.open('toClient');
       }
       link.cut();
@@ -190,10 +190,10 @@ export const SEALER_ROWS: readonly ActRow[] = [
       await Promise.all(stage.sealers.map((id) => stage.kill(id)));
       stage.nowMended();
       await waitUntil(() => stage.sealers.every((id) => stage.service(id).isRunning), { ...WAIT, what: 'both again' });
-      const { fence } = await stage.head();
+      const { fence } = await stage.database.head();
       await nextBlock(stage, 'a block of one of them');
       await nextBlock(stage, 'another one');
-      const after = await stage.head();
+      const after = await stage.database.head();
       if (after.fence > fence + 1)
         throw new Error(`the lease went from one to the other: fence ${fence}, ${after.fence}`);
       return { seen: `sealer-${after.holder} seals` };
@@ -207,7 +207,7 @@ export const SEALER_ROWS: readonly ActRow[] = [
     isQuick: true,
     control: FENCE,
     act: async (stage) => {
-      const holder = await stage.holder();
+      const holder = await stage.database.holder();
       const running = stage.service(holder);
       running.kill('SIGSTOP');
       try {
@@ -237,14 +237,14 @@ export const SEALER_ROWS: readonly ActRow[] = [
       const refused = await stage.without(stage.sealers, async () => {
         renameSync(key, `${key}.away`);
         try {
-          const { height } = await stage.head();
+          const { height } = await stage.database.head();
           const said = await stage.start(stage.sealers[0]!).then(
             () => null,
             (error: Error) => error.message,
           );
           if (said === null) throw new Error('a sealer started without the log key');
           await stage.moreReceipts(40);
-          if ((await stage.head()).height !== height) throw new Error('a block was made without the log key');
+          if ((await stage.database.head()).height !== height) throw new Error('a block was made without the log key');
           return said;
         } finally {
           renameSync(`${key}.away`, key);

@@ -21,11 +21,11 @@ import {
   temporaryFolder,
   type TemporaryFolder,
 } from '@everseal/testing';
-import pg from 'pg';
 import { Supervisor } from '../../soak/src/supervisor.js';
 import { AlertLog, type LoggedAlert } from './alert-log.js';
 import type { StageName } from './row.js';
 import { SmallFileSystem } from './small-file-system.js';
+import { StageDatabase } from './stage-database.js';
 import { StreamFiles } from './store-files.js';
 
 export type OracleVerdict = Awaited<ReturnType<LogOracle['judge']>>;
@@ -61,6 +61,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 
 export class Stage {
   readonly alerts: AlertLog;
+  readonly database: StageDatabase;
   private readonly frames: StreamReader;
   readonly random: () => number;
   readonly isLong: boolean;
@@ -84,6 +85,7 @@ export class Stage {
     this.random = options.random;
     this.isLong = options.isLong;
     this.alerts = new AlertLog(system.installation, ops);
+    this.database = new StageDatabase(system.installation, WITHIN_MS);
     this.frames = new StreamReader(ops, framesStream(system.ledger), { timeoutMs: 2_000 });
     this.supervisor = new Supervisor(system.installation);
   }
@@ -319,57 +321,6 @@ export class Stage {
     return said === null ? null : said.includes('"status":"live"');
   }
 
-  /** The sealer with the lease, by id. */
-  async holder(): Promise<string> {
-    return waitUntil(async () => (await this.head()).holder || undefined, {
-      what: 'a sealer with the lease',
-      timeoutMs: WITHIN_MS,
-    }).then((name) => `sealer-${name}`);
-  }
-
-  async head(): Promise<{ holder: string; fence: number; height: number; size: number }> {
-    const query = `SELECT coalesce(holder, '') AS holder, fence, height, size FROM everseal.ledger_head`;
-    const rows = await this.rows<{ holder: string; fence: string; height: string; size: string }>(query);
-    const { holder = '', fence = 0, height = -1, size = 0 } = rows[0] ?? {};
-    return { holder, fence: Number(fence), height: Number(height), size: Number(size) };
-  }
-
-  /** Size of the largest cosigned checkpoint. */
-  async cosigned(): Promise<number> {
-    const rows = await this.rows<{ size: string | null }>('SELECT max(size) AS size FROM everseal.cosignature');
-    return Number(rows[0]?.size ?? 0);
-  }
-
-  /** Of the newest sealed frame. */
-  async sealedFrame(): Promise<number> {
-    const query = 'SELECT max(number) AS number FROM everseal.frame WHERE position IS NOT NULL';
-    const rows = await this.rows<{ number: string | null }>(query);
-    return Number(rows[0]?.number ?? 0);
-  }
-
-  /** As superuser; no rows while Postgres is away. */
-  async rows<T extends pg.QueryResultRow>(query: string): Promise<T[]> {
-    const client = new pg.Client({
-      ...(await this.system.installation.logins.superuser()),
-      connectionTimeoutMillis: 5_000,
-      query_timeout: 10_000,
-    });
-    client.on('error', () => {}); // a connection that is cut gives no rows, as below
-    try {
-      await client.connect();
-    } catch {
-      return [];
-    }
-    try {
-      return (await client.query<T>(query)).rows;
-    } catch (error) {
-      if (error instanceof pg.DatabaseError && !error.code?.startsWith('57')) throw error;
-      return [];
-    } finally {
-      await client.end().catch(() => {});
-    }
-  }
-
   /** Waits until an alert of this code stands that the row has brought. */
   async raised(code: string): Promise<LoggedAlert> {
     return waitUntil(
@@ -402,7 +353,7 @@ export class Stage {
       if (!said.includes('"status":"ready"')) return `${id} is not ready: ${said}`;
     }
     if (this.receipts < receipts) return `${receipts - this.receipts} receipts are missing`;
-    const cosigned = await this.cosigned();
+    const cosigned = await this.database.cosigned();
     if (cosigned < size) return `cosigned up to ${cosigned}, wanted ${size}`;
     if (!(await this.alerts.read())) return 'the alerts cannot be read';
     const open = this.alerts.open.filter(({ code, stands }) => !(stands && standing.includes(code)));
